@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The README's first session: `npm start`, a space, a message, a row written with SQL and seen in a stream, stop.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. .ci/ask.sh
+
+dir=$(mktemp -d)
+chmod 755 "$dir" # root's Postgres runs as another user, who has to enter
+npm_pid='' curl_pid=''
+clean() {
+  [ -z "$curl_pid" ] || kill "$curl_pid" 2> /dev/null || true
+  if [ -n "$npm_pid" ]; then
+    # The whole group, as Ctrl-C does: npm's shell dies of a signal without passing it on.
+    kill -- "-$npm_pid" 2> /dev/null || true
+    until_true 10 group_ended || kill -KILL -- "-$npm_pid" 2> /dev/null || true
+  fi
+  rm -rf "$dir"
+}
+group_ended() { ! pgrep -g "$npm_pid" --runstates D,R,S,T; }
+trap clean EXIT
+
+port=$(free_port)
+url=http://127.0.0.1:$port
+log=$dir/npm-start.log
+started=$SECONDS
+set -m # a process group of its own
+env -u DATABASE_URL PORT="$port" DATA_DIR="$dir/data" npm start < /dev/null > "$log" 2>&1 &
+npm_pid=$!
+set +m
+ready_or_over() { curl -fsS --max-time 5 "$url/readyz" || ! kill -0 "$npm_pid"; }
+until_true 300 ready_or_over || fail 'npm start: /readyz does not answer after 300 s' "$log"
+kill -0 "$npm_pid" 2> /dev/null || fail 'npm start ended' "$log"
+echo "ready after $((SECONDS - started)) s"
+
+create_lobby "$url"
+
+stream=$dir/stream
+curl -sSN "$url/api/stream?spaceId=lobby" > "$stream" 2>&1 &
+curl_pid=$!
+until_true 10 grep -q '^data:.*Hello over HTTP' "$stream" || fail 'the stream does not begin with the state' "$stream"
+
+postmaster=$dir/data/postgres/postmaster.pid
+[ -s "$postmaster" ] || fail "no embedded Postgres in $dir/data" "$log"
+database=postgres://postgres@127.0.0.1:$(sed -n 4p "$postmaster")/spacefeed
+node --input-type=module -e '
+  import pg from "pg";
+  const client = new pg.Client(process.argv[1]);
+  await client.connect();
+  await client.query(`insert into public.intentions (location_id, content) values ($$lobby$$, $$["Hello from SQL"]$$)`);
+  await client.end();' "$database"
+until_true 5 grep -q '^data:.*Hello from SQL' "$stream" || fail 'the row written with SQL is not in the stream' "$stream"
+grep 'Hello from SQL' "$stream"
+
+root=$(sed -n 1p "$postmaster")
+postgres="$root $(pgrep -P "$root" | tr '\n' ' ')"
+kill -TERM "$(ps -o ppid= -p "$root" | tr -d ' ')" # Spacefeed itself
+ended() { ! kill -0 "$npm_pid"; }
+until_true 5 ended || fail 'npm start still runs 5 s after SIGTERM' "$log"
+code=0
+wait "$npm_pid" || code=$?
+npm_pid=
+[ "$code" = 0 ] || fail "npm start ended with code $code after SIGTERM" "$log"
+for pid in $postgres; do
+  case $(ps -o stat= -p "$pid") in
+    '' | Z*) ;; # in a container nobody may reap it
+    *) fail "Postgres process $pid is still there" "$log" ;;
+  esac
+done
+echo 'stopped: exit code 0, no Postgres left'

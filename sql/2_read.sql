@@ -1,0 +1,374 @@
+-- Chapter 2: the read path. What the relay calls, and what leaves the database.
+--   being_json, intention_json   the only place that names the columns that leave (P9)
+--   epoch, current_cursor        <epoch>.<version> names a state of a space, in this incarnation of the data
+--   messages, snapshot           a space as it is, from one MVCC snapshot (P7)
+--   changes_since                what happened in many spaces since a version of each: live delivery and catch-up
+--   resolve_cursor               what a client says it has, as a version
+-- The functions return the JSON that is sent: the relay builds no row.
+
+create or replace function sync.being_json(being public.beings)
+returns json
+language sql
+stable
+set search_path = ''
+as $$
+  select json_build_object(
+    'id', being.id,
+    'name', being.name,
+    'type', being.type,
+    'ownerId', being.owner_id,
+    'locationId', being.location_id,
+    'metadata', being.metadata,
+    'properties', being.properties,
+    'content', being.content,
+    'createdAt', to_char(being.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'modifiedAt', to_char(being.modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+  )
+$$;
+comment on function sync.being_json(public.beings) is 'A being as clients see it. A column that is not named here never leaves (P9).';
+
+
+create or replace function sync.intention_json(intention public.intentions)
+returns json
+language sql
+stable
+set search_path = ''
+as $$
+  select json_build_object(
+    'id', intention.id,
+    'messageId', intention.message_id,
+    'name', intention.name,
+    'type', intention.type,
+    'state', intention.state,
+    'ownerId', intention.owner_id,
+    'locationId', intention.location_id,
+    'content', intention.content,
+    'createdAt', to_char(intention.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'modifiedAt', to_char(intention.modified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+  )
+$$;
+comment on function sync.intention_json(public.intentions) is 'A message as clients see it. A column that is not named here never leaves (P9).';
+
+
+create or replace function sync.epoch()
+returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  -- The server and the database tell a dump that was restored elsewhere, the timeline tells a failover or a
+  -- restore to an earlier point. The write position has the timeline at once; the control file only after
+  -- the first checkpoint, but a standby has nothing else.
+  select lpad(to_hex(hashtextextended(concat_ws(' ',
+    i.epoch,
+    (select c.system_identifier from pg_control_system() c),
+    (select d.oid from pg_catalog.pg_database d where d.datname = current_database()),
+    case when pg_is_in_recovery()
+      then (select lpad(to_hex(c.timeline_id), 8, '0') from pg_control_checkpoint() c)
+      else lower(left(pg_walfile_name(pg_current_wal_lsn()), 8))
+    end
+  ), 0)), 16, '0')
+  from sync.instance i
+$$;
+comment on function sync.epoch() is 'Names this incarnation of the data, in 16 hex digits: a cursor of another one is foreign (P11).';
+
+
+create or replace function sync.current_cursor(space_id text)
+returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select sync.epoch() || '.' || coalesce(
+    (select s.version from sync.spaces s where s.space_id = current_cursor.space_id),
+    (select 0 from public.beings b where b.id = current_cursor.space_id and b.type = 'space')
+  )
+$$;
+comment on function sync.current_cursor(text) is
+  'The cursor of a space as it is now; null when there is no such space. A space is there once a being of type
+space has its ID, or anything was ever in it.';
+
+
+create or replace function sync.messages(
+  space_id text,
+  message_limit integer,
+  before text default null,
+  out messages json,
+  out last_message_id text,
+  out has_more boolean
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  before_at timestamptz := 'infinity';
+  before_number bigint;
+begin
+  if before is not null then
+    select i.created_at, substr(i.message_id, 5)::bigint
+    into before_at, before_number
+    from public.intentions i
+    where i.message_id = before
+      and i.location_id = messages.space_id;
+    if not found then
+      raise exception 'before: there is no message % in space %', before, messages.space_id
+        using errcode = 'no_data_found';
+    end if;
+  end if;
+
+  -- The index has the messages by created_at; those of one instant are sorted by their numbers here.
+  with page as (
+    select
+      i as message,
+      i.message_id,
+      i.created_at,
+      substr(i.message_id, 5)::bigint as number
+    from public.intentions i
+    where i.location_id = messages.space_id
+      and i.created_at <= before_at
+      and (i.created_at < before_at or substr(i.message_id, 5)::bigint < before_number)
+    order by i.created_at desc, number desc
+    limit message_limit + 1
+  ), numbered as (
+    select p.*, row_number() over (order by p.created_at desc, p.number desc) as n
+    from page p
+  )
+  select
+    coalesce(json_agg(sync.intention_json(p.message) order by p.n desc) filter (where p.n <= message_limit), '[]'),
+    max(p.message_id) filter (where p.n = 1),
+    count(*) > message_limit
+  into messages.messages, last_message_id, has_more
+  from numbered p;
+end
+$$;
+comment on function sync.messages(text, integer, text) is
+  'A page of a space''s messages, oldest first: the newest message_limit of them, or of those before a message.
+Raises no_data_found when there is no such message in the space.';
+
+
+create or replace function sync.snapshot(
+  space_id text,
+  message_limit integer default 100
+)
+returns table (
+  version bigint,
+  cursor text,
+  beings json,
+  intentions json,
+  last_message_id text,
+  has_more boolean
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return query
+  select
+    split_part(here.cursor, '.', 2)::bigint,
+    here.cursor,
+    coalesce(
+      (select json_agg(sync.being_json(b) order by b.created_at, b.id)
+       from public.beings b
+       where b.location_id = snapshot.space_id),
+      '[]'),
+    m.messages,
+    m.last_message_id,
+    m.has_more
+  from (select sync.current_cursor(snapshot.space_id) as cursor) as here,
+    sync.messages(snapshot.space_id, message_limit) as m
+  where here.cursor is not null;
+end
+$$;
+comment on function sync.snapshot(text, integer) is
+  'A space as it is: its beings, its newest messages (oldest first), and the cursor that they stand at, all from
+one MVCC snapshot (P7). No row when there is no such space.';
+
+
+create or replace function sync._event(
+  change sync.changes,
+  since bigint
+)
+returns json
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  kind constant text := change.entity_type || case
+    when change.deleted_at is not null then '-deleted'
+    when change.created_version > since then '-created'
+    else '-updated'
+  end;
+begin
+  if change.entity_type = 'intention' then
+    if change.deleted_at is not null then
+      return json_build_object(
+        'type', kind, 'messageId', change.message_id, 'version', change.version, 'id', change.entity_id);
+    end if;
+    return json_build_object(
+      'type', kind, 'messageId', change.message_id, 'version', change.version,
+      'data', (select sync.intention_json(i) from public.intentions i where i.id = change.entity_id));
+  end if;
+  if change.deleted_at is not null then
+    return json_build_object('type', kind, 'version', change.version, 'id', change.entity_id);
+  end if;
+  return json_build_object(
+    'type', kind, 'version', change.version,
+    'data', (select sync.being_json(b) from public.beings b where b.id = change.entity_id));
+end
+$$;
+comment on function sync._event(sync.changes, bigint) is 'A change as the event that a client at version since gets.';
+
+
+create or replace function sync.changes_since(
+  space_ids text[],
+  versions bigint[],
+  max integer
+)
+returns table (
+  space_id text,
+  since bigint,
+  version bigint,
+  cursor text,
+  events text[]
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  epoch constant text := sync.epoch();
+begin
+  return query
+  select
+    wanted.space_id,
+    wanted.since,
+    here.version,
+    epoch || '.' || here.version,
+    case
+      when wanted.since = here.version then '{}'
+      -- A version that is not to be had in events: pruned, truncated or of another history.
+      when wanted.since not between here.floor and here.version then null
+      else changed.events
+    end
+  from unnest(space_ids, versions) as wanted (space_id, since)
+  cross join lateral (
+    select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
+    from sync.spaces s
+    where s.space_id = wanted.space_id
+  ) as here
+  left join lateral (
+    -- All or nothing: what was changed again later is missing from its version, so that only the whole is a
+    -- state that the database had (P5). More than max: no events.
+    select case when count(*) between 1 and max then
+      array_agg(
+        case when c.n < c.total then c.event else
+          left(c.event, -1) || ',"prev":' || wanted.since || ',"cursor":"' || epoch || '.' || here.version || '"}'
+        end
+        order by c.n)
+      end as events
+    from (
+      select
+        row_number() over in_order as n,
+        count(*) over () as total,
+        case when count(*) over () <= max then sync._event(c, wanted.since)::text end as event
+      from (
+        select *
+        from sync.changes c
+        where c.space_id = wanted.space_id
+          and c.version > wanted.since
+        order by c.version
+        limit max + 1
+      ) as c
+      window in_order as (
+        order by c.version, c.entity_type, substr(c.message_id, 5)::bigint, c.entity_id
+      )
+    ) as c
+  ) as changed on wanted.since between here.floor and here.version - 1;
+end
+$$;
+comment on function sync.changes_since(text[], bigint[], integer) is
+  'For each space what changed in it after a version, as events in version order; the last one has prev and
+cursor. No events ({}) when nothing changed; null when more than max entities did, or when the version is not
+of this history: take a snapshot then.';
+
+
+create or replace function sync.resolve_cursor(
+  space_id text,
+  since text
+)
+returns bigint
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  since_at timestamptz;
+  resolved bigint;
+begin
+  if since ~ '^[0-9a-f]{16}\.[0-9]{1,18}$' then
+    if split_part(since, '.', 1) = sync.epoch() then
+      resolved := split_part(since, '.', 2);
+    end if;
+
+  elsif since ~ '^[0-9]{1,18}$' then
+    resolved := since;
+
+  elsif since ~ '^msg_[0-9]{1,18}$' then
+    select c.created_version
+    into resolved
+    from public.intentions i
+    join sync.changes c on (c.space_id, c.entity_type, c.entity_id) = (i.location_id, 'intention', i.id)
+    where i.message_id = since
+      and i.location_id = resolve_cursor.space_id;
+
+  elsif since ~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$' then
+    since_at := case when since ~ '([ T].*[Z+-])' then since::timestamptz else since::timestamp at time zone 'UTC' end;
+    -- From the last message before that time on, or from a later one of which the commit was earlier.
+    select min(created.version)
+    into resolved
+    from (
+      (select c.created_version as version
+       from public.intentions i
+       join sync.changes c on (c.space_id, c.entity_type, c.entity_id) = (i.location_id, 'intention', i.id)
+       where i.location_id = resolve_cursor.space_id
+         and i.created_at < since_at
+       order by i.created_at desc
+       limit 1)
+      union all
+      (select c.created_version - 1
+       from public.intentions i
+       join sync.changes c on (c.space_id, c.entity_type, c.entity_id) = (i.location_id, 'intention', i.id)
+       where i.location_id = resolve_cursor.space_id
+         and i.created_at >= since_at
+       order by i.created_at
+       limit 1000)
+    ) as created;
+
+  else
+    raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
+      using errcode = 'invalid_parameter_value';
+  end if;
+
+  return (
+    select resolved
+    from (
+      select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
+      from sync.spaces s
+      where s.space_id = resolve_cursor.space_id
+    ) as here
+    where resolved between here.floor and here.version
+  );
+end
+$$;
+comment on function sync.resolve_cursor(text, text) is
+  'The version that a cursor, a bare version, a message ID (at its creation) or a time stands for; null where
+only a snapshot will do. Raises invalid_parameter_value for anything else.';

@@ -1,0 +1,28 @@
+-- Chapter 3: access. Who may do what is decided here, in SQL, and nowhere else.
+-- sync.authorize() is the DBA's: replace it with "create or replace function", with the same signature. It is
+-- created only where it is missing, so that a migration never replaces yours. The one that comes with
+-- Spacefeed allows everything to everybody.
+
+do $$
+begin
+  if to_regprocedure('sync.authorize(jsonb, text, text, jsonb)') is null then
+    create function sync.authorize(
+      claims jsonb,
+      action text,
+      space_id text,
+      entity jsonb
+    )
+    returns boolean
+    language sql
+    stable
+    set search_path = ''
+    as 'select true';
+
+    comment on function sync.authorize(jsonb, text, text, jsonb) is
+      'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
+update or delete; entity: the being or message as it would be stored, null for read.';
+  end if;
+end
+$$;
+
+revoke all on schema sync from public;

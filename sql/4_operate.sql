@@ -1,0 +1,202 @@
+-- Chapter 4: operation. What a DBA runs by hand or from cron.
+--   status   one row for a first look          verify   proves that sync.changes and the tables agree
+--   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
+--                                                       after writes with the triggers switched off
+-- The last two functions are the relays' sign of life.
+
+create or replace view sync.status as
+select
+  sync.epoch() as epoch,
+  (select count(*) from sync.spaces) as spaces,
+  (select coalesce(sum(s.version), 0) from sync.spaces s) as versions,
+  (select count(*) from sync.changes) as changes,
+  (select count(*) from sync.changes c where c.deleted_at is not null) as tombstones,
+  (select count(*) from sync.relays) as relays,
+  (select clock_timestamp() - min(r.seen_at) from sync.relays r) as relay_lag,
+  (select clock_timestamp() - min(a.xact_start)
+   from pg_catalog.pg_stat_activity a
+   where a.datname = current_database() and a.backend_xid is not null) as oldest_write,
+  pg_notification_queue_usage() as notify_queue_usage;
+comment on view sync.status is
+  'One row: spaces and the versions given out, relays and how long ago the most silent one was seen, the age of
+the oldest open write, and how full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1).';
+
+
+create or replace function sync.verify(only_space_id text default null)
+returns table (
+  space_id text,
+  entity_type text,
+  entity_id text,
+  fault text
+)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  with actual as (
+    select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null::text as message_id
+    from public.beings b
+    where b.location_id is not null
+    union all
+    select i.location_id, 'intention', i.id, i.message_id
+    from public.intentions i
+  ), compared as (
+    select
+      coalesce(a.space_id, c.space_id) as space_id,
+      coalesce(a.entity_type, c.entity_type) as entity_type,
+      coalesce(a.entity_id, c.entity_id) as entity_id,
+      case
+        when c.entity_id is null then 'is in the table, but not recorded'
+        when a.entity_id is null and not c.deleted then 'is recorded, but not in the table'
+        when a.entity_id is not null and c.deleted then 'is in the table, but recorded as deleted'
+        when not c.deleted and a.message_id is distinct from c.message_id then 'is recorded with another message_id'
+        when s.space_id is null then 'is recorded in a space without a version'
+        when c.version > s.version then 'is recorded above the version of its space'
+      end as fault
+    from actual a
+    full join sync.changes c using (space_id, entity_type, entity_id)
+    left join sync.spaces s on s.space_id = coalesce(a.space_id, c.space_id)
+    union all
+    select s.space_id, 'space', s.space_id, 'has a version with no change in it'
+    from sync.spaces s
+    where s.version > s.floor
+      and not exists (
+        select from sync.changes c where c.space_id = s.space_id and c.version = s.version
+      )
+  )
+  select v.space_id, v.entity_type, v.entity_id, v.fault
+  from compared v
+  where v.fault is not null
+    and (verify.only_space_id is null or v.space_id = verify.only_space_id)
+  order by v.space_id, v.entity_type, v.entity_id
+$$;
+comment on function sync.verify(text) is
+  'No rows when sync.changes and the tables agree, in one space or in all. Reads both tables whole.';
+
+
+create or replace function sync.prune(
+  keep interval,
+  max_rows integer default 10000
+)
+returns bigint
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  pruned bigint;
+begin
+  if keep < '0'::interval or max_rows < 1 then
+    raise exception 'prune: keep must not be negative, and max_rows at least 1'
+      using errcode = 'invalid_parameter_value';
+  end if;
+
+  -- Spaces first and in sorted order, as a commit does it (P8).
+  with old as materialized (
+    select c.space_id, c.entity_type, c.entity_id
+    from sync.changes c
+    where c.deleted_at <= clock_timestamp() - keep
+    order by c.deleted_at
+    limit max_rows
+  ), locked as materialized (
+    select s.space_id
+    from sync.spaces s
+    where s.space_id in (select o.space_id from old o)
+    order by s.space_id collate "C"
+    for update
+  ), gone as (
+    -- deleted_at once more: a tombstone may have come to life while its space was waited for.
+    delete from sync.changes c
+    using old o, locked l
+    where l.space_id = o.space_id
+      and (c.space_id, c.entity_type, c.entity_id) = (o.space_id, o.entity_type, o.entity_id)
+      and c.deleted_at <= clock_timestamp() - keep
+    returning c.space_id, c.version
+  ), raised as (
+    update sync.spaces s
+    set floor = greatest(s.floor, g.version)
+    from (select gone.space_id, max(gone.version) as version from gone group by gone.space_id) as g
+    where s.space_id = g.space_id
+  )
+  select count(*) into pruned from gone;
+  return pruned;
+end
+$$;
+comment on function sync.prune(interval, integer) is
+  'Drops tombstones older than keep, at most max_rows of them, and returns how many: call it until 0, from cron.
+Who was away for longer gets a snapshot. Holds the spaces concerned until its transaction ends.';
+
+
+create or replace function sync.reset()
+returns text
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  lock table public.beings, public.intentions in share row exclusive mode;
+  update sync.instance set epoch = gen_random_uuid()::text;
+
+  delete from sync.changes;
+  insert into sync.spaces as s (space_id, version, xid)
+  select known.space_id, 1, pg_current_xact_id()
+  from (
+    select b.location_id as space_id from public.beings b where b.location_id is not null
+    union
+    select i.location_id from public.intentions i
+    union
+    select k.space_id from sync.spaces k
+  ) as known
+  order by known.space_id collate "C"
+  on conflict (space_id) do update
+  set version = s.version + 1,
+      floor = s.version + 1,
+      xid = excluded.xid;
+
+  insert into sync.changes (space_id, entity_type, entity_id, version, created_version, message_id)
+  select a.space_id, a.entity_type, a.entity_id, s.version, s.version, a.message_id
+  from (
+    select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null as message_id
+    from public.beings b
+    where b.location_id is not null
+    union all
+    select i.location_id, 'intention', i.id, i.message_id
+    from public.intentions i
+  ) as a
+  join sync.spaces s using (space_id);
+  update sync.spaces set floor = version where floor < version;
+
+  perform pg_notify('spacefeed', s.version || ' ' || s.space_id) from sync.spaces s;
+  return sync.epoch();
+end
+$$;
+comment on function sync.reset() is
+  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11). For a copy of the
+data files that was started as it was, and for writes with the triggers switched off. Locks both tables.';
+
+
+create or replace function sync.relay_seen(relay_id text)
+returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  delete from sync.relays r where r.seen_at < clock_timestamp() - interval '1 minute';
+  insert into sync.relays as r (relay_id)
+  values (relay_seen.relay_id)
+  on conflict on constraint relays_pkey do update
+  set seen_at = excluded.seen_at
+$$;
+comment on function sync.relay_seen(text) is 'A relay''s sign of life. Also removes the rows of relays that have been silent for a minute.';
+
+
+create or replace function sync.relay_gone(relay_id text)
+returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  delete from sync.relays r where r.relay_id = relay_gone.relay_id
+$$;
+comment on function sync.relay_gone(text) is 'A relay''s farewell.';

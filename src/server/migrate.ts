@@ -1,0 +1,114 @@
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { PG_MIGRATE_LOCK_ID, runner } from "node-pg-migrate";
+import pg from "pg";
+import { SpacefeedError } from "../protocol/errors.js";
+
+const SQL_DIR = fileURLToPath(new URL("../../sql/", import.meta.url));
+const MIGRATIONS_DIR = `${SQL_DIR}migrations`;
+
+/** The table, in schema sync, in which node-pg-migrate notes what it has run. */
+const NOTES = "migrations";
+
+/** One migration and whether this database has it. */
+export interface MigrationStatus {
+  name: string;
+  applied: boolean;
+}
+
+/**
+ * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
+ * The chapters are `create or replace` and are replayed after each run that ends with every migration
+ * applied. Concurrent callers wait for one another. Returns the names of the migrations that were run.
+ */
+export async function migrate(databaseUrl: string, direction: "up" | "down"): Promise<string[]> {
+  return withClient(databaseUrl, async (client) => {
+    await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
+    const run = await runner({
+      dbClient: client,
+      dir: MIGRATIONS_DIR,
+      direction,
+      ...(direction === "down" && { count: 1 }),
+      migrationsSchema: "sync",
+      migrationsTable: NOTES,
+      createMigrationsSchema: true,
+      noLock: true,
+      log: () => {},
+    });
+    if ((await statusOf(client)).every((migration) => migration.applied)) {
+      await client.query(["begin", ...(await chapters()), "commit"].join(";\n"));
+    }
+    return run.map((migration) => migration.name);
+  });
+}
+
+/** Every migration of this version of Spacefeed, in order. */
+export function migrationStatus(databaseUrl: string): Promise<MigrationStatus[]> {
+  return withClient(databaseUrl, statusOf);
+}
+
+/**
+ * The whole schema as one text, for `psql -f -`: migrations, chapters, and the notes that let a later
+ * `migrate up` start from there.
+ */
+export async function schemaSql(): Promise<string> {
+  const names = await migrationNames();
+  const texts = await Promise.all(names.map((name) => readFile(`${MIGRATIONS_DIR}/${name}.sql`, "utf8")));
+  const notes = [
+    "-- What node-pg-migrate would have noted: a later `spacefeed migrate up` starts from here.",
+    `create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);`,
+    ...names.map((name) => `insert into sync.${NOTES} (name, run_on) values ('${name}', now());`),
+  ];
+  const ups = texts.map((text) => text.slice(0, text.search(/^-- Down Migration/m)).trimEnd());
+  return [
+    "-- Spacefeed's schema, for a database that has none of it yet.",
+    "begin;",
+    ...ups,
+    ...(await chapters()),
+    notes.join("\n"),
+    "commit;",
+    "",
+  ].join("\n\n");
+}
+
+async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
+  const known = await client.query<{ known: boolean }>("select to_regclass($1) is not null as known", [
+    `sync.${NOTES}`,
+  ]);
+  const applied = known.rows[0]?.known
+    ? await client.query<{ name: string }>(`select name from sync.${NOTES}`)
+    : { rows: [] };
+  const names = new Set(applied.rows.map((row) => row.name));
+  return (await migrationNames()).map((name) => ({ name, applied: names.has(name) }));
+}
+
+async function migrationNames(): Promise<string[]> {
+  const files = await readdir(MIGRATIONS_DIR);
+  return files
+    .filter((file) => file.endsWith(".sql"))
+    .map((file) => file.slice(0, -".sql".length))
+    .sort();
+}
+
+async function chapters(): Promise<string[]> {
+  const files = await readdir(SQL_DIR);
+  const names = files.filter((file) => /^\d+_\w+\.sql$/.test(file)).sort();
+  return Promise.all(names.map((name) => readFile(`${SQL_DIR}${name}`, "utf8")));
+}
+
+async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SpacefeedError(
+      "config",
+      `the migration of the database did not work: ${reason}. Nothing was changed; see "spacefeed migrate status".`,
+      { cause: error },
+    );
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
