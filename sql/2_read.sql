@@ -307,6 +307,7 @@ create or replace function sync.resolve_cursor(
 returns bigint
 language plpgsql
 stable
+strict
 security definer
 set search_path = ''
 as $$

@@ -25,4 +25,30 @@ update or delete; entity: the being or message as it would be stored, null for r
 end
 $$;
 
+
+create or replace function sync.demand(
+  claims jsonb,
+  action text,
+  space_id text,
+  entity jsonb
+)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  if sync.authorize(claims, action, space_id, entity) is not true then
+    raise exception 'not allowed: % in space %', action, space_id
+      using errcode = 'insufficient_privilege';
+  end if;
+  return true;
+end
+$$;
+comment on function sync.demand(jsonb, text, text, jsonb) is
+  'True, or the error insufficient_privilege where sync.authorize() does not say true: a statement of the relay
+that asks for it does all or nothing.';
+
+
 revoke all on schema sync from public;

@@ -42,6 +42,21 @@ export async function migrate(databaseUrl: string, direction: "up" | "down"): Pr
   });
 }
 
+/**
+ * What a relay does at its start: `migrate up`, unless it may not and need not. Returns what was run, and null
+ * where the schema belongs to another role and every migration is there: then the DBA replays the chapters.
+ */
+export async function migrateOrLeave(databaseUrl: string): Promise<string[] | null> {
+  try {
+    return await migrate(databaseUrl, "up");
+  } catch (error) {
+    const cause = error instanceof SpacefeedError ? error.cause : undefined;
+    const mayNot = cause instanceof pg.DatabaseError && cause.code === "42501";
+    if (mayNot && (await migrationStatus(databaseUrl)).every(({ applied }) => applied)) return null;
+    throw error;
+  }
+}
+
 /** Every migration of this version of Spacefeed, in order. */
 export function migrationStatus(databaseUrl: string): Promise<MigrationStatus[]> {
   return withClient(databaseUrl, statusOf);

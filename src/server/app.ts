@@ -1,0 +1,90 @@
+import type { HttpBindings } from "@hono/node-server";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import type { Logger } from "pino";
+import { SpacefeedError, STATUS } from "../protocol/errors.js";
+import { LIMITS } from "../protocol/messages.js";
+import type { Database } from "./database.js";
+import { entityRoutes } from "./entities.js";
+import { healthRoutes } from "./health.js";
+import type { Hub } from "./hub.js";
+import type { Listener } from "./listener.js";
+import type { Metrics } from "./metrics.js";
+import { openapi } from "./openapi.js";
+import type { StateFeeds } from "./state-feed.js";
+import { streamRoutes } from "./streams.js";
+
+export interface AppParts {
+  database: Database;
+  hub: Hub;
+  feeds: StateFeeds;
+  listener: Listener;
+  metrics: Metrics;
+  corsOrigins: string[];
+  log: Logger;
+}
+
+/** Seconds after which a client may ask again, when the database is away. */
+const RETRY_AFTER = "1";
+
+/** All routes, and the one place where an error becomes an answer. */
+export function createApp({ database, hub, feeds, listener, metrics, corsOrigins, log }: AppParts) {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  const isAllowed = (origin: string) => corsOrigins.includes("*") || corsOrigins.includes(origin);
+
+  if (corsOrigins.length > 0) {
+    app.use(
+      "/api/*",
+      cors({ origin: corsOrigins.includes("*") ? "*" : corsOrigins, exposeHeaders: ["ETag"] }),
+    );
+  }
+  app.use("/api/*", async (context, next) => {
+    // A page of another site may not write with the reader's network as its only right.
+    const origin = context.req.header("Origin");
+    if (context.req.method === "POST" && origin && !isSame(origin, context) && !isAllowed(origin)) {
+      throw new SpacefeedError("forbidden", `pages of ${origin} may not write here: name it in CORS_ORIGINS`);
+    }
+    await next();
+  });
+  app.use(
+    "/api/*",
+    bodyLimit({
+      maxSize: LIMITS.bodyBytes,
+      onError: () => {
+        throw new SpacefeedError("too_large", `the body has more than ${LIMITS.bodyBytes} bytes`);
+      },
+    }),
+  );
+
+  app.route("/", entityRoutes(database));
+  app.route("/", streamRoutes(database, hub, feeds, metrics));
+  app.route("/", healthRoutes(database, listener, metrics));
+  app.get("/openapi.json", (context) => context.json(openapi()));
+
+  app.notFound((context) => {
+    const { method, path } = context.req;
+    const error = new SpacefeedError("not_found", `there is no ${method} ${path}: see /openapi.json`);
+    return refuse(context, error);
+  });
+  app.onError((thrown, context) => {
+    const error =
+      thrown instanceof SpacefeedError
+        ? thrown
+        : new SpacefeedError("internal", "something went wrong here; the log has the reason", {
+            cause: thrown,
+          });
+    if (error.code === "internal") log.error({ err: error, path: context.req.path }, "a request failed");
+    return refuse(context, error);
+  });
+  return app;
+}
+
+function refuse(context: Context, error: SpacefeedError): Response {
+  if (error.code === "unavailable") context.header("Retry-After", RETRY_AFTER);
+  return context.json({ success: false, error: error.message, code: error.code }, STATUS[error.code]);
+}
+
+function isSame(origin: string, context: Context): boolean {
+  return URL.canParse(origin) && new URL(origin).host === context.req.header("Host");
+}

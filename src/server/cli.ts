@@ -1,0 +1,131 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { EventSource } from "eventsource";
+import { pino } from "pino";
+import { SpacefeedError } from "../protocol/errors.js";
+import { readConfig } from "./config.js";
+import { migrate, migrationStatus, schemaSql } from "./migrate.js";
+import { startRelay } from "./relay.js";
+
+const packageJson = new URL("../../package.json", import.meta.url);
+const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };
+
+/** Runs the command line. Errors that somebody can mend are one line, without a stack. */
+export async function run(argv: string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv);
+  } catch (error) {
+    const expected = error instanceof SpacefeedError && error.code !== "internal";
+    process.stderr.write(`spacefeed: ${expected ? error.message : (error as Error).stack}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function program(): Command {
+  const spacefeed = new Command("spacefeed").version(version).showHelpAfterError();
+
+  spacefeed
+    .command("serve")
+    .description("start the relay; without DATABASE_URL also a Postgres of its own")
+    .addHelpText("after", "\nExample:\n  DATABASE_URL=postgres://me@db:5432/app PORT=8787 spacefeed serve")
+    .action(serve);
+
+  spacefeed
+    .command("migrate")
+    .description(
+      "bring the database of DATABASE_URL to this version (up), take the last step back (down), or look",
+    )
+    .argument("[action]", "up, down or status", "up")
+    .addHelpText("after", "\nExample:\n  DATABASE_URL=postgres://me@db:5432/app spacefeed migrate status")
+    .action(runMigration);
+
+  spacefeed
+    .command("sql")
+    .description("print the whole schema in order, for a database that has none of it")
+    .addHelpText(
+      "after",
+      "\nExample:\n  spacefeed sql | psql postgres://me@db:5432/app -v ON_ERROR_STOP=1 -f -",
+    )
+    .action(async () => {
+      process.stdout.write(await schemaSql());
+    });
+
+  spacefeed
+    .command("tail")
+    .description("print the events of a space as they come, one JSON text a line")
+    .argument("<space>", "the ID of the space")
+    .option("--url <url>", "the relay", "http://127.0.0.1:8787")
+    .option("--since <since>", "a cursor, a version, a message ID or a time")
+    .addHelpText("after", "\nExample:\n  spacefeed tail lobby --since msg_120 | jq .type")
+    .action(tail);
+
+  return spacefeed;
+}
+
+async function serve(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({ level: config.logLevel }, pino.destination(2));
+  const relay = await startRelay(config, log);
+  process.stdout.write(`\n  Spacefeed is at ${relay.url}\n`);
+  if (config.databaseUrl === undefined) process.stdout.write(`  psql ${relay.databaseUrl}\n`);
+  process.stdout.write("\n");
+  if (!["127.0.0.1", "localhost", "::1"].includes(config.host)) {
+    log.warn(
+      { host: config.host },
+      "everybody who reaches this address may read and write: sync.authorize() decides",
+    );
+  }
+
+  let stopping = false;
+  const stop = async (reason: string, exitCode: number) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ reason }, "stopping");
+    await relay.close();
+    process.exit(exitCode);
+  };
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  for (const signal of signals) process.on(signal, () => void stop(signal, 0));
+  relay.lost.then((reason) => stop(`the embedded Postgres has ended: ${reason}`, 1));
+
+  // npm's shell dies of a signal without passing it on, and would leave us and Postgres behind.
+  if (process.env.npm_lifecycle_event) {
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && stop("npm has ended", 0), 500).unref();
+  }
+}
+
+async function runMigration(action: string): Promise<void> {
+  const { databaseUrl } = readConfig(process.env);
+  if (!databaseUrl) {
+    throw new SpacefeedError("config", "migrate needs DATABASE_URL, such as postgres://me@db:5432/app");
+  }
+  if (action === "status") {
+    for (const { name, applied } of await migrationStatus(databaseUrl)) {
+      process.stdout.write(`${applied ? "applied" : "missing"}  ${name}\n`);
+    }
+  } else if (action === "up" || action === "down") {
+    const names = await migrate(databaseUrl, action);
+    process.stdout.write(`${action}: ${names.length > 0 ? names.join(", ") : "nothing to do"}\n`);
+  } else {
+    throw new SpacefeedError("config", `migrate ${action}: there are up, down and status`);
+  }
+}
+
+function tail(space: string, options: { url: string; since?: string }): Promise<void> {
+  const url = new URL("/api/stream", options.url);
+  url.searchParams.set("spaceId", space);
+  if (options.since) url.searchParams.set("since", options.since);
+  const source = new EventSource(url);
+  source.onmessage = (event) => process.stdout.write(`${event.data}\n`);
+  return new Promise((_, reject) => {
+    source.onerror = (event) => {
+      if (source.readyState === EventSource.CLOSED) {
+        reject(new SpacefeedError("config", `${url} refuses: ${event.code ?? ""} ${event.message ?? ""}`));
+      } else {
+        process.stderr.write("the line is lost; reconnecting\n");
+      }
+    };
+    process.stdout.on("error", () => process.exit(0)); // the reader of the pipe has had enough
+  });
+}

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { SpacefeedError } from "../protocol/errors.js";
+
+const databaseUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, "must be a connection string such as postgres://user@host:5432/database")
+  .optional();
+const wholeNumber = (min: number, max: number, standard: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .default(standard);
+
+const environment = z.object({
+  DATABASE_URL: databaseUrl,
+  LISTEN_DATABASE_URL: databaseUrl,
+  HOST: z.string().min(1).default("127.0.0.1"),
+  PORT: wholeNumber(0, 65_535, 8787),
+  DATA_DIR: z.string().min(1).default(".spacefeed"),
+  HEARTBEAT_MS: wholeNumber(100, 60_000, 2_000),
+  CATCH_UP_LIMIT: wholeNumber(1, 10_000, 100),
+  CORS_ORIGINS: z
+    .string()
+    .transform((list) => list.split(",").map((origin) => origin.trim()))
+    .pipe(z.array(z.union([z.literal("*"), z.url().refine((url) => new URL(url).origin === url)])))
+    .optional(),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+});
+
+/** The settings of a relay, from the environment. */
+export interface Config {
+  /** Connection string of the database; undefined: an embedded Postgres. */
+  databaseUrl: string | undefined;
+  /** Where to LISTEN, when DATABASE_URL leads to a pooler. */
+  listenDatabaseUrl: string | undefined;
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** The directory of the embedded Postgres. */
+  dataDir: string;
+  /** Milliseconds between heartbeats. */
+  heartbeatMs: number;
+  /** More changed entities than that behind: a space-sync instead of events. */
+  catchUpLimit: number;
+  /** Origins of other sites whose pages may call the API; `*` for all. */
+  corsOrigins: string[];
+  logLevel: string;
+}
+
+/** Reads the settings. A wrong value stops the start with the name of its variable. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  // `NAME= npm start` is how a shell unsets for one command.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      // A connection string holds a password.
+      const value = name.endsWith("DATABASE_URL") ? "" : ` (now "${given[name]}")`;
+      return `${name}: ${issue.message}${value}`;
+    });
+    throw new SpacefeedError("config", `wrong settings in the environment: ${faults.join("; ")}`);
+  }
+  const settings = parsed.data;
+  return {
+    databaseUrl: settings.DATABASE_URL,
+    listenDatabaseUrl: settings.LISTEN_DATABASE_URL,
+    host: settings.HOST,
+    port: settings.PORT,
+    dataDir: settings.DATA_DIR,
+    heartbeatMs: settings.HEARTBEAT_MS,
+    catchUpLimit: settings.CATCH_UP_LIMIT,
+    corsOrigins: settings.CORS_ORIGINS ?? [],
+    logLevel: settings.LOG_LEVEL,
+  };
+}

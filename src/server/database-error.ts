@@ -1,0 +1,35 @@
+import pg from "pg";
+import { SpacefeedError } from "../protocol/errors.js";
+
+// What a caller can mend: the value, the right, the conflict. The message is Postgres' own, which names the
+// constraint or the value; the detail, which may hold other people's rows, stays here.
+const REFUSALS = [
+  { states: /^(22|23502|23514)/, code: "invalid" },
+  { states: /^(23|P0001|40|55P03)/, code: "conflict" },
+  { states: /^P0002/, code: "not_found" },
+  { states: /^42501/, code: "forbidden" },
+] as const;
+
+// The server is away, starting, stopping, full or out of something; or the connection to it is.
+const AWAY = /^(08|53|57P|58)/;
+
+/** Turns whatever a query threw into the one error class. Losing the database is `unavailable`, not a fault. */
+export function toSpacefeedError(error: unknown): SpacefeedError {
+  if (error instanceof SpacefeedError) return error;
+  if (error instanceof pg.DatabaseError && error.code) {
+    const { code: state } = error;
+    const refusal = REFUSALS.find((candidate) => candidate.states.test(state));
+    if (refusal) return new SpacefeedError(refusal.code, error.message, { cause: error });
+    if (!AWAY.test(state)) {
+      return new SpacefeedError("internal", "the database refused a query; the log has the reason", {
+        cause: error,
+      });
+    }
+  }
+  return new SpacefeedError("unavailable", "the database is away; try again in a moment", { cause: error });
+}
+
+/** Whether the same statement may well work at once: a serialization failure or a deadlock. */
+export function isWorthRetrying(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === "40001" || error.code === "40P01");
+}

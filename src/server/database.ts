@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Logger } from "pino";
+import { isWorthRetrying, toSpacefeedError } from "./database-error.js";
+import type { Metrics } from "./metrics.js";
+
+/** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
+export interface Snapshot {
+  version: number;
+  cursor: string;
+  beings: string;
+  intentions: string;
+  lastMessageId: string | null;
+  hasMore: boolean;
+}
+
+/** What happened in a space after version `since`. */
+export interface Changes {
+  spaceId: string;
+  since: number;
+  version: number;
+  cursor: string;
+  /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
+  events: string[] | null;
+}
+
+/** What a newcomer gets to know about a space: its cursor, and the version that its `since` stands for. */
+export interface Opening {
+  /** Null: there is no such space. */
+  cursor: string | null;
+  /** Null: only a snapshot will do. */
+  since: number | null;
+}
+
+const TRIES = 5;
+
+/** One typed method for each SQL function that the relay calls. Errors are `SpacefeedError`s. */
+export class Database {
+  readonly pool: pg.Pool;
+  readonly #metrics: Metrics;
+
+  constructor(url: string, log: Logger, metrics: Metrics) {
+    this.#metrics = metrics;
+    this.pool = new pg.Pool({
+      connectionString: url,
+      application_name: "spacefeed",
+      max: 10,
+      connectionTimeoutMillis: 5_000,
+      // Ours ends the wait when no answer can come any more, the server's ends the query.
+      query_timeout: 15_000,
+      statement_timeout: 10_000,
+      keepAlive: true,
+    });
+    // An idle connection that dies must not take the process along: the next query makes a new one.
+    this.pool.on("error", ({ message }) => {
+      if (!this.pool.ending) log.warn({ reason: message }, "an idle database connection was lost");
+    });
+  }
+
+  /**
+   * Runs a statement, again after a serialization failure or a deadlock. `name` is its name in the metrics.
+   * Nothing is prepared by name: the pool may lead through a pooler in transaction mode.
+   */
+  async query<Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> {
+    const end = this.#metrics.queries.startTimer({ query: name });
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return (await this.pool.query<Row>(text, values)).rows;
+        } catch (error) {
+          if (attempt === TRIES || !isWorthRetrying(error)) throw toSpacefeedError(error);
+          await sleep(Math.random() * 10 * 2 ** attempt);
+        }
+      }
+    } finally {
+      end();
+    }
+  }
+
+  /** This incarnation of the data. */
+  async epoch(): Promise<string> {
+    const rows = await this.query<{ epoch: string }>("epoch", "select sync.epoch() as epoch", []);
+    return (rows[0] as { epoch: string }).epoch;
+  }
+
+  /** The cursor of a space as it is now; null when there is no such space. */
+  async currentCursor(spaceId: string): Promise<string | null> {
+    const rows = await this.query<{ cursor: string | null }>(
+      "current_cursor",
+      "select sync.current_cursor($1) as cursor",
+      [spaceId],
+    );
+    return rows[0]?.cursor ?? null;
+  }
+
+  /** Whether these claims may read the space, what its cursor is, and where `since` is. */
+  async open(claims: unknown, spaceId: string, since: string | null): Promise<Opening> {
+    const rows = await this.query<{ cursor: string | null; since: string | null }>(
+      "open",
+      `select sync.current_cursor($1) as cursor, sync.resolve_cursor($1, $2) as since
+       from sync.demand($3, 'read', $1, null)`,
+      [spaceId, since, JSON.stringify(claims)],
+    );
+    const row = rows[0];
+    const at = row?.since ?? null;
+    return { cursor: row?.cursor ?? null, since: at === null ? null : Number(at) };
+  }
+
+  /** A space with its newest `limit` messages; null when there is no such space. */
+  async snapshot(spaceId: string, limit: number): Promise<Snapshot | null> {
+    const rows = await this.query<Omit<Snapshot, "version"> & { version: string }>(
+      "snapshot",
+      `select version, cursor, beings::text, intentions::text,
+              last_message_id as "lastMessageId", has_more as "hasMore"
+       from sync.snapshot($1, $2)`,
+      [spaceId, limit],
+    );
+    const row = rows[0];
+    return row ? { ...row, version: Number(row.version) } : null;
+  }
+
+  /** What happened in many spaces, each since a version, in one snapshot of the database. */
+  async changesSince(spaceIds: string[], versions: number[], max: number): Promise<Changes[]> {
+    const rows = await this.query<{
+      spaceId: string;
+      since: string;
+      version: string;
+      cursor: string;
+      events: string[] | null;
+    }>(
+      "changes_since",
+      `select space_id as "spaceId", since, version, cursor, events
+       from sync.changes_since($1, $2, $3)`,
+      [spaceIds, versions, max],
+    );
+    return rows.map((row) => ({ ...row, since: Number(row.since), version: Number(row.version) }));
+  }
+
+  /** The relay's sign of life. */
+  async relaySeen(relayId: string): Promise<void> {
+    await this.query("relay_seen", "select sync.relay_seen($1)", [relayId]);
+  }
+
+  /** The relay's farewell. */
+  async relayGone(relayId: string): Promise<void> {
+    await this.query("relay_gone", "select sync.relay_gone($1)", [relayId]);
+  }
+
+  /** Ends the connections; those with a query that does not come back after a second. */
+  async close(): Promise<void> {
+    await Promise.race([this.pool.end(), sleep(1_000, undefined, { ref: false })]);
+  }
+}

@@ -1,0 +1,29 @@
+import { Hono } from "hono";
+import { SpacefeedError } from "../protocol/errors.js";
+import type { Database } from "./database.js";
+import type { Listener } from "./listener.js";
+import type { Metrics } from "./metrics.js";
+
+/** `GET /healthz` (the process lives), `/readyz` (the database and LISTEN answer) and `/metrics`. */
+export function healthRoutes(database: Database, listener: Listener, metrics: Metrics): Hono {
+  const app = new Hono();
+
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+
+  app.get("/readyz", async (context) => {
+    const [epoch, heard] = await Promise.all([database.epoch(), listener.listening && listener.roundTrip()]);
+    if (!heard) {
+      throw new SpacefeedError("unavailable", "notifications do not arrive; the relay reconnects by itself");
+    }
+    return context.json({ status: "ready", epoch });
+  });
+
+  app.get("/metrics", async (context) => {
+    metrics.listening.set(listener.listening ? 1 : 0);
+    return context.body(await metrics.registry.metrics(), 200, {
+      "Content-Type": metrics.registry.contentType,
+    });
+  });
+
+  return app;
+}

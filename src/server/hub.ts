@@ -1,0 +1,278 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { encodeGroup, encodeHeartbeat } from "../protocol/sse.js";
+import type { Changes, Database } from "./database.js";
+import type { Metrics } from "./metrics.js";
+import { spaceSyncEvent } from "./snapshot-json.js";
+
+/** One group, as all of its readers get it. */
+export interface Delivery {
+  /** The SSE text, one Buffer shared by every reader. */
+  frame: Buffer;
+  version: number;
+  /** The events, each one JSON text; null for a space-sync. */
+  events: readonly string[] | null;
+}
+
+/** A reader of one space. Whoever it is must take what it gets at once, and never throw. */
+export interface Subscriber {
+  deliver(delivery: Delivery): void;
+  heartbeat(frame: Buffer): void;
+  /** The space is gone, or the relay stops. */
+  end(): void;
+}
+
+/**
+ * The readers of one space, by the version that each has reached: normally all of them stand at one. A
+ * group that builds on version v goes to those at v, and moves them on; who waits has no usable version.
+ */
+interface Room {
+  readonly spaceId: string;
+  readonly at: Map<number, Set<Subscriber>>;
+  readonly waiting: Set<Subscriber>;
+  snapshotting: boolean;
+}
+
+export interface HubOptions {
+  database: Database;
+  metrics: Metrics;
+  log: Logger;
+  /** More changed entities than that behind: a space-sync. */
+  catchUpLimit: number;
+  /** Messages in a space-sync. */
+  snapshotLimit: number;
+}
+
+const RETRY_MS = 250;
+const SNAPSHOTS_AT_ONCE = 4;
+const SPACES_AT_ONCE = 1_000;
+
+/**
+ * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: a wake-up marks a
+ * space dirty, and one query asks for the changes of all dirty spaces, from each version that some reader
+ * has. A newcomer is simply a reader at another version: there is no join to get wrong (P3).
+ */
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #rooms = new Map<string, Room>();
+  readonly #dirty = new Set<string>();
+  readonly #closing = new AbortController();
+  readonly #snapshotQueue: Room[] = [];
+  #snapshotsRunning = 0;
+  #pumping = false;
+  /** The incarnation of the data that the versions in the rooms belong to (P11). */
+  #epoch: string | undefined;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Adds a reader that has the space up to `cursor`, or needs a snapshot (null). It gets what it lacks, and
+   * then each change. Returns what removes it.
+   */
+  join(
+    spaceId: string,
+    cursor: { epoch: string; version: number } | null,
+    subscriber: Subscriber,
+  ): () => void {
+    let room = this.#rooms.get(spaceId);
+    if (!room) {
+      room = { spaceId, at: new Map(), waiting: new Set(), snapshotting: false };
+      this.#rooms.set(spaceId, room);
+    }
+    if (cursor) this.#epoch ??= cursor.epoch;
+    if (cursor && cursor.epoch === this.#epoch) {
+      place(room, cursor.version, new Set([subscriber]));
+      this.wake(spaceId);
+    } else {
+      room.waiting.add(subscriber);
+      this.#requestSnapshot(room);
+    }
+    return () => this.#leave(room, subscriber);
+  }
+
+  /** Something was committed in this space. */
+  wake(spaceId: string): void {
+    if (!this.#rooms.has(spaceId)) return;
+    this.#dirty.add(spaceId);
+    if (!this.#pumping) void this.#pump();
+  }
+
+  /** Anything may have been committed anywhere: notifications were lost, or it is time to look. */
+  wakeAll(): void {
+    for (const spaceId of this.#rooms.keys()) this.wake(spaceId);
+  }
+
+  /** Sends a heartbeat to every reader, one Buffer for all who stand at the same version. */
+  heartbeat(): void {
+    const frames = new Map<number | null, Buffer>();
+    const beat = (version: number | null, subscribers: Set<Subscriber>) => {
+      let frame = frames.get(version);
+      if (!frame) {
+        frame = encodeHeartbeat(version);
+        frames.set(version, frame);
+      }
+      for (const subscriber of subscribers) subscriber.heartbeat(frame);
+    };
+    for (const room of this.#rooms.values()) {
+      for (const [version, subscribers] of room.at) beat(version, subscribers);
+      beat(null, room.waiting);
+    }
+  }
+
+  /** Ends every reader. */
+  close(): void {
+    this.#closing.abort();
+    for (const room of this.#rooms.values()) {
+      for (const subscriber of readers(room)) subscriber.end();
+    }
+    this.#rooms.clear();
+    this.#dirty.clear();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    // One turn of the event loop: what is committed together, or joins together, shares the query.
+    await new Promise(setImmediate);
+    while (this.#dirty.size > 0 && !this.#closing.signal.aborted) {
+      const spaceIds: string[] = [];
+      const versions: number[] = [];
+      for (const spaceId of this.#dirty) {
+        this.#dirty.delete(spaceId);
+        for (const version of this.#rooms.get(spaceId)?.at.keys() ?? []) {
+          spaceIds.push(spaceId);
+          versions.push(version);
+        }
+        if (spaceIds.length >= SPACES_AT_ONCE) break;
+      }
+      if (spaceIds.length === 0) continue;
+      const { database, catchUpLimit, metrics, log } = this.#options;
+      try {
+        const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
+        metrics.catchUps.inc(answers.length);
+        for (const changes of answers) this.#apply(changes);
+      } catch (error) {
+        log.warn({ err: error }, "catch-up did not work; trying again");
+        for (const spaceId of spaceIds) this.#dirty.add(spaceId);
+        await this.#pause();
+      }
+    }
+    this.#pumping = false;
+  }
+
+  #apply(changes: Changes): void {
+    this.#enter(epochOf(changes.cursor));
+    const room = this.#rooms.get(changes.spaceId);
+    const subscribers = room?.at.get(changes.since);
+    if (!room || !subscribers) return; // they have left, or wait for a snapshot of the new epoch
+    if (changes.events === null) {
+      room.at.delete(changes.since);
+      for (const subscriber of subscribers) room.waiting.add(subscriber);
+      this.#requestSnapshot(room);
+    } else if (changes.events.length > 0) {
+      const { version, events } = changes;
+      const delivery = { frame: encodeGroup(events, changes.cursor), version, events };
+      room.at.delete(changes.since);
+      place(room, version, subscribers);
+      for (const subscriber of subscribers) subscriber.deliver(delivery);
+    }
+  }
+
+  /** Versions of another epoch mean nothing here: their readers wait for a snapshot (P11). */
+  #enter(epoch: string): void {
+    if (epoch === this.#epoch) return;
+    if (this.#epoch !== undefined) {
+      this.#options.log.warn(
+        { from: this.#epoch, to: epoch },
+        "the database is another: every reader starts over",
+      );
+    }
+    this.#epoch = epoch;
+    for (const room of this.#rooms.values()) {
+      for (const subscribers of room.at.values()) {
+        for (const subscriber of subscribers) room.waiting.add(subscriber);
+      }
+      room.at.clear();
+      this.#requestSnapshot(room);
+    }
+  }
+
+  #requestSnapshot(room: Room): void {
+    if (room.snapshotting || room.waiting.size === 0) return;
+    room.snapshotting = true;
+    this.#snapshotQueue.push(room);
+    this.#takeSnapshots();
+  }
+
+  #takeSnapshots(): void {
+    while (this.#snapshotsRunning < SNAPSHOTS_AT_ONCE) {
+      const room = this.#snapshotQueue.shift();
+      if (!room) return;
+      this.#snapshotsRunning++;
+      void this.#snapshot(room).finally(() => {
+        this.#snapshotsRunning--;
+        room.snapshotting = false;
+        this.#requestSnapshot(room); // who came too late for this one
+        this.#takeSnapshots();
+      });
+    }
+  }
+
+  async #snapshot(room: Room): Promise<void> {
+    const { database, snapshotLimit, metrics, log } = this.#options;
+    while (room.waiting.size > 0 && !this.#closing.signal.aborted) {
+      try {
+        const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
+        metrics.snapshots.inc();
+        if (!snapshot) {
+          for (const subscriber of room.waiting) subscriber.end();
+          room.waiting.clear();
+          return;
+        }
+        const epoch = epochOf(snapshot.cursor);
+        this.#enter(epoch);
+        const { version, cursor } = snapshot;
+        const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], cursor);
+        const subscribers = new Set(room.waiting);
+        room.waiting.clear();
+        place(room, version, subscribers);
+        for (const subscriber of subscribers) subscriber.deliver({ frame, version, events: null });
+        this.wake(room.spaceId);
+        return;
+      } catch (error) {
+        log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");
+        await this.#pause();
+      }
+    }
+  }
+
+  #leave(room: Room, subscriber: Subscriber): void {
+    room.waiting.delete(subscriber);
+    for (const [version, subscribers] of room.at) {
+      if (subscribers.delete(subscriber) && subscribers.size === 0) room.at.delete(version);
+    }
+    if (room.at.size === 0 && room.waiting.size === 0 && this.#rooms.get(room.spaceId) === room) {
+      this.#rooms.delete(room.spaceId);
+    }
+  }
+
+  #pause(): Promise<void> {
+    return sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
+  }
+}
+
+function place(room: Room, version: number, newcomers: Set<Subscriber>): void {
+  const there = room.at.get(version);
+  if (!there) room.at.set(version, newcomers);
+  else for (const newcomer of newcomers) there.add(newcomer);
+}
+
+function* readers(room: Room): Generator<Subscriber> {
+  for (const subscribers of room.at.values()) yield* subscribers;
+  yield* room.waiting;
+}
+
+function epochOf(cursor: string): string {
+  return cursor.slice(0, cursor.indexOf("."));
+}

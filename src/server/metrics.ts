@@ -1,0 +1,58 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** What the relay counts, for Prometheus and for the tests. One registry a relay. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly clients = new Gauge({
+    name: "spacefeed_clients",
+    help: "Open streams.",
+    labelNames: ["endpoint"] as const,
+    registers: [this.registry],
+  });
+  readonly events = new Counter({
+    name: "spacefeed_events_sent_total",
+    help: "Frames written to streams: one for each group and client.",
+    registers: [this.registry],
+  });
+  readonly bytes = new Counter({
+    name: "spacefeed_bytes_sent_total",
+    help: "Bytes written to streams.",
+    registers: [this.registry],
+  });
+  readonly catchUps = new Counter({
+    name: "spacefeed_catch_ups_total",
+    help: "Catch-ups read from the database: one for each space and version, however many clients wait for it.",
+    registers: [this.registry],
+  });
+  readonly snapshots = new Counter({
+    name: "spacefeed_snapshots_total",
+    help: "Snapshots read from the database, however many clients wait for each.",
+    registers: [this.registry],
+  });
+  readonly wakeUps = new Counter({
+    name: "spacefeed_wake_ups_total",
+    help: "Notifications from Postgres.",
+    registers: [this.registry],
+  });
+  readonly cutOff = new Counter({
+    name: "spacefeed_slow_clients_cut_off_total",
+    help: "Streams that were ended because the client did not read. It resumes from its cursor.",
+    registers: [this.registry],
+  });
+  readonly queries = new Histogram({
+    name: "spacefeed_query_seconds",
+    help: "Queries of the relay, by function or statement.",
+    labelNames: ["query"] as const,
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
+    registers: [this.registry],
+  });
+  readonly listening = new Gauge({
+    name: "spacefeed_listening",
+    help: "1 while the relay hears notifications, 0 while it reconnects.",
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+}

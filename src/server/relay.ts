@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { Logger } from "pino";
+import { SpacefeedError } from "../protocol/errors.js";
+import { createApp } from "./app.js";
+import type { Config } from "./config.js";
+import { Database } from "./database.js";
+import { type EmbeddedPostgres, startEmbedded } from "./embedded.js";
+import { Hub } from "./hub.js";
+import { Listener } from "./listener.js";
+import { Metrics } from "./metrics.js";
+import { migrateOrLeave } from "./migrate.js";
+import { StateFeeds } from "./state-feed.js";
+
+/** Looks at every space that has readers, should a notification ever be lost without a trace. */
+const BACKSTOP_MS = 5_000;
+const SIGN_OF_LIFE_MS = 10_000;
+const SNAPSHOT_LIMIT = 100;
+
+/** A relay that runs. */
+export interface Relay {
+  /** Where it answers, such as http://127.0.0.1:8787. */
+  url: string;
+  /** Connection string of its database. */
+  databaseUrl: string;
+  metrics: Metrics;
+  /** Resolves, with the reason, when the embedded Postgres ends by itself. */
+  lost: Promise<string>;
+  /** Ends the streams, the pool and the embedded Postgres, in this order. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Starts the database if it is the embedded one, migrates it, and serves. */
+export async function startRelay(config: Config, log: Logger): Promise<Relay> {
+  const open: (() => Promise<unknown>)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= (async () => {
+      for (const end of open.reverse())
+        await end().catch((error) => log.warn({ err: error }, "while stopping"));
+    })();
+    return closing;
+  };
+
+  try {
+    let embedded: EmbeddedPostgres | undefined;
+    if (config.databaseUrl === undefined) {
+      embedded = await startEmbedded({ dataDir: config.dataDir, log: (message) => log.info(message) });
+      open.push(() => (embedded as EmbeddedPostgres).stop());
+    }
+    const databaseUrl = config.databaseUrl ?? (embedded as EmbeddedPostgres).url;
+    const migrations = await migrateOrLeave(databaseUrl);
+    if (migrations === null) log.info("the schema is another role's: left as it is");
+    else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
+
+    const metrics = new Metrics();
+    open.push(async () => metrics.registry.clear());
+    const database = new Database(databaseUrl, log, metrics);
+    open.push(() => database.close());
+
+    const { catchUpLimit } = config;
+    const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT });
+    const listener = new Listener({
+      url: config.listenDatabaseUrl ?? databaseUrl,
+      log,
+      onWake: (spaceId) => {
+        metrics.wakeUps.inc();
+        hub.wake(spaceId);
+      },
+      onListening: () => hub.wakeAll(),
+    });
+    await listener.start();
+    open.push(() => listener.close());
+
+    const relayId = randomUUID();
+    const signOfLife = () => database.relaySeen(relayId).catch(() => {}); // the database is away: nothing to tell it
+    await signOfLife();
+    const timers = [
+      setInterval(() => hub.heartbeat(), config.heartbeatMs),
+      setInterval(() => hub.wakeAll(), BACKSTOP_MS),
+      setInterval(signOfLife, SIGN_OF_LIFE_MS),
+    ];
+    open.push(async () => {
+      for (const timer of timers) clearInterval(timer);
+      await database.relayGone(relayId).catch(() => {});
+    });
+
+    const feeds = new StateFeeds(hub, database, log);
+    const app = createApp({ database, hub, feeds, listener, metrics, corsOrigins: config.corsOrigins, log });
+    const server = createAdaptorServer({
+      fetch: async (request, env) => {
+        const response = await app.fetch(request, env);
+        // Hono wraps what a handler returns once more when a middleware has set a header; then the marker of a
+        // stream, whose response is written by us, would no longer be seen.
+        return (env as HttpBindings).outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+      },
+    }) as Server;
+    server.listen(config.port, config.host);
+    await once(server, "listening").catch((error) => {
+      throw new SpacefeedError(
+        "config",
+        `cannot listen on ${config.host}:${config.port}: ${error.message}; set PORT`,
+      );
+    });
+    open.push(async () => {
+      const closed = once(server, "close");
+      server.close();
+      hub.close();
+      server.closeIdleConnections();
+      const impatient = setTimeout(() => server.closeAllConnections(), 1_000);
+      await closed;
+      clearTimeout(impatient);
+    });
+
+    const { port } = server.address() as AddressInfo;
+    const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+    const lost = embedded?.exited ?? new Promise<string>(() => {});
+    return { url: `http://${host}:${port}`, databaseUrl, metrics, lost, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { encodeGroup } from "../protocol/sse.js";
+import type { Connection } from "./connection.js";
+import type { Database } from "./database.js";
+import type { Hub, Subscriber } from "./hub.js";
+import { type ChangeInfo, spaceState } from "./snapshot-json.js";
+
+interface Feed {
+  readonly spaceId: string;
+  readonly types: ReadonlySet<string>;
+  readonly limit: number;
+  readonly readers: Set<Connection>;
+  /** Readers with no room for a state. They get the newest one when they have. */
+  readonly behind: Set<Connection>;
+  /** The last state, for newcomers; undefined until there is one. */
+  state: Buffer | undefined;
+  /** Something has changed since the last state was read. */
+  stale: boolean;
+  reading: boolean;
+}
+
+const RETRY_MS = 250;
+
+/**
+ * The readers of `/api/sync`, who get the complete state at each change. One feed for each space, types and
+ * limit: each state is read and encoded once. A feed is a reader of the hub like any other.
+ */
+export class StateFeeds {
+  readonly #feeds = new Map<string, { feed: Feed; leave: () => void }>();
+  readonly #hub: Hub;
+  readonly #database: Database;
+  readonly #log: Logger;
+
+  constructor(hub: Hub, database: Database, log: Logger) {
+    this.#hub = hub;
+    this.#database = database;
+    this.#log = log;
+  }
+
+  join(
+    spaceId: string,
+    cursor: { epoch: string; version: number },
+    types: ReadonlySet<string>,
+    limit: number,
+    connection: Connection,
+  ): void {
+    const key = JSON.stringify([spaceId, [...types].sort(), limit]);
+    let open = this.#feeds.get(key);
+    if (!open) {
+      const feed: Feed = {
+        spaceId,
+        types,
+        limit,
+        readers: new Set(),
+        behind: new Set(),
+        state: undefined,
+        stale: true,
+        reading: false,
+      };
+      open = { feed, leave: this.#hub.join(spaceId, cursor, this.#subscriber(feed)) };
+      this.#feeds.set(key, open);
+    }
+    const { feed, leave } = open;
+    feed.readers.add(connection);
+    send(feed, connection);
+    if (feed.stale) void this.#read(feed, undefined);
+    connection.onClose(() => {
+      feed.readers.delete(connection);
+      feed.behind.delete(connection);
+      if (feed.readers.size > 0 || this.#feeds.get(key)?.feed !== feed) return;
+      this.#feeds.delete(key);
+      leave();
+    });
+  }
+
+  #subscriber(feed: Feed): Subscriber {
+    return {
+      deliver: (delivery) => {
+        const changes = delivery.events?.map(changeOf);
+        if (changes && !changes.some((change) => feed.types.has(`${change.entityType}s`))) return;
+        feed.stale = true;
+        void this.#read(feed, changes?.length === 1 ? changes[0] : undefined);
+      },
+      heartbeat: (frame) => {
+        for (const reader of feed.readers) reader.write(frame);
+      },
+      end: () => {
+        for (const reader of feed.readers) reader.end();
+      },
+    };
+  }
+
+  async #read(feed: Feed, changeInfo: ChangeInfo | undefined): Promise<void> {
+    if (feed.reading) return;
+    feed.reading = true;
+    // What changes while a state is read makes one more state, which is not of one change.
+    for (let info = changeInfo; feed.stale && feed.readers.size > 0; info = undefined) {
+      feed.stale = false;
+      try {
+        const { spaceId, types } = feed;
+        const snapshot = await this.#database.snapshot(spaceId, types.has("intentions") ? feed.limit : 0);
+        if (!snapshot) break;
+        feed.state = encodeGroup([spaceState(spaceId, snapshot, types, info)], snapshot.cursor);
+        for (const reader of feed.readers) send(feed, reader);
+      } catch (error) {
+        this.#log.warn({ err: error, spaceId: feed.spaceId }, "the state could not be read; trying again");
+        feed.stale = true;
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    feed.reading = false;
+  }
+}
+
+// Each state is complete: a slow reader skips what it has no room for (P10).
+function send(feed: Feed, reader: Connection): void {
+  if (!feed.state || feed.behind.has(reader)) return;
+  if (!reader.isFull) {
+    reader.write(feed.state);
+    return;
+  }
+  feed.behind.add(reader);
+  reader.onceDrained(() => {
+    if (feed.behind.delete(reader)) send(feed, reader);
+  });
+}
+
+function changeOf(json: string): ChangeInfo {
+  const event = JSON.parse(json) as { type: string; id?: string; data?: { id: string } };
+  const [entityType, verb] = event.type.split("-") as ["being" | "intention", string];
+  const type = verb === "created" ? "add" : verb === "updated" ? "update" : "delete";
+  return { type, entityType, entityId: (event.id ?? event.data?.id) as string };
+}

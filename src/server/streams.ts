@@ -1,0 +1,82 @@
+import type { HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { type Context, Hono } from "hono";
+import { SpacefeedError } from "../protocol/errors.js";
+import { streamQuery, syncQuery } from "../protocol/messages.js";
+import { Connection } from "./connection.js";
+import type { Database, Opening } from "./database.js";
+import type { Hub } from "./hub.js";
+import type { Metrics } from "./metrics.js";
+import { parseCursor, readQuery, unknownSpace } from "./request.js";
+import { spaceState } from "./snapshot-json.js";
+import type { StateFeeds } from "./state-feed.js";
+
+type Env = { Bindings: HttpBindings };
+
+const NOBODY = null;
+
+/** `GET /api/stream` (events) and `GET /api/sync` (complete state). */
+export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, metrics: Metrics): Hono<Env> {
+  const app = new Hono<Env>();
+
+  app.get("/api/stream", async (context) => {
+    const { spaceId, since } = readQuery(context, streamQuery);
+    const { cursor, since: version } = await open(spaceId, context.req.header("Last-Event-ID"), since);
+    const { epoch } = parseCursor(cursor);
+    const connection = connect(context, "stream");
+    const leave = hub.join(spaceId, version === null ? null : { epoch, version }, {
+      deliver: ({ frame }) => connection.write(frame),
+      heartbeat: (frame) => connection.write(frame),
+      end: () => connection.end(),
+    });
+    connection.onClose(leave);
+    return RESPONSE_ALREADY_SENT;
+  });
+
+  app.get("/api/sync", async (context) => {
+    const { spaceId, types: list, limit } = readQuery(context, syncQuery);
+    const types = new Set(list.split(","));
+    const { cursor } = await open(spaceId, undefined, undefined);
+    if (context.req.header("Accept")?.includes("text/event-stream")) {
+      feeds.join(spaceId, parseCursor(cursor), types, limit, connect(context, "sync"));
+      return RESPONSE_ALREADY_SENT;
+    }
+
+    // Weak: the timestamp differs. A poll of a space that is as it was costs one short query.
+    context.header("ETag", `W/"${cursor}"`);
+    context.header("Cache-Control", "no-cache");
+    context.header("Vary", "Accept", { append: true });
+    if (matches(context.req.header("If-None-Match"), cursor)) return context.body(null, 304);
+    const snapshot = await database.snapshot(spaceId, types.has("intentions") ? limit : 0);
+    if (!snapshot) throw unknownSpace(spaceId);
+    context.header("ETag", `W/"${snapshot.cursor}"`);
+    context.header("Content-Type", "application/json");
+    return context.body(spaceState(spaceId, snapshot, types));
+  });
+
+  function connect(context: Context<Env>, endpoint: "stream" | "sync"): Connection {
+    return new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);
+  }
+
+  async function open(spaceId: string, lastEventId: string | undefined, since: string | undefined) {
+    let opening: Opening;
+    try {
+      opening = await database.open(NOBODY, spaceId, lastEventId || since || null);
+    } catch (error) {
+      // An EventSource cannot mend its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
+      const isForeign = lastEventId && error instanceof SpacefeedError && error.code === "invalid";
+      if (!isForeign) throw error;
+      opening = await database.open(NOBODY, spaceId, null);
+    }
+    const { cursor } = opening;
+    if (cursor === null) throw unknownSpace(spaceId);
+    return { cursor, since: opening.since };
+  }
+
+  return app;
+}
+
+function matches(ifNoneMatch: string | undefined, cursor: string): boolean {
+  const tags = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, "")) ?? [];
+  return tags.includes("*") || tags.includes(`"${cursor}"`);
+}
