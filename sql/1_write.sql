@@ -61,25 +61,17 @@ set search_path = ''
 as $$
 declare
   chunk integer;
-  -- The set: a line a change, its fields between tabs (no ID has a control character). The first line counts
+  -- The set: a line an entity, its fields between tabs (no ID has a control character). The first line counts
   -- the chunks of it that are in sync.touched.
   rows text := coalesce(nullif(current_setting('sync.touched', true), ''), E'0\n');
-  old_message_id text := '';
-  new_message_id text := '';
 begin
-  if tg_argv[0] = 'intention' then
-    if tg_op <> 'INSERT' then old_message_id := old.message_id; end if;
-    if tg_op <> 'DELETE' then new_message_id := new.message_id; end if;
-  end if;
-
-  -- A row that is deleted, moves to another space or takes another ID is gone from where it was.
   if tg_op <> 'INSERT' and old.location_id is not null then
-    if tg_op = 'DELETE' or old.location_id is distinct from new.location_id or old.id <> new.id then
-      rows := rows || old.location_id || E'\t' || tg_argv[0] || E'\t' || old.id || E'\t' || old_message_id || E'\t-\n';
-    end if;
+    rows := rows || old.location_id || E'\t' || tg_argv[0] || E'\t' || old.id || E'\n';
   end if;
   if tg_op <> 'DELETE' and new.location_id is not null then
-    rows := rows || new.location_id || E'\t' || tg_argv[0] || E'\t' || new.id || E'\t' || new_message_id || E'\t+\n';
+    if tg_op = 'INSERT' or new.location_id is distinct from old.location_id or new.id <> old.id then
+      rows := rows || new.location_id || E'\t' || tg_argv[0] || E'\t' || new.id || E'\n';
+    end if;
   end if;
 
   -- A local setting follows savepoints and rollbacks by itself (P4), but is copied whole at each turn: what
@@ -93,7 +85,7 @@ begin
   return null;
 end
 $$;
-comment on function sync._touch() is 'Adds the row to the transaction''s set of touched rows: where it is now (+), and where it was (-).';
+comment on function sync._touch() is 'Adds the entity to the transaction''s set of touched ones, in the space that it is in and in the one that it left.';
 
 
 create or replace function sync._record()
@@ -124,9 +116,9 @@ begin
 
   -- The first turn is that of the row touched first: if that one is missing, the set was lost on the way.
   if chunks = '0' then
-    is_noted := strpos(noted, E'\t' || entity_id || E'\t') > 0;
+    is_noted := strpos(noted, E'\t' || entity_id || E'\n') > 0;
   else
-    select count(*)::text = chunks and bool_or(strpos(t.rows, E'\t' || entity_id || E'\t') > 0)
+    select count(*)::text = chunks and bool_or(strpos(t.rows, E'\t' || entity_id || E'\n') > 0)
     into is_noted
     from sync.touched t
     where t.xid = pg_current_xact_id();
@@ -141,31 +133,52 @@ begin
   with moved as (
     delete from sync.touched t
     where t.xid = pg_current_xact_id()
-    returning t.chunk, t.rows
+    returning t.rows
   ), touched as materialized (
-    -- One row an entity, as its last change left it. What comes out of a setting has collation C: right
-    -- for sorting, but the index on space_id would not be used with it.
-    select distinct on (line.f[1], line.f[2], line.f[3])
-      line.f[1] collate "default" as space_id,
-      line.f[2] as entity_type,
-      line.f[3] as entity_id,
-      nullif(line.f[4], '') as message_id,
-      line.f[5] = '-' as deleted
-    from (
-      select string_to_array(l.line, E'\t') as f, l.n
-      from string_to_table(
-        coalesce((select string_agg(m.rows, '' order by m.chunk) from moved m), '') || noted, E'\n'
-      ) with ordinality as l (line, n)
-      where strpos(l.line, E'\t') > 0
-    ) as line
-    order by line.f[1], line.f[2], line.f[3], line.n desc
+    select distinct
+      -- What comes out of a setting has collation C, with which no index on an ID would be used.
+      split_part(line, E'\t', 1) collate "default" as space_id,
+      split_part(line, E'\t', 2) collate "default" as entity_type,
+      split_part(line, E'\t', 3) collate "default" as entity_id
+    from string_to_table(coalesce((select string_agg(m.rows, '') from moved m), '') || noted, E'\n') as line
+    where strpos(line, E'\t') > 0
+  ), looked_up as materialized (
+    -- The set only says where to look, so that whoever forges it gains nothing: the tables say what is there.
+    select
+      t.*,
+      case t.entity_type
+        when 'intention' then
+          (select i.message_id
+           from public.intentions i
+           where i.id = t.entity_id and i.location_id = t.space_id)
+        when 'being' then
+          (select ''
+           from public.beings b
+           where b.id = t.entity_id and b.location_id = t.space_id)
+      end as is_there
+    from touched t
+  ), changed as materialized (
+    select
+      l.space_id,
+      l.entity_type,
+      l.entity_id,
+      l.is_there is null as deleted,
+      coalesce(
+        l.is_there,
+        (select coalesce(c.message_id, '')
+         from sync.changes c
+         where (c.space_id, c.entity_type, c.entity_id) = (l.space_id, l.entity_type, l.entity_id)
+           and c.deleted_at is null)
+      ) as message_id
+    from looked_up l
   ), raised as (
     -- Sorted, so that two commits never deadlock (P8); at most once a transaction (P1).
     insert into sync.spaces as s (space_id, version, xid)
-    select t.space_id, 1, pg_current_xact_id()
-    from touched t
-    group by t.space_id
-    order by t.space_id collate "C"
+    select c.space_id, 1, pg_current_xact_id()
+    from changed c
+    where c.message_id is not null
+    group by c.space_id
+    order by c.space_id collate "C"
     on conflict (space_id) do update
     set version = s.version + (s.xid <> excluded.xid)::integer,
         xid = excluded.xid
@@ -174,15 +187,16 @@ begin
   insert into sync.changes as c
     (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
   select
-    t.space_id,
-    t.entity_type,
-    t.entity_id,
+    n.space_id,
+    n.entity_type,
+    n.entity_id,
     r.version,
     r.version,
-    t.message_id,
-    case when t.deleted then clock_timestamp() end
-  from touched t
-  join raised r on r.space_id = t.space_id
+    nullif(n.message_id, ''),
+    case when n.deleted then clock_timestamp() end
+  from changed n
+  join raised r on r.space_id = n.space_id
+  where n.message_id is not null  -- null: came and went in this transaction
   on conflict on constraint changes_pkey do update
   set version = excluded.version,
       created_version = case when c.deleted_at is null then c.created_version else excluded.version end,
