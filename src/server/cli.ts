@@ -22,7 +22,11 @@ export async function run(argv: string[]): Promise<void> {
 }
 
 function program(): Command {
-  const spacefeed = new Command("spacefeed").version(version).showHelpAfterError();
+  const spacefeed = new Command("spacefeed")
+    .description("A sync server whose sync logic is in Postgres")
+    .version(version)
+    .showHelpAfterError()
+    .addHelpText("after", "\nExample:\n  spacefeed serve &\n  spacefeed tail lobby");
 
   spacefeed
     .command("serve")
