@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -60,6 +60,7 @@ async function container(): Promise<Source> {
 
 async function embedded(): Promise<Source> {
   const dataDir = await mkdtemp(join(tmpdir(), "spacefeed-test-"));
+  await chmod(dataDir, 0o755); // root's Postgres is another user, and would have its data elsewhere
   const server = await startEmbedded({ dataDir, port: 54_400, log: () => {} });
   return {
     what: "embedded",
