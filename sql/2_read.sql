@@ -103,9 +103,10 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 as $$
 declare
-  before_at timestamptz := 'infinity';
+  before_at timestamp with time zone := 'infinity';
   before_number bigint;
 begin
   if before is not null then
@@ -181,7 +182,7 @@ begin
     m.last_message_id,
     m.has_more
   from (select sync.current_cursor(snapshot.space_id) as cursor) as here,
-    sync.messages(snapshot.space_id, message_limit) as m
+    sync.messages(snapshot.space_id, coalesce(message_limit, 100)) as m
   where here.cursor is not null;
 end
 $$;
@@ -200,7 +201,7 @@ stable
 set search_path = ''
 as $$
 declare
-  kind constant text := change.entity_type || case
+  kind constant pg_catalog.text := change.entity_type || case
     when change.deleted_at is not null then '-deleted'
     when change.created_version > since then '-created'
     else '-updated'
@@ -242,9 +243,10 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 as $$
 declare
-  epoch constant text := sync.epoch();
+  epoch constant pg_catalog.text := sync.epoch();
 begin
   return query
   select
@@ -278,7 +280,7 @@ begin
       select
         row_number() over in_order as n,
         count(*) over () as total,
-        case when count(*) over () <= max then sync._event(c, wanted.since)::text end as event
+        case when count(*) over () <= max then sync._event(c, wanted.since)::pg_catalog.text end as event
       from (
         select *
         from sync.changes c
@@ -310,9 +312,10 @@ stable
 strict
 security definer
 set search_path = ''
+set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 as $$
 declare
-  since_at timestamptz;
+  since_at timestamp with time zone;
   resolved bigint;
 begin
   if since ~ '^[0-9a-f]{16}\.[0-9]{1,18}$' then
@@ -331,32 +334,48 @@ begin
     where i.message_id = since
       and i.location_id = resolve_cursor.space_id;
 
-  elsif since ~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$' then
-    since_at := case when since ~ '([ T].*[Z+-])' then since::timestamptz else since::timestamp at time zone 'UTC' end;
+  else
+    begin
+      if since !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
+        raise datetime_field_overflow;
+      end if;
+      -- A time without a zone is in UTC, whatever the session's is.
+      since_at := case when since ~ '[T ].*[Z+-]'
+        then since::timestamp with time zone
+        else since::timestamp at time zone 'UTC'
+      end;
+    exception
+      when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
+        raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
+          using errcode = 'invalid_parameter_value';
+    end;
     -- From the last message before that time on, or from a later one of which the commit was earlier.
     select min(created.version)
     into resolved
     from (
-      (select c.created_version as version
-       from public.intentions i
-       join sync.changes c on (c.space_id, c.entity_type, c.entity_id) = (i.location_id, 'intention', i.id)
-       where i.location_id = resolve_cursor.space_id
-         and i.created_at < since_at
-       order by i.created_at desc
-       limit 1)
-      union all
-      (select c.created_version - 1
-       from public.intentions i
-       join sync.changes c on (c.space_id, c.entity_type, c.entity_id) = (i.location_id, 'intention', i.id)
-       where i.location_id = resolve_cursor.space_id
-         and i.created_at >= since_at
-       order by i.created_at
-       limit 1000)
+      select m.offset_by + c.created_version as version
+      from (
+        (select 0 as offset_by, i.id
+         from public.intentions i
+         where i.location_id = resolve_cursor.space_id
+           and i.created_at < since_at
+         order by i.created_at desc
+         limit 1)
+        union all
+        (select -1, i.id
+         from public.intentions i
+         where i.location_id = resolve_cursor.space_id
+           and i.created_at >= since_at
+         order by i.created_at
+         limit 1000)
+      ) as m
+      cross join lateral (
+        select k.created_version
+        from sync.changes k
+        where (k.space_id, k.entity_type, k.entity_id) = (resolve_cursor.space_id, 'intention', m.id)
+        offset 0
+      ) as c
     ) as created;
-
-  else
-    raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
-      using errcode = 'invalid_parameter_value';
   end if;
 
   return (

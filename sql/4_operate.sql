@@ -35,7 +35,7 @@ security definer
 set search_path = ''
 as $$
   with actual as (
-    select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null::text as message_id
+    select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null::pg_catalog.text as message_id
     from public.beings b
     where b.location_id is not null
     union all
@@ -135,8 +135,13 @@ security definer
 set search_path = ''
 as $$
 begin
-  lock table public.beings, public.intentions in share row exclusive mode;
-  update sync.instance set epoch = gen_random_uuid()::text;
+  if current_setting('transaction_isolation') not like 'read %' then
+    raise exception 'reset: a % transaction does not see all rows', current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            hint = 'Run it in a transaction that is read committed.';
+  end if;
+  lock table public.beings, public.intentions, sync.spaces in share row exclusive mode;
+  update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
 
   delete from sync.changes;
   insert into sync.spaces as s (space_id, version, xid)

@@ -121,6 +121,13 @@ alter table sync.touched alter column rows set storage plain;
 comment on table sync.touched is 'Rows that open transactions have touched, where a setting does not hold them all. Empty after each commit.';
 
 
+create unlogged table sync.truncated (
+  location_id  text not null,
+  id           text not null
+);
+comment on table sync.truncated is 'A row for each space that TRUNCATE empties: its triggers note the space. Always empty.';
+
+
 create table sync.relays (
   relay_id  text not null,
   asleep    boolean not null default true,
@@ -144,7 +151,7 @@ comment on table sync.instance is 'One row. Its epoch is part of every cursor, b
 -- Down Migration
 
 drop table public.beings, public.intentions cascade;
-drop table sync.spaces, sync.changes, sync.touched, sync.relays, sync.instance cascade;
+drop table sync.spaces, sync.changes, sync.touched, sync.truncated, sync.relays, sync.instance cascade;
 drop sequence sync.message_number cascade;
 do $$
 declare

@@ -41,12 +41,12 @@ export async function eventsSince(
     max,
   ]);
   const events = row?.events as string[] | null;
-  return events && events.map((event) => JSON.parse(event) as FeedEvent);
+  return events?.map((event) => JSON.parse(event) as FeedEvent) ?? null;
 }
 
 /** Events in short: "being-created a", "intention-deleted m". */
 export function inShort(events: FeedEvent[] | null): string[] | null {
-  return events && events.map((event) => `${event.type} ${event.data?.id ?? event.id}`);
+  return events?.map((event) => `${event.type} ${event.data?.id ?? event.id}`) ?? null;
 }
 
 /** The faults that sync.verify() finds, in every space. */

@@ -1,0 +1,90 @@
+import { readdir, readFile } from "node:fs/promises";
+import { beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { Session } from "../support/session.js";
+
+const db = useDatabase();
+let s: Session;
+
+beforeAll(async () => {
+  s = await Session.open(db);
+});
+
+const FUNCTIONS = `
+  select p.oid::regprocedure::text as name
+  from pg_catalog.pg_proc p
+  where p.pronamespace = 'sync'::regnamespace`;
+
+test("P9: every function in schema sync has a search_path of its own, without what others may create", async () => {
+  expect((await s.query(FUNCTIONS)).length).toBeGreaterThan(15);
+  expect(
+    await s.query(`${FUNCTIONS}
+      and not coalesce(p.proconfig && array['search_path=""', 'search_path=pg_catalog, pg_temp'], false)`),
+  ).toEqual([]);
+});
+
+test("every object that is not private has a comment", async () => {
+  const silent = await s.query(
+    `${FUNCTIONS}
+       and p.proname !~ '^_' and obj_description(p.oid, 'pg_proc') is null
+     union all
+     select c.oid::regclass::text
+     from pg_catalog.pg_class c
+     where c.relnamespace in ('sync'::regnamespace, 'public'::regnamespace)
+       and c.relkind in ('r', 'v', 'm', 'S', 'p')
+       and c.relname not in ('migrations', 'migrations_id_seq') -- of node-pg-migrate
+       and obj_description(c.oid, 'pg_class') is null
+     union all
+     select n.nspname
+     from pg_catalog.pg_namespace n
+     where n.nspname = 'sync' and obj_description(n.oid, 'pg_namespace') is null`,
+  );
+  expect(silent).toEqual([]);
+});
+
+test("P6: every trigger function is security definer, and is called by a trigger", async () => {
+  expect(
+    await s.query(`${FUNCTIONS}
+      and p.prorettype = 'trigger'::regtype
+      and (not p.prosecdef or not exists (select from pg_catalog.pg_trigger t where t.tgfoid = p.oid))`),
+  ).toEqual([]);
+});
+
+test("P9: nobody but the owner has rights on schema sync, or on anything in it", async () => {
+  expect(await s.value("select has_schema_privilege('public', 'sync', 'usage')")).toBe(false);
+  expect(
+    await s.query(
+      `select c.relname
+       from pg_catalog.pg_class c, aclexplode(c.relacl) a
+       where c.relnamespace = 'sync'::regnamespace and a.grantee <> c.relowner`,
+    ),
+  ).toEqual([]);
+});
+
+test("P8: on each table touch comes before record, and record is deferred", async () => {
+  const rows = await s.query(
+    `select t.tgrelid::regclass::text as table, t.tgname as name, t.tgdeferrable and t.tginitdeferred as deferred
+     from pg_catalog.pg_trigger t
+     where t.tgname ~ '^spacefeed_[12]'
+     order by t.tgrelid::regclass::text, t.tgname collate "C"`,
+  );
+  for (const table of ["beings", "intentions"]) {
+    expect(rows.filter((row) => row.table === table).map((row) => [row.name, row.deferred])).toEqual([
+      ["spacefeed_1_touch", false],
+      ["spacefeed_1_touch_update", false],
+      ["spacefeed_2_record", true],
+      ["spacefeed_2_record_update", true],
+    ]);
+  }
+});
+
+test("the SQL is in lower case, but for comments, texts and quoted names", async () => {
+  const directory = new URL("../../sql/", import.meta.url);
+  const names = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith(".sql"));
+  expect(names.length).toBeGreaterThan(4);
+  for (const name of names) {
+    const text = await readFile(new URL(name, directory), "utf8");
+    const code = text.replace(/--.*|\b[Ee]?'(?:[^']|'')*'|'(?:[^']|'')*'|"[^"]*"/g, " ");
+    expect([name, code.match(/\w*[A-Z]\w*/g)]).toEqual([name, null]);
+  }
+});

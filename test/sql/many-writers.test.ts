@@ -1,0 +1,78 @@
+import { randomInt } from "node:crypto";
+import { expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { faults } from "../support/feed.js";
+import { Session } from "../support/session.js";
+
+const db = useDatabase();
+
+const WRITERS = 12;
+const SPACES = Array.from({ length: 10 }, (_, n) => `space-${n}`);
+const TRANSACTIONS = 20;
+const SEED = Number(process.env.TEST_SEED ?? randomInt(2 ** 31));
+
+/** Mulberry32: small, and the same for the same seed. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+/** Transactions over three random spaces, with rows of its own, so that only the triggers can deadlock. Counts each commit in its spaces. */
+async function write(
+  writer: Session,
+  name: string,
+  below: (n: number) => number,
+  count: (space: string) => void,
+) {
+  let home = SPACES[below(10)] as string;
+  await writer.run(`insert into beings (id, location_id) values ('${name}', '${home}')`);
+  count(home);
+  for (let n = 0; n < TRANSACTIONS; n++) {
+    const spaces = new Set<string>();
+    while (spaces.size < 3) spaces.add(SPACES[below(10)] as string);
+    const changed = new Set<string>();
+    const moved = [...spaces][0] as string;
+    await writer.run("begin");
+    for (const space of spaces) {
+      await writer.run(
+        `insert into intentions (id, location_id) values ('${name}-${n}-${space}', '${space}')`,
+        "savepoint one",
+        `update beings set location_id = '${SPACES[below(10)]}' where id = '${name}'`,
+        "rollback to savepoint one",
+      );
+      changed.add(space);
+    }
+    if (below(2)) {
+      await writer.run(`update beings set name = 'm${n}', location_id = '${moved}' where id = '${name}'`);
+      changed.add(home);
+    }
+    if (below(3) === 0) await writer.run("rollback");
+    else {
+      await writer.run("commit");
+      if (changed.has(home)) {
+        home = (await writer.value("select location_id from beings where id = $1", [name])) as string;
+      }
+      for (const space of changed) count(space);
+    }
+  }
+}
+
+test(`P1, P8: ${WRITERS} writers over ${SPACES.length} spaces: no error, dense versions (TEST_SEED=${SEED})`, async () => {
+  const commits = new Map<string, number>();
+  const count = (space: string) => commits.set(space, (commits.get(space) ?? 0) + 1);
+  await Promise.all(
+    Array.from({ length: WRITERS }, async (_, n) =>
+      write(await Session.open(db), `writer-${n}`, random(SEED + n), count),
+    ),
+  );
+  const s = await Session.open(db);
+  const versions = await s.query("select space_id, version::int from sync.spaces order by space_id");
+  expect(versions).toEqual(SPACES.map((space_id) => ({ space_id, version: commits.get(space_id) })));
+  expect(await faults(s)).toEqual([]);
+  expect(await s.value("select count(*)::int from sync.touched")).toBe(0);
+});

@@ -1,0 +1,107 @@
+import fc from "fast-check";
+import { beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import type { FeedEvent } from "../support/feed.js";
+import { type Step, WRITERS, writersOnly } from "../support/model-history.js";
+import { ModelWorld } from "../support/model-world.js";
+import type { Row } from "../support/session.js";
+import { Session } from "../support/session.js";
+
+/** A space's beings and messages, by their kind and ID. */
+type State = Map<string, unknown>;
+/** The states of a space that were kept, by their versions. */
+type Kept = Map<number, State>;
+
+const SECONDS = 8;
+const db = useDatabase();
+let admin: Session;
+let sessions: Session[];
+
+beforeAll(async () => {
+  admin = await Session.open(db, "admin");
+  sessions = await Promise.all(Array.from({ length: WRITERS }, (_, i) => Session.open(db, `writer ${i}`)));
+});
+
+test.for([20_250_725, Math.floor(Math.random() * 2 ** 31)])(
+  "P2, P3, P5: the state at v and the events v..w are the state at w, for every v < w (seed %i)",
+  { timeout: 120_000 },
+  async (seed) => {
+    const deadline = Date.now() + SECONDS * 1000;
+    for (let next = seed; next === seed || Date.now() < deadline; next++) {
+      await fc.assert(fc.asyncProperty(writersOnly, live), {
+        seed: next,
+        numRuns: 5,
+        interruptAfterTimeLimit: 60_000,
+      });
+    }
+    expect(pairs).toBeGreaterThan(0);
+  },
+);
+
+let runs = 0;
+let pairs = 0;
+
+async function live(steps: Step[]): Promise<void> {
+  const world = await ModelWorld.create(admin, sessions, [], `r${++runs}`);
+  const kept = new Map<string, Kept>(world.ledger.spaces.map((space) => [space, new Map()]));
+  const look = async () => {
+    for (const [space, states] of kept) await compare(space, states);
+  };
+  try {
+    await look();
+    for (const step of steps) {
+      await world.take(step);
+      if (step.do === "settle") await look();
+    }
+    await world.finish();
+    await look();
+    expect(await world.faults()).toEqual([]);
+  } finally {
+    await world.end();
+  }
+}
+
+/** Brings each kept state to the present by events, and keeps the present one. */
+async function compare(space: string, states: Kept): Promise<void> {
+  const [snapshot] = await admin.query(
+    "select version::int, cursor, beings, intentions from sync.snapshot($1, 100000)",
+    [space],
+  );
+  const state = snapshot as { version: number; cursor: string; beings: Row[]; intentions: Row[] };
+  const { version, cursor } = state;
+  const present: State = new Map();
+  for (const being of state.beings) present.set(`being ${being.id}`, being);
+  for (const intention of state.intentions) present.set(`intention ${intention.id}`, intention);
+
+  const versions = [...states.keys()];
+  const answers = await admin.query(
+    "select since::int, version::int, cursor, events from sync.changes_since($1, $2, 100000)",
+    [versions.map(() => space), versions],
+  );
+  expect(answers).toHaveLength(versions.length);
+  for (const answer of answers) {
+    const since = answer.since as number;
+    const events = (answer.events as string[]).map((event) => JSON.parse(event) as FeedEvent);
+    expect(answer).toMatchObject({ version, cursor });
+    expect(events.length === 0).toBe(since === version);
+    if (since < version) expect(events.at(-1)).toMatchObject({ version, prev: since, cursor });
+    expect(applied(states.get(since) as State, since, events)).toEqual(present);
+    pairs++;
+  }
+  states.set(version, present);
+}
+
+function applied(state: State, since: number, events: FeedEvent[]): State {
+  const next = new Map(state);
+  let last = since + 1;
+  for (const event of events) {
+    const [entityType, verb] = event.type.split("-");
+    const key = `${entityType} ${event.data?.id ?? event.id}`;
+    expect(event.version, "in version order").toBeGreaterThanOrEqual(last);
+    last = event.version;
+    if (verb === "updated") expect(state.has(key), `${key} was there`).toBe(true);
+    if (verb === "deleted") next.delete(key);
+    else next.set(key, event.data);
+  }
+  return next;
+}

@@ -1,0 +1,70 @@
+import { beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { faults } from "../support/feed.js";
+import { Session } from "../support/session.js";
+
+const db = useDatabase();
+
+beforeAll(async () => {
+  const s = await Session.open(db);
+  await s.run(
+    `insert into beings (id, type, name, metadata, created_at, modified_at)
+     values ('there', 'space', 'a\\b ''c'' "d"', '{"n": 1.50, "f": 0.1}', '2024-03-01T12:00Z', '2024-03-01T13:00Z')`,
+    `insert into intentions (id, location_id, created_at, modified_at)
+     values ('m', 'there', '2024-03-01T12:30Z', '2024-03-01T14:00:00.123456Z')`,
+  );
+});
+
+async function readAll(s: Session) {
+  return [
+    await s.query("select * from sync.snapshot('there')"),
+    await s.query("select * from sync.messages('there', 10, 'msg_1')"),
+    await s.query("select * from sync.changes_since('{there}', '{0}', 10)"),
+    await s.value("select sync.current_cursor('there')"),
+    await s.value("select sync.resolve_cursor('there', sync.current_cursor('there'))"),
+    await s.value("select sync.resolve_cursor('there', 'msg_1')"),
+    await s.value("select sync.resolve_cursor('there', '2024-03-01')"),
+    await s.value("select sync.resolve_cursor('there', '2024-03-01T12:30:01')"),
+    await s.value("select sync.resolve_cursor('there', '2024-03-01 18:00:01.5+05:30')"),
+  ];
+}
+
+test.each([
+  "set datestyle = 'SQL, DMY'",
+  "set datestyle = 'German'",
+  "set timezone = 'Asia/Kolkata'",
+  "set timezone = 'America/New_York'",
+  "set intervalstyle = 'sql_standard'",
+  "set bytea_output = 'escape'",
+  "set extra_float_digits = -15",
+  "set client_encoding = 'LATIN1'",
+  "set array_nulls = off",
+  "set backslash_quote = off",
+  "set transform_null_equals = on",
+  "set quote_all_identifiers = on",
+  "set search_path = ''",
+  "set plan_cache_mode = force_generic_plan",
+  "set standard_conforming_strings = off",
+])("P6: with %s a session writes and reads what every other one does", async (setting) => {
+  const [plain, other] = [await Session.open(db), await Session.open(db)];
+  const expected = await readAll(plain);
+  // Postgres 19 knows no other value.
+  const { error } = await other.outcome(setting);
+  if (error) return;
+  expect(await readAll(other)).toEqual(expected);
+
+  await other.run(
+    "insert into public.beings (id, location_id, name) select 'w' || n, 'written', 'x' from generate_series(1, 40) n",
+    "update public.beings set name = 'y' where location_id = 'written'",
+    "delete from public.beings where location_id = 'written'",
+    "insert into public.intentions (location_id) values ('written')",
+  );
+  expect(await faults(plain)).toEqual([]);
+});
+
+test("P6: a read-only transaction reads", async () => {
+  const s = await Session.open(db);
+  await s.run("begin read only");
+  expect(await readAll(s)).toHaveLength(9);
+  await s.run("rollback");
+});
