@@ -84,15 +84,15 @@ begin
   if strpos(touched, E'\n') = 0 then
     touched := touched || E' 0\n';
   end if;
-  if tg_op <> 'INSERT' and old.location_id is not null then
-    touched := touched || old.location_id || E'\t' || tg_argv[0] || E'\t' || old.id || E'\t';
-  end if;
-  if tg_op <> 'DELETE' and new.location_id is not null then
-    if tg_op = 'INSERT' or new.location_id is distinct from old.location_id or new.id <> old.id then
-      touched := touched || new.location_id || E'\t' || tg_argv[0] || E'\t' || new.id || E'\t';
+  if tg_op = 'INSERT' then
+    touched := touched || coalesce(new.location_id || E'\t' || tg_argv[0] || E'\t' || new.id || E'\t', '') || E'\t\n';
+  else
+    touched := touched || coalesce(old.location_id || E'\t' || tg_argv[0] || E'\t' || old.id || E'\t', '');
+    if tg_op = 'UPDATE' and (new.location_id is distinct from old.location_id or new.id <> old.id) then
+      touched := touched || coalesce(new.location_id || E'\t' || tg_argv[0] || E'\t' || new.id || E'\t', '');
     end if;
+    touched := touched || E'\t\n';
   end if;
-  touched := touched || E'\t\n';
 
   -- A local setting follows savepoints and rollbacks by itself (P4), but is copied whole at each turn: what
   -- is more than about a dozen rows goes to a table.

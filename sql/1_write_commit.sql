@@ -1,14 +1,15 @@
 -- Chapter 1, continued: the commit. Files the touched rows, in one statement: what was touched, what the tables say
 -- of it now, the spaces raised in sorted order, the relays woken, and one row an entity in sync.changes.
 
-create or replace function sync._present(
+create or replace function sync._look_up(
   entity_type text,
+  space_ids text[],
   entity_ids text[]
 )
 returns table (
   space_id text,
   entity_id text,
-  message_id text
+  is_there text
 )
 language plpgsql
 security definer
@@ -23,20 +24,28 @@ begin
   case entity_type
     when 'intention' then
       return query
-      select i.location_id, i.id, i.message_id::pg_catalog.text
-      from unnest(entity_ids) as wanted (id), lateral (
-        select * from public.intentions i where i.id = wanted.id offset 0
-      ) as i;
+      select
+        t.space_id,
+        t.entity_id,
+        (select case when i.location_id = t.space_id then i.message_id::pg_catalog.text end
+         from public.intentions i
+         where i.id = t.entity_id)
+      from unnest(space_ids, entity_ids) as t (space_id, entity_id);
     when 'being' then
       return query
-      select b.location_id, b.id, ''
-      from unnest(entity_ids) as wanted (id), lateral (
-        select * from public.beings b where b.id = wanted.id offset 0
-      ) as b;
+      select
+        t.space_id,
+        t.entity_id,
+        (select case when b.location_id = t.space_id then '' end
+         from public.beings b
+         where b.id = t.entity_id)
+      from unnest(space_ids, entity_ids) as t (space_id, entity_id);
   end case;
 end
 $$;
-comment on function sync._present(text, text[]) is 'Where entities are, as the tables have it. message_id is empty for a being.';
+comment on function sync._look_up(text, text[], text[]) is
+  'For entities of one type, each in a space, whether the table has it there: is_there is the message_id, empty for
+a being, and null where it is not.';
 
 
 create or replace function sync._file(noted text)
@@ -45,6 +54,7 @@ language plpgsql
 security definer
 set search_path = ''
 set enable_seqscan = off  -- a plan that was made when the tables were small
+set jit = off  -- it would take longer than the commit, where sync.touched looks large after a bulk load
 as $$
 declare
   filed bigint;
@@ -72,21 +82,23 @@ begin
     where split_part(l.line, E'\t', f.field) <> ''
   ), looked_up as (
     -- The set only says where to look, so that whoever forges it gains nothing: the tables say what is there.
-    select
-      t.*,
-      p.message_id as is_there
+    select 'intention' as entity_type, i.*
+    from sync._look_up(
+      'intention',
+      array(select t.space_id from touched t where t.entity_type = 'intention'),
+      array(select t.entity_id from touched t where t.entity_type = 'intention')
+    ) as i
+    union all
+    select 'being', b.*
+    from sync._look_up(
+      'being',
+      array(select t.space_id from touched t where t.entity_type = 'being'),
+      array(select t.entity_id from touched t where t.entity_type = 'being')
+    ) as b
+    union all
+    select t.entity_type, t.space_id, t.entity_id, null
     from touched t
-    left join (
-      select 'intention' as entity_type, i.*
-      from sync._present('intention', array(
-        select distinct t.entity_id from touched t where t.entity_type = 'intention'
-      )) as i
-      union all
-      select 'being', b.*
-      from sync._present('being', array(
-        select distinct t.entity_id from touched t where t.entity_type = 'being'
-      )) as b
-    ) as p using (space_id, entity_type, entity_id)
+    where t.entity_type = 'truncate'
   ), changed as materialized (
     select
       l.*,
@@ -94,7 +106,9 @@ begin
         l.is_there,
         (select coalesce(c.message_id, '')
          from sync.changes c
-         where (c.space_id, c.entity_type, c.entity_id) = (l.space_id, l.entity_type, l.entity_id)
+         where c.entity_id = l.entity_id
+           and c.entity_type = l.entity_type
+           and c.space_id || '' = l.space_id  -- by the primary key: without statistics, an index on spaces looks as good
            and c.deleted_at is null),
         case when l.entity_type = 'truncate' then '' end
       ) as message_id

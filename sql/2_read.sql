@@ -105,16 +105,16 @@ set search_path = ''
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 as $$
 declare
+  before_space_id pg_catalog.text;
   before_at timestamp with time zone := 'infinity';
   before_number bigint;
 begin
   if before is not null then
-    select i.created_at, substr(i.message_id, 5)::bigint
-    into before_at, before_number
+    select i.location_id, i.created_at, substr(i.message_id, 5)::bigint
+    into before_space_id, before_at, before_number
     from public.intentions i
-    where i.message_id = before
-      and i.location_id = messages.space_id;
-    if not found then
+    where i.message_id = before;
+    if before_space_id is distinct from messages.space_id then
       raise exception 'before: there is no message % in space %', before, messages.space_id
         using errcode = 'no_data_found';
     end if;
@@ -163,11 +163,14 @@ returns table (
   has_more boolean
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
 begin
+  -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at
+  -- the version before. Volatile, so that the query takes its snapshot after the lock.
+  lock table public.beings, public.intentions in access share mode;
   return query
   select
     split_part(here.cursor, '.', 2)::bigint,
@@ -218,9 +221,16 @@ begin
     select c.created_version
     into resolved
     from public.intentions i
-    join sync.changes c on (c.space_id, c.entity_type, c.entity_id) = (i.location_id, 'intention', i.id)
+    cross join lateral (
+      select k.created_version
+      from sync.changes k
+      where k.entity_id = i.id
+        and k.entity_type = 'intention'
+        and k.space_id || '' = i.location_id  -- by the primary key, also without statistics
+      offset 0
+    ) as c
     where i.message_id = since
-      and i.location_id = resolve_cursor.space_id;
+      and i.location_id || '' = resolve_cursor.space_id;
 
   else
     begin
@@ -237,11 +247,12 @@ begin
         raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
           using errcode = 'invalid_parameter_value';
     end;
-    -- From the last message before that time on, or from a later one of which the commit was earlier.
-    select min(created.version)
+    -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
+    -- message is before it, nothing says what happened when.
+    select case when bool_or(created.is_before) then min(created.version) end
     into resolved
     from (
-      select m.offset_by + c.created_version as version
+      select m.offset_by = 0 as is_before, m.offset_by + c.created_version as version
       from (
         (select 0 as offset_by, i.id
          from public.intentions i
@@ -260,7 +271,9 @@ begin
       cross join lateral (
         select k.created_version
         from sync.changes k
-        where (k.space_id, k.entity_type, k.entity_id) = (resolve_cursor.space_id, 'intention', m.id)
+        where k.entity_id = m.id
+          and k.entity_type = 'intention'
+          and k.space_id || '' = resolve_cursor.space_id
         offset 0
       ) as c
     ) as created;

@@ -50,27 +50,27 @@ returns table (
   events text[]
 )
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 as $$
-declare
-  epoch constant pg_catalog.text := sync.epoch();
 begin
+  lock table public.beings, public.intentions in access share mode;  -- as in sync.snapshot()
   return query
   select
     wanted.space_id,
     wanted.since,
     here.version,
-    epoch || '.' || here.version,
+    present.epoch || '.' || here.version,
     case
       when wanted.since = here.version then '{}'
       -- A version that is not to be had in events: pruned, truncated or of another history.
       when wanted.since not between here.floor and here.version then null
       else changed.events
     end
-  from unnest(space_ids, versions) as wanted (space_id, since)
+  from (select sync.epoch() as epoch) as present
+  cross join unnest(space_ids, versions) as wanted (space_id, since)
   cross join lateral (
     select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
     from sync.spaces s
@@ -82,7 +82,7 @@ begin
     select case when count(*) between 1 and max then
       array_agg(
         case when c.n < c.total then c.event else
-          left(c.event, -1) || ',"prev":' || wanted.since || ',"cursor":"' || epoch || '.' || here.version || '"}'
+          left(c.event, -1) || ',"prev":' || wanted.since || ',"cursor":"' || present.epoch || '.' || here.version || '"}'
         end
         order by c.n)
       end as events

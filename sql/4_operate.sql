@@ -4,22 +4,30 @@
 --                                                       after writes with the triggers switched off
 -- The last two functions are the relays' sign of life.
 
-create or replace view sync.status as
-select
-  sync.epoch() as epoch,
-  (select count(*) from sync.spaces) as spaces,
-  (select coalesce(sum(s.version), 0) from sync.spaces s) as versions,
-  (select count(*) from sync.changes) as changes,
-  (select count(*) from sync.changes c where c.deleted_at is not null) as tombstones,
-  (select count(*) from sync.relays) as relays,
-  (select clock_timestamp() - min(r.seen_at) from sync.relays r) as relay_lag,
-  (select clock_timestamp() - min(a.xact_start)
-   from pg_catalog.pg_stat_activity a
-   where a.datname = current_database() and a.backend_xid is not null) as oldest_write,
-  pg_notification_queue_usage() as notify_queue_usage;
-comment on view sync.status is
-  'One row: spaces and the versions given out, relays and how long ago the most silent one was seen, the age of
+-- Created only where it is missing: replacing it would wait for whoever is reading it.
+do $$
+begin
+  if to_regclass('sync.status') is null then
+    create view sync.status as
+    select
+      sync.epoch() as epoch,
+      (select count(*) from sync.spaces) as spaces,
+      (select coalesce(sum(s.version), 0) from sync.spaces s) as versions,
+      (select count(*) from sync.changes) as changes,
+      (select count(*) from sync.changes c where c.deleted_at is not null) as tombstones,
+      (select count(*) from sync.relays) as relays,
+      (select clock_timestamp() - min(r.seen_at) from sync.relays r) as relay_lag,
+      (select clock_timestamp() - min(a.xact_start)
+       from pg_catalog.pg_stat_activity a
+       where a.datname = current_database() and a.backend_xid is not null) as oldest_write,
+      pg_notification_queue_usage() as notify_queue_usage;
+
+    comment on view sync.status is
+      'One row: spaces and the versions given out, relays and how long ago the most silent one was seen, the age of
 the oldest open write, and how full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1).';
+  end if;
+end
+$$;
 
 
 create or replace function sync.verify(only_space_id text default null)

@@ -97,7 +97,8 @@ create table sync.changes (
   message_id       text,
   deleted_at       timestamptz,
   deleted          boolean not null generated always as (deleted_at is not null) stored,
-  constraint changes_pkey primary key (space_id, entity_type, entity_id),
+  -- The most telling column first: it decides nearly every comparison.
+  constraint changes_pkey primary key (entity_id, entity_type, space_id),
   constraint changes_entity_type_valid check (entity_type in ('being', 'intention')),
   constraint changes_created_before_changed check (created_version between 1 and version),
   constraint changes_message_id_of_intentions check ((message_id is not null) = (entity_type = 'intention'))

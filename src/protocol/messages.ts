@@ -199,7 +199,12 @@ export const syncQuery = z.strictObject({
   types: z
     .enum(["beings", "intentions", "beings,intentions", "intentions,beings"])
     .default("beings,intentions"),
-  limit: z.coerce.number().int().min(0).max(LIMITS.maxMessages).default(LIMITS.maxMessages),
+  limit: z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.number().max(LIMITS.maxMessages))
+    .optional(),
 });
 
 function faultOf<T>(check: (value: T) => string | null) {

@@ -36,7 +36,7 @@ export function createApp({ database, hub, feeds, listener, metrics, corsOrigins
   if (corsOrigins.length > 0) {
     app.use(
       "/api/*",
-      cors({ origin: corsOrigins.includes("*") ? "*" : corsOrigins, exposeHeaders: ["ETag"] }),
+      cors({ origin: corsOrigins.includes("*") ? "*" : corsOrigins, exposeHeaders: ["ETag", "Retry-After"] }),
     );
   }
   app.use("/api/*", async (context, next) => {
@@ -82,6 +82,8 @@ export function createApp({ database, hub, feeds, listener, metrics, corsOrigins
 
 function refuse(context: Context, error: SpacefeedError): Response {
   if (error.code === "unavailable") context.header("Retry-After", RETRY_AFTER);
+  // The rest of the body is still on its way: the next request cannot be told from it.
+  if (error.code === "too_large") context.header("Connection", "close");
   return context.json({ success: false, error: error.message, code: error.code }, STATUS[error.code]);
 }
 

@@ -69,7 +69,22 @@ function program(): Command {
 async function serve(): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({ level: config.logLevel }, pino.destination(2));
-  const relay = await startRelay(config, log);
+  const starting = startRelay(config, log);
+
+  let stopping = false;
+  const stop = async (reason: string, exitCode: number) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ reason }, "stopping");
+    const relay = await starting.catch(() => undefined);
+    await relay?.close();
+    process.exit(exitCode);
+  };
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  for (const signal of signals) process.on(signal, () => void stop(signal, 0));
+
+  const relay = await starting;
+  relay.lost.then((reason) => stop(`the embedded Postgres has ended: ${reason}`, 1));
   process.stdout.write(`\n  Spacefeed is at ${relay.url}\n`);
   if (config.databaseUrl === undefined) process.stdout.write(`  psql ${relay.databaseUrl}\n`);
   process.stdout.write("\n");
@@ -79,18 +94,6 @@ async function serve(): Promise<void> {
       "everybody who reaches this address may read and write: sync.authorize() decides",
     );
   }
-
-  let stopping = false;
-  const stop = async (reason: string, exitCode: number) => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ reason }, "stopping");
-    await relay.close();
-    process.exit(exitCode);
-  };
-  const signals = ["SIGTERM", "SIGINT"] as const;
-  for (const signal of signals) process.on(signal, () => void stop(signal, 0));
-  relay.lost.then((reason) => stop(`the embedded Postgres has ended: ${reason}`, 1));
 
   // npm's shell dies of a signal without passing it on, and would leave us and Postgres behind.
   if (process.env.npm_lifecycle_event) {
@@ -117,19 +120,38 @@ async function runMigration(action: string): Promise<void> {
 }
 
 function tail(space: string, options: { url: string; since?: string }): Promise<void> {
+  if (!URL.canParse("/api/stream", options.url)) {
+    throw new SpacefeedError("config", `--url ${options.url} is no address, such as http://127.0.0.1:8787`);
+  }
   const url = new URL("/api/stream", options.url);
   url.searchParams.set("spaceId", space);
   if (options.since) url.searchParams.set("since", options.since);
-  const source = new EventSource(url);
+
+  let refusal = "";
+  const source = new EventSource(url, {
+    fetch: async (input, init) => {
+      const response = await fetch(input, init);
+      if (!response.ok) refusal = await response.clone().text();
+      return response;
+    },
+  });
   source.onmessage = (event) => process.stdout.write(`${event.data}\n`);
   return new Promise((_, reject) => {
     source.onerror = (event) => {
       if (source.readyState === EventSource.CLOSED) {
-        reject(new SpacefeedError("config", `${url} refuses: ${event.code ?? ""} ${event.message ?? ""}`));
+        reject(new SpacefeedError("config", reasonOf(refusal) ?? `${url}: ${event.message ?? "no answer"}`));
       } else {
         process.stderr.write("the line is lost; reconnecting\n");
       }
     };
     process.stdout.on("error", () => process.exit(0)); // the reader of the pipe has had enough
   });
+}
+
+function reasonOf(refusal: string): string | undefined {
+  try {
+    return (JSON.parse(refusal) as { error?: string }).error;
+  } catch {
+    return undefined;
+  }
 }

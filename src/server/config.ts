@@ -24,10 +24,16 @@ const environment = z.object({
   CORS_ORIGINS: z
     .string()
     .transform((list) => list.split(",").map((origin) => origin.trim()))
-    .pipe(z.array(z.union([z.literal("*"), z.url().refine((url) => new URL(url).origin === url)])))
+    .pipe(
+      z.array(z.string().refine(isOrigin, "must be origins such as https://example.com, with commas, or *")),
+    )
     .optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 });
+
+function isOrigin(text: string): boolean {
+  return text === "*" || (URL.canParse(text) && new URL(text).origin === text && !text.includes("*"));
+}
 
 /** The settings of a relay, from the environment. */
 export interface Config {

@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { SpacefeedError } from "../protocol/errors.js";
-import type { Database } from "./database.js";
+import { claimsJson, type Database } from "./database.js";
 
 /** What the API knows of a table: its columns by their wire names. The wire form itself is made in SQL. */
 export interface Entity {
@@ -57,17 +58,17 @@ export async function get(db: Database, claims: unknown, entity: Entity, id: str
     `select ${returning(entity)} from ${entity.table} as e
      where e.id = $1 and e.location_id is not distinct from coalesce($2, e.location_id)
        and sync.demand($3, 'read', e.location_id, null)`,
-    [id, spaceId ?? null, JSON.stringify(claims)],
+    [id, spaceId ?? null, claimsJson(claims)],
   );
   return rows[0] ?? missing(entity, id, spaceId);
 }
 
-/** The beings of a space, oldest first, as one JSON text. */
+/** The beings of a space, oldest first, as one JSON text; all of them without a limit. */
 export async function listBeings(
   db: Database,
   claims: unknown,
   spaceId: string,
-  limit: number,
+  limit: number | null,
 ): Promise<string> {
   const rows = await db.query<{ json: string }>(
     "list beings",
@@ -75,7 +76,7 @@ export async function listBeings(
      from sync.demand($3, 'read', $1, null), lateral (
        select b from public.beings as b where b.location_id = $1 order by b.created_at, b.id limit $2
      ) as page`,
-    [spaceId, limit, JSON.stringify(claims)],
+    [spaceId, limit, claimsJson(claims)],
   );
   return rows[0]?.json ?? "[]";
 }
@@ -92,7 +93,7 @@ export async function listIntentions(
     "list messages",
     `select m.messages::text as json
      from sync.demand($4, 'read', $1, null), lateral sync.messages($1, $2, $3) as m`,
-    [spaceId, limit, before ?? null, JSON.stringify(claims)],
+    [spaceId, limit, before ?? null, claimsJson(claims)],
   );
   return rows[0]?.json ?? "[]";
 }
@@ -107,30 +108,33 @@ export async function create(
   entity: Entity,
   fields: Fields & { id?: string },
 ): Promise<Stored> {
-  const columns = named(entity, fields);
-  if (fields.id !== undefined) columns.push({ column: "id", value: fields.id });
+  const id = fields.id ?? randomUUID();
+  const columns = [...named(entity, fields), { column: "id", value: id }];
   const names = columns.map((column) => column.column);
+  const values = [claimsJson(claims), ...columns.map((column) => column.value)];
   const rows = await db.query<Stored>(
     `create ${entity.noun}`,
     `insert into ${entity.table} as e (${names.join(", ")})
      values (${names.map((_, index) => `$${index + 2}`).join(", ")})
      on conflict (id) do nothing
      returning ${returning(entity)}, sync.demand($1, 'create', e.location_id, ${entity.json}(e)::jsonb)`,
-    [JSON.stringify(claims), ...columns.map((column) => column.value)],
+    values,
   );
   if (rows[0]) return rows[0];
 
-  const same = await db.query<Stored>(
+  const same = names.map((name, index) => `e.${name} is not distinct from $${index + 2}`).join(" and ");
+  const there = await db.query<Stored & { same: boolean }>(
     `retry ${entity.noun}`,
-    `select ${returning(entity)} from ${entity.table} as e
-     where ${columns.map(({ column }, index) => `e.${column} is not distinct from $${index + 2}`).join(" and ")}
-       and sync.demand($1, 'create', e.location_id, ${entity.json}(e)::jsonb)`,
-    [JSON.stringify(claims), ...columns.map((column) => column.value)],
+    `select ${returning(entity)}, ${same} as same from ${entity.table} as e
+     where e.id = $${names.length + 1} and sync.demand($1, 'create', e.location_id, ${entity.json}(e)::jsonb)`,
+    values,
   );
-  if (same[0]) return same[0];
+  if (there[0]?.same) return there[0];
   throw new SpacefeedError(
     "conflict",
-    `there is another ${entity.noun} with the ID ${fields.id}: take a new ID, or update that one`,
+    there[0]
+      ? `there is another ${entity.noun} with the ID ${id}: take a new ID, or update that one`
+      : `the database took the ${entity.noun}, but stored nothing: a trigger on ${entity.table} dropped it`,
   );
 }
 
@@ -152,7 +156,7 @@ export async function update(
      where e.id = $2 and e.location_id is not distinct from coalesce($3, e.location_id)
        and sync.demand($1, 'update', e.location_id, ${entity.json}(e)::jsonb)
      returning ${returning(entity)}, sync.demand($1, 'update', e.location_id, ${entity.json}(e)::jsonb)`,
-    [JSON.stringify(claims), id, spaceId ?? null, ...columns.map((column) => column.value)],
+    [claimsJson(claims), id, spaceId ?? null, ...columns.map((column) => column.value)],
   );
   return rows[0] ?? missing(entity, id, spaceId);
 }
@@ -165,7 +169,7 @@ export async function remove(db: Database, claims: unknown, entity: Entity, id: 
      where e.id = $1 and e.location_id is not distinct from coalesce($2, e.location_id)
        and sync.demand($3, 'delete', e.location_id, ${entity.json}(e)::jsonb)
      returning ${returning(entity)}`,
-    [id, spaceId ?? null, JSON.stringify(claims)],
+    [id, spaceId ?? null, claimsJson(claims)],
   );
   return rows[0] ?? missing(entity, id, spaceId);
 }

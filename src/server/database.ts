@@ -34,6 +34,11 @@ export interface Opening {
 
 const TRIES = 5;
 
+/** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
+export function claimsJson(claims: unknown): string | null {
+  return claims === null ? null : JSON.stringify(claims);
+}
+
 /** One typed method for each SQL function that the relay calls. Errors are `SpacefeedError`s. */
 export class Database {
   readonly pool: pg.Pool;
@@ -99,7 +104,7 @@ export class Database {
       "open",
       `select sync.current_cursor($1) as cursor, sync.resolve_cursor($1, $2) as since
        from sync.demand($3, 'read', $1, null)`,
-      [spaceId, since, JSON.stringify(claims)],
+      [spaceId, since, claimsJson(claims)],
     );
     const row = rows[0];
     const at = row?.since ?? null;

@@ -22,12 +22,7 @@ export function entityRoutes(database: Database): Hono {
         );
       case "list": {
         await mustExist(request.spaceId);
-        const json = await crud.listBeings(
-          database,
-          NOBODY,
-          request.spaceId,
-          request.limit ?? LIMITS.maxPage,
-        );
+        const json = await crud.listBeings(database, NOBODY, request.spaceId, request.limit ?? null);
         return answer(context, { json, spaceId: request.spaceId });
       }
       case "create":
@@ -76,7 +71,9 @@ export function entityRoutes(database: Database): Hono {
   ) {
     const { id: dataId, locationId: dataLocation, ...fields } = request.data ?? {};
     const id = agree("the ID", request.entityId, dataId);
-    const locationId = agree("the space", request.spaceId, dataLocation);
+    const location = agree("the space", request.spaceId, dataLocation);
+    // A space that is in no space is in itself: that is the trigger's to say, and then a retry is the same.
+    const locationId = fields.type === "space" && location === null ? undefined : location;
     if (entity === crud.INTENTION && typeof locationId !== "string") {
       throw new SpacefeedError("invalid", "spaceId: a message is said in a space");
     }

@@ -9,6 +9,7 @@ import { spaceSyncEvent } from "./snapshot-json.js";
 export interface Delivery {
   /** The SSE text, one Buffer shared by every reader. */
   frame: Buffer;
+  epoch: string;
   version: number;
   /** The events, each one JSON text; null for a space-sync. */
   events: readonly string[] | null;
@@ -76,6 +77,10 @@ export class Hub {
     cursor: { epoch: string; version: number } | null,
     subscriber: Subscriber,
   ): () => void {
+    if (this.#closing.signal.aborted) {
+      subscriber.end();
+      return () => {};
+    }
     let room = this.#rooms.get(spaceId);
     if (!room) {
       room = { spaceId, at: new Map(), waiting: new Set(), snapshotting: false };
@@ -172,7 +177,8 @@ export class Hub {
       this.#requestSnapshot(room);
     } else if (changes.events.length > 0) {
       const { version, events } = changes;
-      const delivery = { frame: encodeGroup(events, changes.cursor), version, events };
+      const epoch = epochOf(changes.cursor);
+      const delivery = { frame: encodeGroup(events, changes.cursor), epoch, version, events };
       room.at.delete(changes.since);
       place(room, version, subscribers);
       for (const subscriber of subscribers) subscriber.deliver(delivery);
@@ -222,22 +228,23 @@ export class Hub {
   async #snapshot(room: Room): Promise<void> {
     const { database, snapshotLimit, metrics, log } = this.#options;
     while (room.waiting.size > 0 && !this.#closing.signal.aborted) {
+      // Who begins to wait later may know more than this snapshot will.
+      const takers = new Set(room.waiting);
       try {
         const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
         metrics.snapshots.inc();
         if (!snapshot) {
-          for (const subscriber of room.waiting) subscriber.end();
-          room.waiting.clear();
+          for (const subscriber of takers) if (room.waiting.delete(subscriber)) subscriber.end();
           return;
         }
         const epoch = epochOf(snapshot.cursor);
         this.#enter(epoch);
         const { version, cursor } = snapshot;
         const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], cursor);
-        const subscribers = new Set(room.waiting);
-        room.waiting.clear();
-        place(room, version, subscribers);
-        for (const subscriber of subscribers) subscriber.deliver({ frame, version, events: null });
+        for (const subscriber of takers) if (!room.waiting.delete(subscriber)) takers.delete(subscriber);
+        if (takers.size === 0) return;
+        place(room, version, takers);
+        for (const subscriber of takers) subscriber.deliver({ frame, epoch, version, events: null });
         this.wake(room.spaceId);
         return;
       } catch (error) {

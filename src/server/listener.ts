@@ -52,7 +52,11 @@ export class Listener {
       await this.#connect();
     } catch (error) {
       this.#drop();
-      throw error;
+      if (error instanceof SpacefeedError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new SpacefeedError("config", `cannot LISTEN: ${reason}; see LISTEN_DATABASE_URL and DATABASE_URL`, {
+        cause: error,
+      });
     }
     this.#check = setInterval(() => void this.#checkUp(), CHECK_EVERY_MS);
   }
@@ -97,6 +101,7 @@ export class Listener {
         connectionString: url,
         application_name: "spacefeed listener",
         connectionTimeoutMillis: CONNECT_MS,
+        query_timeout: ROUND_TRIP_MS, // of LISTEN itself, when the line goes silent before its answer
         stream: () => {
           this.#socket = new Socket();
           return this.#socket;

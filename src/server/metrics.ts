@@ -54,5 +54,6 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    for (const endpoint of ["stream", "sync"]) this.clients.set({ endpoint }, 0);
   }
 }

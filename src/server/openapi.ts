@@ -75,6 +75,7 @@ export function openapi(): object {
           responses: { 200: { description: "They do" }, ...errors("unavailable") },
         },
       },
+      "/openapi.json": { get: { summary: "This description", responses: { 200: { description: "It" } } } },
       "/metrics": {
         get: { summary: "Metrics for Prometheus", responses: { 200: { description: "The metrics" } } },
       },

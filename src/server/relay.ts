@@ -103,7 +103,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     await once(server, "listening").catch((error) => {
       throw new SpacefeedError(
         "config",
-        `cannot listen on ${config.host}:${config.port}: ${error.message}; set PORT`,
+        `cannot listen on ${config.host}:${config.port}: ${error.message}; set HOST or PORT`,
       );
     });
     open.push(async () => {

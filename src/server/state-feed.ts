@@ -83,7 +83,7 @@ export class StateFeeds {
         void this.#read(feed, changes?.length === 1 ? changes[0] : undefined);
       },
       heartbeat: (frame) => {
-        for (const reader of feed.readers) reader.write(frame);
+        for (const reader of feed.readers) reader.heartbeat(frame);
       },
       end: () => {
         for (const reader of feed.readers) reader.end();

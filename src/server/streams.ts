@@ -2,8 +2,8 @@ import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../protocol/errors.js";
-import { streamQuery, syncQuery } from "../protocol/messages.js";
-import { Connection } from "./connection.js";
+import { LIMITS, streamQuery, syncQuery } from "../protocol/messages.js";
+import { Connection, STREAM_HEADERS } from "./connection.js";
 import type { Database, Opening } from "./database.js";
 import type { Hub } from "./hub.js";
 import type { Metrics } from "./metrics.js";
@@ -23,21 +23,17 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
     const { spaceId, since } = readQuery(context, streamQuery);
     const { cursor, since: version } = await open(spaceId, context.req.header("Last-Event-ID"), since);
     const { epoch } = parseCursor(cursor);
-    const connection = connect(context, "stream");
-    const leave = hub.join(spaceId, version === null ? null : { epoch, version }, {
-      deliver: ({ frame }) => connection.write(frame),
-      heartbeat: (frame) => connection.write(frame),
-      end: () => connection.end(),
-    });
-    connection.onClose(leave);
+    if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
+    follow(connect(context, "stream"), spaceId, version === null ? null : { epoch, version });
     return RESPONSE_ALREADY_SENT;
   });
 
   app.get("/api/sync", async (context) => {
-    const { spaceId, types: list, limit } = readQuery(context, syncQuery);
+    const { spaceId, types: list, limit = LIMITS.maxMessages } = readQuery(context, syncQuery);
     const types = new Set(list.split(","));
     const { cursor } = await open(spaceId, undefined, undefined);
     if (context.req.header("Accept")?.includes("text/event-stream")) {
+      if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
       feeds.join(spaceId, parseCursor(cursor), types, limit, connect(context, "sync"));
       return RESPONSE_ALREADY_SENT;
     }
@@ -53,6 +49,33 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
     context.header("Content-Type", "application/json");
     return context.body(spaceState(spaceId, snapshot, types));
   });
+
+  /** Makes the connection a reader. One that is behind is set aside until it has drained: then it catches up. */
+  function follow(
+    connection: Connection,
+    spaceId: string,
+    start: { epoch: string; version: number } | null,
+  ): void {
+    let reached = start;
+    const join = () =>
+      hub.join(spaceId, reached, {
+        deliver: ({ frame, epoch, version }) => {
+          if (connection.isBehind) {
+            leave();
+            connection.onceDrained(() => {
+              leave = join();
+            });
+          } else {
+            reached = { epoch, version };
+            connection.write(frame);
+          }
+        },
+        heartbeat: (frame) => connection.heartbeat(frame),
+        end: () => connection.end(),
+      });
+    let leave = join();
+    connection.onClose(() => leave());
+  }
 
   function connect(context: Context<Env>, endpoint: "stream" | "sync"): Connection {
     return new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);

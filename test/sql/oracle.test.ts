@@ -4,8 +4,7 @@ import { useDatabase } from "../support/database.js";
 import type { FeedEvent } from "../support/feed.js";
 import { type Step, WRITERS, writersOnly } from "../support/model-history.js";
 import { ModelWorld } from "../support/model-world.js";
-import type { Row } from "../support/session.js";
-import { Session } from "../support/session.js";
+import { progress, type Row, Session } from "../support/session.js";
 
 /** A space's beings and messages, by their kind and ID. */
 type State = Map<string, unknown>;
@@ -105,3 +104,25 @@ function applied(state: State, since: number, events: FeedEvent[]): State {
   }
   return next;
 }
+
+// TRUNCATE is not MVCC-safe: who waits for its lock with an older snapshot finds the table empty.
+test.for([
+  [
+    "a snapshot",
+    "select version::int, json_array_length(intentions) as messages from sync.snapshot('s', 10)",
+  ],
+  ["a catch-up", "select version::int, events::text as messages from sync.changes_since('{s}', '{1}', 10)"],
+] as const)("P7: %s that waits for a TRUNCATE is of one state of the space", async ([, statement]) => {
+  const [writer, reader] = sessions as [Session, Session];
+  await admin.run("truncate beings, intentions, sync.spaces, sync.changes");
+  await admin.run("insert into beings (id, type) values ('s', 'space')");
+  await admin.run("insert into intentions (location_id) values ('s')");
+  const [before] = await reader.query(statement);
+  await reader.run("set lock_timeout = 0");
+  await writer.run("begin", "truncate intentions");
+  const pending = reader.outcome(statement);
+  expect(await progress(admin, pending, reader, writer)).toBe("waits");
+  await writer.run("commit");
+  const [after] = await reader.query(statement);
+  expect([before, after]).toContainEqual((await pending).rows?.[0]);
+});

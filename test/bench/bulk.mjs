@@ -1,0 +1,112 @@
+// One statement over many rows: what the triggers add, and whether a row costs more when there are more.
+import { median, ratios, spread, verdict } from "./support/figures.mjs";
+import { CONTENT, createPlainTable, emptyTables, inTurn, TABLES } from "./support/tables.mjs";
+
+const ROUNDS = 5;
+const FEW = { rows: 10_000, spaces: 1 };
+const MANY = { rows: 100_000, spaces: 1 };
+const WIDE = { rows: 10_000, spaces: 1_000 };
+const CASES = [FEW, MANY, WIDE];
+const HIGHEST_RATIO = 3;
+/** What a row may cost more in ten times as many: indexes grow in depth, and runs differ by as much. */
+const HIGHEST_GROWTH = 1.25;
+
+const OPERATIONS = {
+  insert: (table, { rows, spaces }) =>
+    `insert into ${table} (location_id, content)
+     select 'space-' || n % ${spaces}, '${CONTENT}' from generate_series(1, ${rows}) n`,
+  update: (table) => `update ${table} set content = content || '"!"'`,
+  delete: (table) => `delete from ${table}`,
+};
+
+export async function run({ database, progress }) {
+  const client = await database.connect();
+  await createPlainTable(client);
+  progress("warming up");
+  await measureCase(client, FEW, 0);
+
+  const runs = new Map(CASES.map((which) => [which, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const which of CASES) {
+      const times = await measureCase(client, which, round);
+      runs.get(which).push(times);
+      progress(`round ${round + 1} of ${ROUNDS}, ${nameOf(which)}: insert ${shortly(times.insert)}`);
+    }
+  }
+  return [costs(runs), growth(runs)];
+}
+
+/** Milliseconds of each operation on each table: {insert: {plain, triggers}, …}. */
+async function measureCase(client, which, round) {
+  await emptyTables(client);
+  const times = {};
+  for (const [operation, sql] of Object.entries(OPERATIONS)) {
+    times[operation] = {};
+    for (const name of inTurn(round)) {
+      times[operation][name] = await measureStatement(client, sql(TABLES[name], which));
+    }
+  }
+  return times;
+}
+
+/** The commit is in it: the triggers do half of their work there. */
+async function measureStatement(client, sql) {
+  await client.query("checkpoint");
+  const start = performance.now();
+  await client.query(sql);
+  return performance.now() - start;
+}
+
+const nameOf = ({ rows, spaces }) =>
+  `${rows.toLocaleString("en-US")} rows in ${spaces === 1 ? "one space" : `${spaces.toLocaleString("en-US")} spaces`}`;
+const shortly = ({ plain, triggers }) =>
+  `${plain.toFixed(0)} ms plain, ${triggers.toFixed(0)} ms with triggers`;
+const timesOf = (runs, which, operation, name) => runs.get(which).map((times) => times[operation][name]);
+
+function costs(runs) {
+  const rows = CASES.flatMap((which) =>
+    Object.keys(OPERATIONS).map((operation) => {
+      const plain = timesOf(runs, which, operation, "plain");
+      const triggers = timesOf(runs, which, operation, "triggers");
+      const pairs = ratios(triggers, plain);
+      const hasTarget = which === FEW && operation === "insert";
+      return [
+        `${operation} ${nameOf(which)}`,
+        spread(plain),
+        spread(triggers),
+        ((median(triggers) * 1000) / which.rows).toFixed(1),
+        spread(pairs, 2),
+        hasTarget ? `at most ${HIGHEST_RATIO}: ${verdict(median(pairs) <= HIGHEST_RATIO)}` : "",
+      ];
+    }),
+  );
+  return {
+    title: `Bulk: many rows in one statement (${ROUNDS} runs)`,
+    head: ["statement", "plain, ms", "triggers, ms", "triggers, µs a row", "ratio", "target"],
+    rows,
+    notes: [
+      "Plain: the same table, checks and indexes without Spacefeed's triggers. Both start empty; a checkpoint before each statement; the commit is included.",
+    ],
+  };
+}
+
+function growth(runs) {
+  const rows = Object.keys(OPERATIONS).map((operation) => {
+    const of = (name) => {
+      const more = ratios(timesOf(runs, MANY, operation, name), timesOf(runs, FEW, operation, name));
+      return more.map((ratio) => (ratio * FEW.rows) / MANY.rows);
+    };
+    const triggers = of("triggers");
+    return [
+      operation,
+      spread(of("plain"), 2),
+      spread(triggers, 2),
+      `at most ${HIGHEST_GROWTH}: ${verdict(median(triggers) <= HIGHEST_GROWTH)}`,
+    ];
+  });
+  return {
+    title: `Bulk: the cost of a row at 100,000 rows over its cost at 10,000 (${ROUNDS} runs)`,
+    head: ["statement", "plain", "triggers", "target"],
+    rows,
+  };
+}

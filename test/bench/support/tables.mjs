@@ -1,0 +1,33 @@
+/** The two tables that are compared, alike but for Spacefeed's triggers. */
+export const TABLES = { plain: "plain.intentions", triggers: "public.intentions" };
+
+/**
+ * Makes the table without triggers: same columns, checks and indexes, and message IDs from a sequence of its
+ * own. Autovacuum would start in the middle of one measurement or the other: off, both start empty.
+ */
+export async function createPlainTable(client) {
+  await client.query(`
+    create schema plain;
+    create sequence plain.message_number;
+    create table plain.intentions (like public.intentions including all);
+    alter table plain.intentions
+      alter column message_id set default 'msg_' || nextval('plain.message_number');
+    alter table plain.intentions set (autovacuum_enabled = off);
+    alter table public.intentions set (autovacuum_enabled = off);
+    alter table sync.changes set (autovacuum_enabled = off);
+    alter table sync.spaces set (autovacuum_enabled = off)`);
+}
+
+export async function emptyTables(client) {
+  await client.query("truncate plain.intentions, public.intentions");
+  await client.query("truncate sync.changes, sync.spaces");
+}
+
+/** A message's content of about 200 bytes. */
+export const CONTENT = JSON.stringify([{ type: "text", text: "lorem ipsum ".repeat(14) }]);
+
+/** Plain first in one round, triggers first in the next: neither always finds the cache warm. */
+export function inTurn(round) {
+  const names = Object.keys(TABLES);
+  return round % 2 === 0 ? names : names.reverse();
+}

@@ -1,0 +1,133 @@
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import { migrate } from "../../src/server/migrate.js";
+import { useDatabase } from "../support/database.js";
+import { useRefusals } from "../support/refusal.js";
+import { post, useRelay } from "../support/relay.js";
+import { Session } from "../support/session.js";
+import { newSpace } from "../support/space.js";
+import { openStream, streamUrl } from "../support/stream.js";
+
+const db = useDatabase();
+const relay = useRelay(db);
+const refused = useRefusals(db, relay);
+let session: Session;
+let spaceId: string;
+
+beforeAll(async () => {
+  session = await Session.open(db);
+});
+
+/** The DBA's own sync.authorize(). */
+const decide = (sql: string) =>
+  session.run(
+    `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
+     returns boolean language sql stable set search_path = '' as $$ ${sql} $$`,
+  );
+
+beforeEach(async () => {
+  await decide("select true");
+  spaceId = await newSpace(relay.current);
+  await post(relay.current, "beings", { action: "create", beingId: `b-${spaceId}`, spaceId });
+  await post(relay.current, "intentions", { action: "create", intentionId: `i-${spaceId}`, spaceId });
+});
+
+const forbidden = (action: string) => ({
+  status: 403,
+  code: "forbidden",
+  error: new RegExp(`^not allowed: ${action} in space ${spaceId}`),
+});
+
+test("the DBA's sync.authorize() survives migrate up", async () => {
+  await decide("select authorize.action = 'mine'");
+  const before = await session.value("select prosrc from pg_proc where oid = 'sync.authorize'::regproc");
+  await migrate(db.url, "up");
+  expect(await session.value("select prosrc from pg_proc where oid = 'sync.authorize'::regproc")).toBe(
+    before,
+  );
+});
+
+test.each([
+  ["false", "select false"],
+  ["null", "select null::boolean"],
+])("where it says %s, nothing is read, streamed or written: each is 403 and named", async (_, sql) => {
+  await decide(sql);
+  for (const path of ["stream", "sync"]) {
+    await refused(`/api/${path}?spaceId=${spaceId}`, undefined, forbidden("read"));
+  }
+  for (const [path, key, id] of [
+    ["/api/beings", "beingId", `b-${spaceId}`],
+    ["/api/intentions", "intentionId", `i-${spaceId}`],
+  ] as const) {
+    await refused(path, { action: "get", [key]: id }, forbidden("read"));
+    await refused(path, { action: "list", spaceId }, forbidden("read"));
+    await refused(path, { action: "create", spaceId }, forbidden("create"));
+    await refused(path, { action: "create", [key]: id, spaceId }, forbidden("create"));
+    await refused(path, { action: "update", [key]: id, data: { name: "n" } }, forbidden("update"));
+    await refused(path, { action: "delete", [key]: id }, forbidden("delete"));
+  }
+});
+
+test("the list of an empty space is refused as well", async () => {
+  await post(relay.current, "beings", {
+    action: "create",
+    beingId: "bare",
+    spaceId,
+    data: { type: "space" },
+  });
+  await decide("select false");
+  for (const path of ["/api/beings", "/api/intentions"]) {
+    const error = "not allowed: read in space bare";
+    await refused(path, { action: "list", spaceId: "bare" }, { status: 403, code: "forbidden", error });
+  }
+});
+
+test("it decides by the entity: as it is and as it would be", async () => {
+  await decide("select authorize.action = 'read' or authorize.entity ->> 'name' is distinct from 'locked'");
+  const update = (name: string) => ({ action: "update", intentionId: `i-${spaceId}`, data: { name } });
+  const create = { action: "create", spaceId, data: { name: "locked" } };
+  await refused("/api/intentions", create, forbidden("create"));
+  await refused("/api/intentions", update("locked"), forbidden("update"));
+  expect((await post(relay.current, "intentions", update("open"))).status).toBe(200);
+  await session.query("update public.intentions set name = 'locked' where id = $1", [`i-${spaceId}`]);
+  await refused("/api/intentions", update("open"), forbidden("update"));
+  const remove = { action: "delete", intentionId: `i-${spaceId}` };
+  await refused("/api/intentions", remove, forbidden("delete"));
+});
+
+test("it decides by the space: a move needs the right in both", async () => {
+  const other = await newSpace(relay.current);
+  await decide(`select authorize.space_id is distinct from '${other}' or authorize.action = 'read'`);
+  const move = (locationId: string) => ({
+    action: "update",
+    intentionId: `i-${spaceId}`,
+    data: { locationId },
+  });
+  const error = `not allowed: update in space ${other}`;
+  await refused("/api/intentions", move(other), { status: 403, code: "forbidden", error });
+  await session.query("update public.intentions set location_id = $1 where id = $2", [other, `i-${spaceId}`]);
+  await refused("/api/intentions", move(spaceId), { status: 403, code: "forbidden", error });
+});
+
+test("it may allow reading only", async () => {
+  await decide("select authorize.action = 'read'");
+  const stream = await openStream(streamUrl(relay.current.url, spaceId));
+  await stream.until((events) => events.length === 1);
+  stream.close();
+  await refused("/api/beings", { action: "create", spaceId }, forbidden("create"));
+});
+
+test("nobody in particular is null, as its comment says: `claims is not null` lets nobody in", async () => {
+  await decide("select authorize.claims is not null");
+  await refused(`/api/stream?spaceId=${spaceId}`, undefined, forbidden("read"));
+  await refused("/api/beings", { action: "create", spaceId }, forbidden("create"));
+});
+
+test("an error in it is a refusal or a fault of the server, and never a yes", async () => {
+  await decide("select 1 / (case when authorize.action = 'mine' then 1 else 0 end) = 1");
+  for (const path of [`/api/stream?spaceId=${spaceId}`, `/api/sync?spaceId=${spaceId}`]) {
+    expect((await fetch(new URL(path, relay.current.url))).status).toBeGreaterThanOrEqual(400);
+  }
+  const { status } = await post(relay.current, "beings", { action: "create", beingId: "never", spaceId });
+  expect(status).toBeGreaterThanOrEqual(400);
+  expect(await session.value("select count(*)::int from public.beings where id = 'never'")).toBe(0);
+});

@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import { syncEvent } from "../../src/protocol/messages.js";
+import { useCommand } from "../support/command.js";
+import { useDatabase } from "../support/database.js";
+import { startTestRelay, useRelay } from "../support/relay.js";
+import { Session } from "../support/session.js";
+import { newSpace } from "../support/space.js";
+
+const db = useDatabase();
+const relay = useRelay(db);
+const spacefeed = useCommand();
+
+const eventsOf = (stdout: string) =>
+  stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => syncEvent.parse(JSON.parse(line)));
+
+test("tail prints the events of a space as JSON, one a line, and goes when its reader goes", async () => {
+  const session = await Session.open(db);
+  const spaceId = await newSpace(relay.current);
+  const tail = spacefeed(["tail", spaceId, "--url", relay.current.url]);
+  await tail.until("stdout", /"space-sync".*\n/);
+  await session.query("insert into public.intentions (location_id, name) values ($1, E'two\nlines')", [
+    spaceId,
+  ]);
+  await tail.until("stdout", /"intention-created".*\n/);
+  expect(eventsOf(tail.stdout)).toMatchObject([
+    { type: "space-sync", version: 1 },
+    { type: "intention-created", version: 2, data: { name: "two\nlines" } },
+  ]);
+  tail.child.kill("SIGTERM");
+  await tail.end;
+  expect(tail.stderr).toBe("");
+});
+
+test("tail --since starts there", async () => {
+  const session = await Session.open(db);
+  const spaceId = await newSpace(relay.current);
+  const insert = "insert into public.intentions (location_id, name) values ($1, $2)";
+  await session.query(insert, [spaceId, "a"]);
+  await session.query(insert, [spaceId, "b"]);
+  const tail = spacefeed(["tail", spaceId, "--url", relay.current.url, "--since", "2"]);
+  await tail.until("stdout", /"intention-created".*\n/);
+  expect(eventsOf(tail.stdout)).toMatchObject([{ version: 3, data: { name: "b" } }]);
+  tail.child.kill();
+  await tail.end;
+});
+
+test("P3: tail survives a restart of the relay: what happened meanwhile comes once, and what comes after", async () => {
+  const session = await Session.open(db);
+  let other = await startTestRelay(db);
+  const port = Number(new URL(other.url).port);
+  const spaceId = await newSpace(other);
+  const say = (name: string) =>
+    session.query("insert into public.intentions (location_id, name) values ($1, $2)", [spaceId, name]);
+  const tail = spacefeed(["tail", spaceId, "--url", other.url]);
+  await tail.until("stdout", /"space-sync".*\n/);
+  await say("before");
+  await tail.until("stdout", /"before".*\n/);
+  await other.close();
+  await tail.until("stderr", /reconnecting/);
+  await say("meanwhile");
+  other = await startTestRelay(db, { port });
+  await tail.until("stdout", /"meanwhile".*\n/);
+  await say("after");
+  await tail.until("stdout", /"after".*\n/);
+  tail.child.kill();
+  await tail.end;
+  await other.close();
+  expect(eventsOf(tail.stdout).map((event) => ("data" in event ? event.data.name : event.type))).toEqual([
+    "space-sync",
+    "before",
+    "meanwhile",
+    "after",
+  ]);
+});
+
+test.each([
+  ["an unknown space", ["no-where"], /no space no-where/],
+  ["a wrong since", ["lobby", "--since", "yesterday"], /since: "yesterday" is none of/],
+])("tail of %s ends with 1 and one line with the relay's reason", async (_, args, reason) => {
+  await newSpace(relay.current);
+  const { code, stdout, stderr } = await spacefeed(["tail", ...args, "--url", relay.current.url]).end;
+  expect([code, stdout, stderr.trimEnd().split("\n").length], stderr).toEqual([1, "", 1]);
+  expect(stderr).toMatch(reason);
+});
+
+test("tail with a --url that is none ends with 1 and one line that says so", async () => {
+  const { code, stderr } = await spacefeed(["tail", "lobby", "--url", "nonsense"]).end;
+  expect([code, stderr.trimEnd().split("\n").length], stderr).toEqual([1, 1]);
+  expect(stderr).toMatch(/nonsense/);
+});

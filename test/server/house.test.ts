@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** What each room may import of the others. */
+const MAY_IMPORT: Record<string, string[]> = {
+  protocol: [],
+  server: ["protocol"],
+  client: ["protocol"],
+  react: ["protocol", "client"],
+  demo: ["protocol", "client", "react"],
+};
+const SQL = /\binsert into\b|\bupdate\s+\S+(\s+as \w+)?\s+set\b|\bdelete from\b|\bselect\b[^.;]*?\sfrom\s/;
+const MAY_HAVE_SQL = [
+  "database.ts",
+  "crud.ts",
+  "migrate.ts",
+  "listener.ts",
+  "embedded.ts",
+  "postmaster.ts",
+].map((name) => `src/server/${name}`);
+const SSE_TEXT = /(["'`]|\\n)(data|event|id|retry): /;
+
+const filesIn = (directory: string) =>
+  readdirSync(join(ROOT, directory), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length));
+const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
+const sources = filesIn("src").filter((file) => /\.(ts|tsx)$/.test(file));
+const withoutComments = (text: string) => text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+
+test("imports run one way: protocol ← server, protocol ← client ← react ← demo", () => {
+  const wrong: string[] = [];
+  for (const file of sources) {
+    const room = file.split("/")[1] as string;
+    const specifiers = read(file).matchAll(/\b(?:from|import)\s*\(?\s*["'](\.[^"']*)["']/g);
+    for (const [, specifier] of specifiers) {
+      const target = normalize(join(dirname(file), specifier as string)).split("/")[1] as string;
+      if (target !== room && !MAY_IMPORT[room]?.includes(target)) wrong.push(`${file} imports ${specifier}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+  for (const file of sources) expect(Object.keys(MAY_IMPORT)).toContain(file.split("/")[1]);
+});
+
+test("the protocol and the client run in a browser: they import nothing of Node but types", () => {
+  const wrong = sources.filter(
+    (file) =>
+      /^src\/(client|react|demo)\//.test(file) && /["']node:|["'](pg|hono|pino)["'/]/.test(read(file)),
+  );
+  expect(wrong).toEqual([]);
+  expect(read("src/protocol/messages.ts")).not.toMatch(/["']node:/);
+});
+
+test("no file has more than 300 lines", () => {
+  const long = [...filesIn("src"), ...filesIn("sql"), ...filesIn("bin")]
+    .map((file) => [file, read(file).trimEnd().split("\n").length] as const)
+    .filter(([, lines]) => lines > 300);
+  expect(long).toEqual([]);
+});
+
+test("one noun, one file: no utils, lib, helpers, types, interfaces or common", () => {
+  const vague = /^(utils?|libs?|helpers?|types?|interfaces?|common|misc|shared)(\.|$)/;
+  const files = [...filesIn("src"), ...filesIn("test"), ...filesIn("sql"), ...filesIn("bin")];
+  expect(files.filter((file) => file.split("/").some((part) => vague.test(part)))).toEqual([]);
+});
+
+test("SSE text is written in src/protocol/sse.ts only", () => {
+  const wrong = sources.filter((file) => SSE_TEXT.test(withoutComments(read(file))));
+  expect(wrong).toEqual(["src/protocol/sse.ts"]);
+});
+
+test("SQL is in database.ts, crud.ts, migrate.ts and listener.ts only, and where Postgres itself is started", () => {
+  const having = sources.filter((file) => SQL.test(withoutComments(read(file))));
+  expect(having.filter((file) => !MAY_HAVE_SQL.includes(file))).toEqual([]);
+  expect(having).toContain("src/server/crud.ts");
+});
+
+test("authorisation is decided in SQL only: no source calls sync.authorize, and each CRUD statement demands", () => {
+  expect(sources.filter((file) => /sync\.authorize\(\w/.test(withoutComments(read(file))))).toEqual([]);
+  const statements = read("src/server/crud.ts").match(/db\.query<[\s\S]*?\n {2}\);/g) ?? [];
+  expect(statements.length).toBeGreaterThan(5);
+  for (const statement of statements) expect(statement).toContain("sync.demand(");
+});
+
+test("every promise of the design is held by a test that cites it", () => {
+  const tests = filesIn("test").filter((file) => file.endsWith(".test.ts"));
+  const cited = new Set(tests.flatMap((file) => read(file).match(/\bP(1[0-2]|[1-9])(?=[:, ])/g) ?? []));
+  const slow = ["P12"]; // sleep and wake come with an issue of their own
+  const all = Array.from({ length: 12 }, (_, n) => `P${n + 1}`);
+  expect(all.filter((promise) => !cited.has(promise) && !slow.includes(promise))).toEqual([]);
+  expect(tests.map((file) => basename(file)).length).toBeGreaterThan(10);
+});

@@ -1,0 +1,102 @@
+import { get, type IncomingMessage } from "node:http";
+import { createParser } from "eventsource-parser";
+import { beforeAll, expect, test } from "vitest";
+import type { Relay } from "../../src/server/relay.js";
+import { useDatabase } from "../support/database.js";
+import { startTestRelay } from "../support/relay.js";
+import { Session } from "../support/session.js";
+import { newSpace } from "../support/space.js";
+import { openStream } from "../support/stream.js";
+
+const db = useDatabase();
+let session: Session;
+
+beforeAll(async () => {
+  session = await Session.open(db);
+});
+
+const KiB = 1024;
+const NEVER = 60_000;
+
+/** A stream of which nothing is read yet: what the sockets do not take waits in the relay. */
+function openUnread(url: URL): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { Accept: "text/event-stream" } }, resolve).on("error", reject);
+  });
+}
+
+/** Reads the versions that come, to the last one or to the end of the stream. */
+async function readTo(last: number, response: IncomingMessage): Promise<number[]> {
+  const versions: number[] = [];
+  const parser = createParser({
+    onEvent: ({ event, data }) => {
+      if (!event) versions.push((JSON.parse(data) as { version: number }).version);
+    },
+  });
+  response.setEncoding("utf8");
+  try {
+    for await (const chunk of response) {
+      parser.feed(chunk as string);
+      if (versions.at(-1) === last) break;
+    }
+  } catch {
+    versions.push(-1); // cut off
+  }
+  response.destroy();
+  return versions;
+}
+
+async function spaceOf(relay: Relay, bytes: number): Promise<string> {
+  const spaceId = await newSpace(relay);
+  const grow = "update public.beings set content = to_jsonb(repeat('x', $2)) where id = $1";
+  await session.query(grow, [spaceId, bytes]);
+  return spaceId;
+}
+
+test.each([
+  ["of 200 KiB", 200 * KiB, NEVER, 120],
+  ["of 3 MiB", 3072 * KiB, NEVER, 12],
+  ["of 3 MiB, and heartbeats meanwhile", 3072 * KiB, 100, 12],
+])(
+  "P10: a slow reader of /api/sync skips states %s, and ends at the newest",
+  async (_, bytes, heartbeatMs, changes) => {
+    const relay = await startTestRelay(db, { heartbeatMs });
+    try {
+      const spaceId = await spaceOf(relay, bytes);
+      const url = new URL(`/api/sync?spaceId=${spaceId}`, relay.url);
+      const slow = await openUnread(url);
+      const witness = await openStream(url);
+      const last = 2 + changes;
+      for (let version = 3; version <= last; version++) {
+        await session.query("update public.beings set name = $1 where id = $2", [`${version}`, spaceId]);
+        await witness.until((all) => all.at(-1)?.version === version);
+      }
+      const beats = () => witness.messages.filter((message) => message.event).length;
+      const before = beats();
+      if (heartbeatMs !== NEVER) await expect.poll(beats, { timeout: 10_000 }).toBeGreaterThan(before + 2);
+      witness.close();
+      const versions = await readTo(last, slow);
+      expect(versions.at(-1)).toBe(last);
+      expect(versions).toEqual([...versions].sort((a, b) => a - b));
+      expect(versions.length).toBeLessThan(changes + 1);
+    } finally {
+      await relay.close();
+    }
+  },
+);
+
+test("P10: a space-sync of 8 MiB reaches a slow reader of /api/stream, though heartbeats come meanwhile", async () => {
+  const relay = await startTestRelay(db, { heartbeatMs: 100 });
+  try {
+    const spaceId = await spaceOf(relay, 8192 * KiB);
+    const url = new URL(`/api/stream?spaceId=${spaceId}`, relay.url);
+    const slow = await openUnread(url);
+    const witness = await openStream(new URL(`/api/stream?spaceId=${await newSpace(relay)}`, relay.url));
+    const beats = () => witness.messages.filter((message) => message.event).length;
+    await expect.poll(beats, { timeout: 10_000 }).toBeGreaterThan(3);
+    witness.close();
+    expect(await readTo(2, slow)).toEqual([2]);
+  } finally {
+    await relay.close();
+  }
+});

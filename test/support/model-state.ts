@@ -1,0 +1,65 @@
+import { isDeepStrictEqual } from "node:util";
+import type { z } from "zod";
+import type { Being, Intention, spaceSync, syncEvent } from "../../src/protocol/messages.js";
+
+export type Space = z.infer<typeof spaceSync>;
+export type Change = Exclude<z.infer<typeof syncEvent>, Space>;
+
+/** What a client knows of a space, and the cursor that it stands at. */
+export interface State {
+  cursor: string | undefined;
+  beings: Map<string, Being>;
+  intentions: Map<string, Intention>;
+  /** The oldest message of a snapshot that left older ones out; null when it left none out. */
+  horizon: Intention | null;
+}
+
+/** The state of a client that has just come. */
+export const nothing = (): State => ({
+  cursor: undefined,
+  beings: new Map(),
+  intentions: new Map(),
+  horizon: null,
+});
+
+/** Moves a state on by one event. */
+export function apply({ beings, intentions, horizon }: State, event: Change): void {
+  if (event.type === "being-deleted") beings.delete(event.id);
+  else if (event.type === "intention-deleted") intentions.delete(event.id);
+  else if (event.type === "being-created" || event.type === "being-updated") {
+    if (event.type === "being-updated" && !beings.has(event.data.id))
+      fail(`an update of unknown ${event.data.id}`);
+    beings.set(event.data.id, event.data);
+  } else {
+    const { id, messageId } = event.data;
+    if (event.type === "intention-updated" && !intentions.has(id) && !horizon)
+      fail(`an update of unknown ${id}`);
+    if (messageId !== event.messageId) fail(`${messageId} in an event of ${event.messageId}`);
+    intentions.set(id, event.data);
+  }
+}
+
+/** Whether a state has what an event says. */
+export function isKnown({ beings, intentions, horizon }: State, event: Change): boolean {
+  const [entityType] = event.type.split("-");
+  const known: Map<string, Being | Intention> = entityType === "being" ? beings : intentions;
+  if ("id" in event) return !known.has(event.id);
+  if (entityType === "intention" && horizon && !known.has(event.data.id)) return true;
+  return isDeepStrictEqual(known.get(event.data.id), event.data);
+}
+
+/** The order of sync.messages(). */
+export function inOrder(a: Intention, b: Intention): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
+  return Number(a.messageId.slice(4)) - Number(b.messageId.slice(4));
+}
+
+/** Throws the fault. */
+export function fail(what: string): never {
+  throw broken(what);
+}
+
+/** The fault itself. */
+export function broken(what: string): Error {
+  return new Error(`a promise was broken: ${what}`);
+}
