@@ -30,7 +30,8 @@ export interface Subscriber {
 interface Room {
   readonly spaceId: string;
   readonly at: Map<number, Set<Subscriber>>;
-  readonly waiting: Set<Subscriber>;
+  /** Who waits for a snapshot, each with the version that it must not fall behind. */
+  readonly waiting: Map<Subscriber, number>;
   snapshotting: boolean;
 }
 
@@ -83,7 +84,7 @@ export class Hub {
     }
     let room = this.#rooms.get(spaceId);
     if (!room) {
-      room = { spaceId, at: new Map(), waiting: new Set(), snapshotting: false };
+      room = { spaceId, at: new Map(), waiting: new Map(), snapshotting: false };
       this.#rooms.set(spaceId, room);
     }
     if (cursor) this.#epoch ??= cursor.epoch;
@@ -91,7 +92,7 @@ export class Hub {
       place(room, cursor.version, new Set([subscriber]));
       this.wake(spaceId);
     } else {
-      room.waiting.add(subscriber);
+      room.waiting.set(subscriber, 0);
       this.#requestSnapshot(room);
     }
     return () => this.#leave(room, subscriber);
@@ -112,7 +113,7 @@ export class Hub {
   /** Sends a heartbeat to every reader, one Buffer for all who stand at the same version. */
   heartbeat(): void {
     const frames = new Map<number | null, Buffer>();
-    const beat = (version: number | null, subscribers: Set<Subscriber>) => {
+    const beat = (version: number | null, subscribers: Iterable<Subscriber>) => {
       let frame = frames.get(version);
       if (!frame) {
         frame = encodeHeartbeat(version);
@@ -122,7 +123,7 @@ export class Hub {
     };
     for (const room of this.#rooms.values()) {
       for (const [version, subscribers] of room.at) beat(version, subscribers);
-      beat(null, room.waiting);
+      beat(null, room.waiting.keys());
     }
   }
 
@@ -153,10 +154,14 @@ export class Hub {
       }
       if (spaceIds.length === 0) continue;
       const { database, catchUpLimit, metrics, log } = this.#options;
+      const epoch = this.#epoch;
       try {
         const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
         metrics.catchUps.inc(answers.length);
-        for (const changes of answers) this.#apply(changes);
+        for (const changes of answers) {
+          if (this.#isOutdated(epoch, changes.cursor)) this.wake(changes.spaceId);
+          else this.#apply(changes);
+        }
       } catch (error) {
         log.warn({ err: error }, "catch-up did not work; trying again");
         for (const spaceId of spaceIds) this.#dirty.add(spaceId);
@@ -173,7 +178,7 @@ export class Hub {
     if (!room || !subscribers) return; // they have left, or wait for a snapshot of the new epoch
     if (changes.events === null) {
       room.at.delete(changes.since);
-      for (const subscriber of subscribers) room.waiting.add(subscriber);
+      for (const subscriber of subscribers) room.waiting.set(subscriber, changes.since);
       this.#requestSnapshot(room);
     } else if (changes.events.length > 0) {
       const { version, events } = changes;
@@ -197,11 +202,16 @@ export class Hub {
     this.#epoch = epoch;
     for (const room of this.#rooms.values()) {
       for (const subscribers of room.at.values()) {
-        for (const subscriber of subscribers) room.waiting.add(subscriber);
+        for (const subscriber of subscribers) room.waiting.set(subscriber, 0);
       }
       room.at.clear();
       this.#requestSnapshot(room);
     }
+  }
+
+  /** An answer to a question of an epoch that is over. */
+  #isOutdated(asked: string | undefined, cursor: string): boolean {
+    return asked !== this.#epoch && epochOf(cursor) !== this.#epoch;
   }
 
   #requestSnapshot(room: Room): void {
@@ -228,20 +238,24 @@ export class Hub {
   async #snapshot(room: Room): Promise<void> {
     const { database, snapshotLimit, metrics, log } = this.#options;
     while (room.waiting.size > 0 && !this.#closing.signal.aborted) {
-      // Who begins to wait later may know more than this snapshot will.
-      const takers = new Set(room.waiting);
+      const epochBefore = this.#epoch;
       try {
         const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
         metrics.snapshots.inc();
         if (!snapshot) {
-          for (const subscriber of takers) if (room.waiting.delete(subscriber)) subscriber.end();
+          for (const subscriber of room.waiting.keys()) subscriber.end();
+          room.waiting.clear();
           return;
         }
+        if (this.#isOutdated(epochBefore, snapshot.cursor)) continue;
         const epoch = epochOf(snapshot.cursor);
         this.#enter(epoch);
         const { version, cursor } = snapshot;
         const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], cursor);
-        for (const subscriber of takers) if (!room.waiting.delete(subscriber)) takers.delete(subscriber);
+        // Whoever has begun to wait meanwhile may be further than this snapshot: it gets the next one.
+        const takers = new Set<Subscriber>();
+        for (const [subscriber, least] of room.waiting) if (least <= version) takers.add(subscriber);
+        for (const subscriber of takers) room.waiting.delete(subscriber);
         if (takers.size === 0) return;
         place(room, version, takers);
         for (const subscriber of takers) subscriber.deliver({ frame, epoch, version, events: null });
@@ -277,7 +291,7 @@ function place(room: Room, version: number, newcomers: Set<Subscriber>): void {
 
 function* readers(room: Room): Generator<Subscriber> {
   for (const subscribers of room.at.values()) yield* subscribers;
-  yield* room.waiting;
+  yield* room.waiting.keys();
 }
 
 function epochOf(cursor: string): string {

@@ -54,9 +54,13 @@ export class Listener {
       this.#drop();
       if (error instanceof SpacefeedError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw new SpacefeedError("config", `cannot LISTEN: ${reason}; see LISTEN_DATABASE_URL and DATABASE_URL`, {
-        cause: error,
-      });
+      throw new SpacefeedError(
+        "config",
+        `cannot LISTEN: ${reason}; see LISTEN_DATABASE_URL and DATABASE_URL`,
+        {
+          cause: error,
+        },
+      );
     }
     this.#check = setInterval(() => void this.#checkUp(), CHECK_EVERY_MS);
   }

@@ -135,8 +135,8 @@ test("P10: a client that stops reading harms nobody, and is made whole when it r
     newest = (await session.value("select sync.current_cursor($1)", [spaceId])) as string;
     for (const client of clients) await client.until(newest);
   }
-  // One message goes into its buffers at the most before it is set aside: the relay keeps nothing for it.
-  expect((await read("events")) - before).toBeLessThanOrEqual(2 * 20 + 2);
+  // The sockets take a few messages for it, the relay not one more: it is set aside.
+  expect((await read("events")) - before).toBeLessThan(2 * 20 + 12);
   expect([await read("clients"), await read("cutOff")]).toEqual([3, 0]);
 
   let tail = "";
