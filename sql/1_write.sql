@@ -167,7 +167,6 @@ begin
   insert into sync.truncated (location_id, id)
   select distinct e.space_id, tg_argv[0]
   from emptied e;
-  delete from sync.truncated;  -- its triggers have noted it
   return null;
 end
 $$;

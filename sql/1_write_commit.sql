@@ -63,6 +63,9 @@ begin
     delete from sync.touched t
     where t.xid = pg_current_xact_id()
     returning t.rows
+  ), truncated as (
+    delete from sync.truncated t
+    returning t.location_id as space_id
   ), line as materialized (
     select l.line
     from (
@@ -81,7 +84,8 @@ begin
     from line l, (values (1), (4)) as f (field)
     where split_part(l.line, E'\t', f.field) <> ''
   ), looked_up as (
-    -- The set only says where to look, so that whoever forges it gains nothing: the tables say what is there.
+    -- The set only says where to look, the tables say what is there: who forges it can keep changes of his own
+    -- from the readers, and nothing else.
     select 'intention' as entity_type, i.*
     from sync._look_up(
       'intention',
@@ -96,9 +100,8 @@ begin
       array(select t.entity_id from touched t where t.entity_type = 'being')
     ) as b
     union all
-    select t.entity_type, t.space_id, t.entity_id, null
-    from touched t
-    where t.entity_type = 'truncate'
+    select distinct 'truncate', t.space_id, '', null
+    from truncated t
   ), changed as materialized (
     select
       l.*,
@@ -122,8 +125,10 @@ begin
     group by c.space_id
     order by c.space_id collate "C"
     on conflict (space_id) do update
-    set version = s.version + (s.xid <> excluded.xid)::integer,
-        floor = case when excluded.floor = 0 then s.floor else s.version + (s.xid <> excluded.xid)::integer end,
+    -- A restored xid may be that of this transaction by chance: then the row itself is older than it.
+    set version = s.version + (s.xid <> excluded.xid or age(s.xmin) > 0)::integer,
+        floor = case when excluded.floor = 0 then s.floor
+          else s.version + (s.xid <> excluded.xid or age(s.xmin) > 0)::integer end,
         xid = excluded.xid
     returning s.space_id, s.version, pg_notify('spacefeed', s.version || ' ' || s.space_id)
   ), filed as (

@@ -1,5 +1,6 @@
 -- Chapter 2, continued: what happened since. Live delivery and catch-up are one function: the relay asks it for the
--- changes of many spaces at once, each since the version that some of its readers have.
+-- changes of many spaces at once, each since the version that some of its readers have. resolve_cursor turns what a
+-- client says it has into such a version.
 
 create or replace function sync._event(
   change sync.changes,
@@ -53,6 +54,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set lock_timeout = '400ms'  -- as in sync.snapshot()
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 as $$
 begin
@@ -110,3 +112,105 @@ comment on function sync.changes_since(text[], bigint[], integer) is
   'For each space what changed in it after a version, as events in version order; the last one has prev and
 cursor. No events ({}) when nothing changed; null when more than max entities did, or when the version is not
 of this history: take a snapshot then.';
+
+
+create or replace function sync.resolve_cursor(
+  space_id text,
+  since text
+)
+returns bigint
+language plpgsql
+stable
+strict
+security definer
+set search_path = ''
+set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
+as $$
+declare
+  since_at timestamp with time zone;
+  resolved bigint;
+begin
+  if since ~ '^[0-9a-f]{16}\.[0-9]{1,18}$' then
+    if split_part(since, '.', 1) = sync.epoch() then
+      resolved := split_part(since, '.', 2);
+    end if;
+
+  elsif since ~ '^[0-9]{1,18}$' then
+    resolved := since;
+
+  elsif since ~ '^msg_[0-9]{1,18}$' then
+    select c.created_version
+    into resolved
+    from public.intentions i
+    cross join lateral (
+      select k.created_version
+      from sync.changes k
+      where k.entity_id = i.id
+        and k.entity_type = 'intention'
+        and k.space_id || '' = i.location_id  -- by the primary key, also without statistics
+      offset 0
+    ) as c
+    where i.message_id = since
+      and i.location_id || '' = resolve_cursor.space_id;
+
+  else
+    begin
+      if since !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
+        raise datetime_field_overflow;
+      end if;
+      -- A time without a zone is in UTC, whatever the session's is.
+      since_at := case when since ~ '[T ].*[Z+-]'
+        then since::timestamp with time zone
+        else since::timestamp at time zone 'UTC'
+      end;
+    exception
+      when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
+        raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
+          using errcode = 'invalid_parameter_value';
+    end;
+    -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
+    -- message is before it, nothing says what happened when.
+    select case when bool_or(created.is_before) then min(created.version) end
+    into resolved
+    from (
+      select m.offset_by = 0 as is_before, m.offset_by + c.created_version as version
+      from (
+        (select 0 as offset_by, i.id
+         from public.intentions i
+         where i.location_id = resolve_cursor.space_id
+           and i.created_at < since_at
+         order by i.created_at desc
+         limit 1)
+        union all
+        (select -1, i.id
+         from public.intentions i
+         where i.location_id = resolve_cursor.space_id
+           and i.created_at >= since_at
+         order by i.created_at
+         limit 1000)
+      ) as m
+      cross join lateral (
+        select k.created_version
+        from sync.changes k
+        where k.entity_id = m.id
+          and k.entity_type = 'intention'
+          and k.space_id || '' = resolve_cursor.space_id
+        offset 0
+      ) as c
+    ) as created;
+  end if;
+
+  return (
+    select resolved
+    from (
+      select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
+      from sync.spaces s
+      where s.space_id = resolve_cursor.space_id
+    ) as here
+    where resolved between here.floor and here.version
+  );
+end
+$$;
+comment on function sync.resolve_cursor(text, text) is
+  'The version that a cursor, a bare version, a message ID (at its creation) or a time stands for; null where
+only a snapshot will do. Raises invalid_parameter_value for anything else.';

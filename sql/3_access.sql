@@ -1,7 +1,7 @@
 -- Chapter 3: access. Who may do what is decided here, in SQL, and nowhere else.
 -- sync.authorize() is the DBA's: replace it with "create or replace function", with the same signature. It is
 -- created only where it is missing, so that a migration never replaces yours. The one that comes with
--- Spacefeed allows everything to everybody.
+-- Spacefeed allows everything to everybody. The rights on the functions are at the end of chapter 4.
 
 do $$
 begin
@@ -49,6 +49,3 @@ $$;
 comment on function sync.demand(jsonb, text, text, jsonb) is
   'True, or the error insufficient_privilege where sync.authorize() does not say true: a statement of the relay
 that asks for it does all or nothing.';
-
-
-revoke all on schema sync from public;

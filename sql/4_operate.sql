@@ -2,7 +2,7 @@
 --   status   one row for a first look          verify   proves that sync.changes and the tables agree
 --   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
 --                                                       after writes with the triggers switched off
--- The last two functions are the relays' sign of life.
+-- Then the relays' sign of life, and the rights.
 
 -- Created only where it is missing: replacing it would wait for whoever is reading it.
 do $$
@@ -213,3 +213,10 @@ as $$
   delete from sync.relays r where r.relay_id = relay_gone.relay_id
 $$;
 comment on function sync.relay_gone(text) is 'A relay''s farewell.';
+
+
+-- Last, when every function is there: they are nobody's but the owner's. What a relay that is not the owner needs
+-- is in the README. The epoch names the data and tells nothing of it; sync.status calls it.
+revoke all on schema sync from public;
+revoke execute on all functions in schema sync from public;
+grant execute on function sync.epoch() to public;

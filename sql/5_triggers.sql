@@ -2,7 +2,8 @@
 -- Triggers of one event fire in the order of their names: touch must come before record. An update is compared
 -- byte by byte (*<>): what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader, while
 -- an update that changes nothing raises nothing. Creating a trigger locks its table, so that one which is there
--- is left alone; a migration that changes one drops it first.
+-- is left alone; a migration that changes one drops it first. A BEFORE trigger may not compare whole rows: they can
+-- have generated columns, which are not computed yet.
 
 do $$
 declare
@@ -13,7 +14,11 @@ begin
        for each row when (new.type = ''space'' and new.location_id is null)
        execute function sync._place()',
     'create trigger spacefeed_stamp before update on public.beings
-       for each row when (old operator(pg_catalog.*<>) new)
+       for each row when (
+         row(old.id, old.name, old.type, old.owner_id, old.location_id, old.metadata, old.properties, old.content)::record
+         operator(pg_catalog.*<>)
+         row(new.id, new.name, new.type, new.owner_id, new.location_id, new.metadata, new.properties, new.content)::record
+       )
        execute function sync._stamp()',
     'create trigger spacefeed_1_touch after insert or delete on public.beings
        for each row
@@ -40,7 +45,11 @@ begin
        for each row when (old.message_id is distinct from new.message_id)
        execute function sync._name_message()',
     'create trigger spacefeed_stamp before update on public.intentions
-       for each row when (old operator(pg_catalog.*<>) new)
+       for each row when (
+         row(old.id, old.name, old.type, old.state, old.owner_id, old.location_id, old.content)::record
+         operator(pg_catalog.*<>)
+         row(new.id, new.name, new.type, new.state, new.owner_id, new.location_id, new.content)::record
+       )
        execute function sync._stamp()',
     'create trigger spacefeed_1_touch after insert or delete on public.intentions
        for each row

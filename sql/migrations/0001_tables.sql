@@ -48,6 +48,7 @@ create table public.intentions (
   modified_at  timestamptz not null default clock_timestamp(),
   constraint intentions_pkey primary key (id),
   constraint intentions_message_id_key unique (message_id),
+  constraint intentions_message_id_valid check (message_id ~ '^msg_[0-9]{1,18}$'),
   constraint intentions_id_valid check (length(id) between 1 and 255 and id !~ '[[:cntrl:]]'),
   constraint intentions_type_valid check (type in ('utterance', 'error')),
   constraint intentions_state_valid check (state in ('draft', 'active', 'paused', 'complete', 'cancelled', 'failed')),
@@ -126,7 +127,7 @@ create unlogged table sync.truncated (
   location_id  text not null,
   id           text not null
 );
-comment on table sync.truncated is 'A row for each space that TRUNCATE empties: its triggers note the space. Always empty.';
+comment on table sync.truncated is 'A row for each space that TRUNCATE empties, until its transaction commits. Empty after each commit.';
 
 
 create table sync.relays (

@@ -5,13 +5,13 @@ import { SpacefeedError } from "../protocol/errors.js";
 // constraint or the value; the detail, which may hold other people's rows, stays here.
 const REFUSALS = [
   { states: /^(22|23502|23514)/, code: "invalid" },
-  { states: /^(23|P0001|40|55P03)/, code: "conflict" },
+  { states: /^(23|P0001|40)/, code: "conflict" },
   { states: /^P0002/, code: "not_found" },
   { states: /^42501/, code: "forbidden" },
 ] as const;
 
-// The server is away, starting, stopping, full or out of something; or the connection to it is.
-const AWAY = /^(08|53|57P|58)/;
+// The server is away, starting, stopping, full or busy with a lock; or the connection to it is away.
+const AWAY = /^(08|53|55P03|57|58)/;
 
 /** Turns whatever a query threw into the one error class. Losing the database is `unavailable`, not a fault. */
 export function toSpacefeedError(error: unknown): SpacefeedError {

@@ -1,39 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { SpacefeedError } from "../protocol/errors.js";
 import { encodeGroup, encodeHeartbeat } from "../protocol/sse.js";
 import type { Changes, Database } from "./database.js";
 import type { Metrics } from "./metrics.js";
+import { epochOf, place, type Room, readers, type Subscriber } from "./room.js";
 import { spaceSyncEvent } from "./snapshot-json.js";
-
-/** One group, as all of its readers get it. */
-export interface Delivery {
-  /** The SSE text, one Buffer shared by every reader. */
-  frame: Buffer;
-  epoch: string;
-  version: number;
-  /** The events, each one JSON text; null for a space-sync. */
-  events: readonly string[] | null;
-}
-
-/** A reader of one space. Whoever it is must take what it gets at once, and never throw. */
-export interface Subscriber {
-  deliver(delivery: Delivery): void;
-  heartbeat(frame: Buffer): void;
-  /** The space is gone, or the relay stops. */
-  end(): void;
-}
-
-/**
- * The readers of one space, by the version that each has reached: normally all of them stand at one. A
- * group that builds on version v goes to those at v, and moves them on; who waits has no usable version.
- */
-interface Room {
-  readonly spaceId: string;
-  readonly at: Map<number, Set<Subscriber>>;
-  /** Who waits for a snapshot, each with the version that it must not fall behind. */
-  readonly waiting: Map<Subscriber, number>;
-  snapshotting: boolean;
-}
 
 export interface HubOptions {
   database: Database;
@@ -48,6 +20,7 @@ export interface HubOptions {
 const RETRY_MS = 250;
 const SNAPSHOTS_AT_ONCE = 4;
 const SPACES_AT_ONCE = 1_000;
+const VERSIONS_AT_ONCE = 16;
 
 /**
  * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: a wake-up marks a
@@ -146,29 +119,49 @@ export class Hub {
       const versions: number[] = [];
       for (const spaceId of this.#dirty) {
         this.#dirty.delete(spaceId);
-        for (const version of this.#rooms.get(spaceId)?.at.keys() ?? []) {
+        const room = this.#rooms.get(spaceId);
+        for (const version of room ? this.#versionsOf(room) : []) {
           spaceIds.push(spaceId);
           versions.push(version);
         }
         if (spaceIds.length >= SPACES_AT_ONCE) break;
       }
       if (spaceIds.length === 0) continue;
-      const { database, catchUpLimit, metrics, log } = this.#options;
       const epoch = this.#epoch;
       try {
-        const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
-        metrics.catchUps.inc(answers.length);
+        const answers = await this.#ask(spaceIds, versions);
         for (const changes of answers) {
           if (this.#isOutdated(epoch, changes.cursor)) this.wake(changes.spaceId);
           else this.#apply(changes);
         }
       } catch (error) {
-        log.warn({ err: error }, "catch-up did not work; trying again");
+        this.#options.log.warn({ err: error }, "catch-up did not work; trying again");
         for (const spaceId of spaceIds) this.#dirty.add(spaceId);
         await this.#pause();
       }
     }
     this.#pumping = false;
+  }
+
+  /** Throws only when the database is away. A space of which the query fails does not hold up the others. */
+  async #ask(spaceIds: string[], versions: number[]): Promise<Changes[]> {
+    const { database, catchUpLimit, metrics, log } = this.#options;
+    try {
+      const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
+      metrics.catchUps.inc(answers.length);
+      return answers;
+    } catch (error) {
+      if (error instanceof SpacefeedError && error.code === "unavailable") throw error;
+      if (spaceIds.length === 1) {
+        log.error({ err: error, spaceId: spaceIds[0] }, "this space cannot be caught up for now");
+        return [];
+      }
+      const answers: Changes[] = [];
+      for (const [index, spaceId] of spaceIds.entries()) {
+        answers.push(...(await this.#ask([spaceId], [versions[index] as number])));
+      }
+      return answers;
+    }
   }
 
   #apply(changes: Changes): void {
@@ -209,6 +202,17 @@ export class Hub {
     }
   }
 
+  /** The versions to catch up from. Many old ones would be many copies of the same: a snapshot does for those. */
+  #versionsOf(room: Room): number[] {
+    const versions = [...room.at.keys()].sort((a, b) => b - a);
+    for (const version of versions.splice(VERSIONS_AT_ONCE)) {
+      for (const subscriber of room.at.get(version) ?? []) room.waiting.set(subscriber, version);
+      room.at.delete(version);
+    }
+    this.#requestSnapshot(room);
+    return versions;
+  }
+
   /** An answer to a question of an epoch that is over. */
   #isOutdated(asked: string | undefined, cursor: string): boolean {
     return asked !== this.#epoch && epochOf(cursor) !== this.#epoch;
@@ -229,7 +233,7 @@ export class Hub {
       void this.#snapshot(room).finally(() => {
         this.#snapshotsRunning--;
         room.snapshotting = false;
-        this.#requestSnapshot(room); // who came too late for this one
+        this.#requestSnapshot(room); // who still waits, behind the other rooms
         this.#takeSnapshots();
       });
     }
@@ -237,7 +241,7 @@ export class Hub {
 
   async #snapshot(room: Room): Promise<void> {
     const { database, snapshotLimit, metrics, log } = this.#options;
-    while (room.waiting.size > 0 && !this.#closing.signal.aborted) {
+    if (room.waiting.size > 0 && !this.#closing.signal.aborted) {
       const epochBefore = this.#epoch;
       try {
         const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
@@ -247,7 +251,7 @@ export class Hub {
           room.waiting.clear();
           return;
         }
-        if (this.#isOutdated(epochBefore, snapshot.cursor)) continue;
+        if (this.#isOutdated(epochBefore, snapshot.cursor)) return;
         const epoch = epochOf(snapshot.cursor);
         this.#enter(epoch);
         const { version, cursor } = snapshot;
@@ -260,7 +264,6 @@ export class Hub {
         place(room, version, takers);
         for (const subscriber of takers) subscriber.deliver({ frame, epoch, version, events: null });
         this.wake(room.spaceId);
-        return;
       } catch (error) {
         log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");
         await this.#pause();
@@ -281,19 +284,4 @@ export class Hub {
   #pause(): Promise<void> {
     return sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
   }
-}
-
-function place(room: Room, version: number, newcomers: Set<Subscriber>): void {
-  const there = room.at.get(version);
-  if (!there) room.at.set(version, newcomers);
-  else for (const newcomer of newcomers) there.add(newcomer);
-}
-
-function* readers(room: Room): Generator<Subscriber> {
-  for (const subscribers of room.at.values()) yield* subscribers;
-  yield* room.waiting.keys();
-}
-
-function epochOf(cursor: string): string {
-  return cursor.slice(0, cursor.indexOf("."));
 }

@@ -3,7 +3,8 @@ import type { Logger } from "pino";
 import { encodeGroup } from "../protocol/sse.js";
 import type { Connection } from "./connection.js";
 import type { Database } from "./database.js";
-import type { Hub, Subscriber } from "./hub.js";
+import type { Hub } from "./hub.js";
+import type { Subscriber } from "./room.js";
 import { type ChangeInfo, spaceState } from "./snapshot-json.js";
 
 interface Feed {

@@ -80,6 +80,9 @@ test("a role that does not own the schema serves, with the rights that it needs 
     `grant usage on schema sync to ${role}`,
     `grant select on sync.migrations to ${role}`,
     `grant select, insert, update, delete on public.beings, public.intentions to ${role}`,
+    `grant execute on function sync.current_cursor, sync.resolve_cursor, sync.snapshot, sync.messages,
+       sync.changes_since, sync.being_json, sync.intention_json, sync.demand, sync.relay_seen, sync.relay_gone
+       to ${role}`,
   );
   const url = new URL(db.url);
   [url.username, url.password] = [role, "relay"];
