@@ -18,7 +18,6 @@ export interface Snapshot {
 export interface Changes {
   spaceId: string;
   since: number;
-  version: number;
   cursor: string;
   /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
   events: string[] | null;
@@ -129,16 +128,15 @@ export class Database {
     const rows = await this.query<{
       spaceId: string;
       since: string;
-      version: string;
       cursor: string;
       events: string[] | null;
     }>(
       "changes_since",
-      `select space_id as "spaceId", since, version, cursor, events
+      `select space_id as "spaceId", since, cursor, events
        from sync.changes_since($1, $2, $3)`,
       [spaceIds, versions, max],
     );
-    return rows.map((row) => ({ ...row, since: Number(row.since), version: Number(row.version) }));
+    return rows.map((row) => ({ ...row, since: Number(row.since) }));
   }
 
   /** The relay's sign of life. */

@@ -2,11 +2,9 @@ import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../protocol/errors.js";
 import { beingRequest, intentionRequest, LIMITS } from "../protocol/messages.js";
 import * as crud from "./crud.js";
+import { parseCursor } from "./cursor.js";
 import type { Database } from "./database.js";
-import { check, parseCursor, readJson, unknownSpace } from "./request.js";
-
-/** The claims of a request. Nobody in particular, as long as there are no tokens. */
-const NOBODY = null;
+import { check, NOBODY, readJson, unknownSpace } from "./request.js";
 
 /** `POST /api/beings` and `POST /api/intentions`. */
 export function entityRoutes(database: Database): Hono {

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../protocol/errors.js";
 import { encodeGroup, encodeHeartbeat } from "../protocol/sse.js";
+import { type Cursor, parseCursor } from "./cursor.js";
 import type { Changes, Database } from "./database.js";
 import type { Metrics } from "./metrics.js";
-import { epochOf, place, type Room, readers, type Subscriber } from "./room.js";
+import { place, type Room, readers, type Subscriber } from "./room.js";
 import { spaceSyncEvent } from "./snapshot-json.js";
 
 export interface HubOptions {
@@ -46,11 +47,7 @@ export class Hub {
    * Adds a reader that has the space up to `cursor`, or needs a snapshot (null). It gets what it lacks, and
    * then each change. Returns what removes it.
    */
-  join(
-    spaceId: string,
-    cursor: { epoch: string; version: number } | null,
-    subscriber: Subscriber,
-  ): () => void {
+  join(spaceId: string, cursor: Cursor | null, subscriber: Subscriber): () => void {
     if (this.#closing.signal.aborted) {
       subscriber.end();
       return () => {};
@@ -165,7 +162,8 @@ export class Hub {
   }
 
   #apply(changes: Changes): void {
-    this.#enter(epochOf(changes.cursor));
+    const reached = parseCursor(changes.cursor);
+    this.#enter(reached.epoch);
     const room = this.#rooms.get(changes.spaceId);
     const subscribers = room?.at.get(changes.since);
     if (!room || !subscribers) return; // they have left, or wait for a snapshot of the new epoch
@@ -174,11 +172,10 @@ export class Hub {
       for (const subscriber of subscribers) room.waiting.set(subscriber, changes.since);
       this.#requestSnapshot(room);
     } else if (changes.events.length > 0) {
-      const { version, events } = changes;
-      const epoch = epochOf(changes.cursor);
-      const delivery = { frame: encodeGroup(events, changes.cursor), epoch, version, events };
+      const { cursor, events } = changes;
+      const delivery = { frame: encodeGroup(events, cursor), reached, events };
       room.at.delete(changes.since);
-      place(room, version, subscribers);
+      place(room, reached.version, subscribers);
       for (const subscriber of subscribers) subscriber.deliver(delivery);
     }
   }
@@ -215,7 +212,7 @@ export class Hub {
 
   /** An answer to a question of an epoch that is over. */
   #isOutdated(asked: string | undefined, cursor: string): boolean {
-    return asked !== this.#epoch && epochOf(cursor) !== this.#epoch;
+    return asked !== this.#epoch && parseCursor(cursor).epoch !== this.#epoch;
   }
 
   #requestSnapshot(room: Room): void {
@@ -240,34 +237,32 @@ export class Hub {
   }
 
   async #snapshot(room: Room): Promise<void> {
+    if (room.waiting.size === 0 || this.#closing.signal.aborted) return;
     const { database, snapshotLimit, metrics, log } = this.#options;
-    if (room.waiting.size > 0 && !this.#closing.signal.aborted) {
-      const epochBefore = this.#epoch;
-      try {
-        const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
-        metrics.snapshots.inc();
-        if (!snapshot) {
-          for (const subscriber of room.waiting.keys()) subscriber.end();
-          room.waiting.clear();
-          return;
-        }
-        if (this.#isOutdated(epochBefore, snapshot.cursor)) return;
-        const epoch = epochOf(snapshot.cursor);
-        this.#enter(epoch);
-        const { version, cursor } = snapshot;
-        const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], cursor);
-        // Whoever has begun to wait meanwhile may be further than this snapshot: it gets the next one.
-        const takers = new Set<Subscriber>();
-        for (const [subscriber, least] of room.waiting) if (least <= version) takers.add(subscriber);
-        for (const subscriber of takers) room.waiting.delete(subscriber);
-        if (takers.size === 0) return;
-        place(room, version, takers);
-        for (const subscriber of takers) subscriber.deliver({ frame, epoch, version, events: null });
-        this.wake(room.spaceId);
-      } catch (error) {
-        log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");
-        await this.#pause();
+    const epoch = this.#epoch;
+    try {
+      const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
+      metrics.snapshots.inc();
+      if (!snapshot) {
+        for (const subscriber of room.waiting.keys()) subscriber.end();
+        room.waiting.clear();
+        return;
       }
+      if (this.#isOutdated(epoch, snapshot.cursor)) return;
+      const reached = parseCursor(snapshot.cursor);
+      this.#enter(reached.epoch);
+      const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], snapshot.cursor);
+      // Whoever has begun to wait meanwhile may be further than this snapshot: it gets the next one.
+      const takers = new Set<Subscriber>();
+      for (const [subscriber, least] of room.waiting) if (least <= reached.version) takers.add(subscriber);
+      for (const subscriber of takers) room.waiting.delete(subscriber);
+      if (takers.size === 0) return;
+      place(room, reached.version, takers);
+      for (const subscriber of takers) subscriber.deliver({ frame, reached, events: null });
+      this.wake(room.spaceId);
+    } catch (error) {
+      log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");
+      await this.#pause();
     }
   }
 

@@ -2,6 +2,9 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
 
+/** The claims of a request. Nobody in particular, as long as there are no tokens. */
+export const NOBODY = null;
+
 /** Checks what a client sent. Throws `invalid` with the path of each fault. */
 export function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
   const parsed = schema.safeParse(value);
@@ -30,12 +33,6 @@ export function readQuery<Schema extends z.ZodType>(context: Context, schema: Sc
   const twice = query.find(([, values]) => values.length > 1);
   if (twice) throw new SpacefeedError("invalid", `${twice[0]}: is given more than once`);
   return check(schema, Object.fromEntries(query.map(([name, values]) => [name, values[0]])));
-}
-
-/** Splits `<epoch>.<version>`. */
-export function parseCursor(cursor: string): { epoch: string; version: number } {
-  const [epoch, version] = cursor.split(".") as [string, string];
-  return { epoch, version: Number(version) };
 }
 
 /** The answer to a space that is not there. */

@@ -1,9 +1,11 @@
+import type { Cursor } from "./cursor.js";
+
 /** One group, as all of its readers get it. */
 export interface Delivery {
   /** The SSE text, one Buffer shared by every reader. */
   frame: Buffer;
-  epoch: string;
-  version: number;
+  /** Where it takes the reader. */
+  reached: Cursor;
   /** The events, each one JSON text; null for a space-sync. */
   events: readonly string[] | null;
 }
@@ -39,9 +41,4 @@ export function place(room: Room, version: number, newcomers: Set<Subscriber>): 
 export function* readers(room: Room): Generator<Subscriber> {
   for (const subscribers of room.at.values()) yield* subscribers;
   yield* room.waiting.keys();
-}
-
-/** The first half of `<epoch>.<version>`. */
-export function epochOf(cursor: string): string {
-  return cursor.slice(0, cursor.indexOf("."));
 }

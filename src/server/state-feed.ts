@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { encodeGroup } from "../protocol/sse.js";
 import type { Connection } from "./connection.js";
+import type { Cursor } from "./cursor.js";
 import type { Database } from "./database.js";
 import type { Hub } from "./hub.js";
 import type { Subscriber } from "./room.js";
@@ -41,7 +42,7 @@ export class StateFeeds {
 
   join(
     spaceId: string,
-    cursor: { epoch: string; version: number },
+    cursor: Cursor,
     types: ReadonlySet<string>,
     limit: number,
     connection: Connection,

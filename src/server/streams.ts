@@ -4,16 +4,15 @@ import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../protocol/errors.js";
 import { LIMITS, streamQuery, syncQuery } from "../protocol/messages.js";
 import { Connection, STREAM_HEADERS } from "./connection.js";
+import { type Cursor, parseCursor } from "./cursor.js";
 import type { Database, Opening } from "./database.js";
 import type { Hub } from "./hub.js";
 import type { Metrics } from "./metrics.js";
-import { parseCursor, readQuery, unknownSpace } from "./request.js";
+import { NOBODY, readQuery, unknownSpace } from "./request.js";
 import { spaceState } from "./snapshot-json.js";
 import type { StateFeeds } from "./state-feed.js";
 
 type Env = { Bindings: HttpBindings };
-
-const NOBODY = null;
 
 /** `GET /api/stream` (events) and `GET /api/sync` (complete state). */
 export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, metrics: Metrics): Hono<Env> {
@@ -51,23 +50,19 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
   });
 
   /** Makes the connection a reader. One that is behind is set aside until it has drained: then it catches up. */
-  function follow(
-    connection: Connection,
-    spaceId: string,
-    start: { epoch: string; version: number } | null,
-  ): void {
+  function follow(connection: Connection, spaceId: string, start: Cursor | null): void {
     let reached = start;
     const join = () =>
       hub.join(spaceId, reached, {
-        deliver: ({ frame, epoch, version }) => {
+        deliver: (delivery) => {
           if (connection.isBehind) {
             leave();
             connection.onceDrained(() => {
               leave = join();
             });
           } else {
-            reached = { epoch, version };
-            connection.write(frame);
+            reached = delivery.reached;
+            connection.write(delivery.frame);
           }
         },
         heartbeat: (frame) => connection.heartbeat(frame),
