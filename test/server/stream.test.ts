@@ -14,9 +14,11 @@ beforeAll(async () => {
   session = await Session.open(db);
 });
 
-/** A stream of a space from its first message on. */
+/** A stream of a space. Without `since`, its space-sync is there: what is written next comes as an event. */
 async function follow(spaceId: string, since?: string | number, headers?: Record<string, string>) {
-  return openStream(streamUrl(relay.current.url, spaceId, since), headers);
+  const stream = await openStream(streamUrl(relay.current.url, spaceId, since), headers);
+  if (since === undefined) await stream.until((events) => events.length > 0);
+  return stream;
 }
 
 const say = (spaceId: string, name = "") =>
