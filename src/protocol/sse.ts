@@ -7,9 +7,12 @@ export function encodeGroup(events: readonly string[], cursor: string): Buffer {
   return Buffer.from(`${text}id: ${cursor}\ndata: ${oneLine(events.at(-1) as string)}\n\n`);
 }
 
-/** Encodes the heartbeat: the version at which the reader should be, null while that is being found out. */
-export function encodeHeartbeat(version: number | null): Buffer {
-  return Buffer.from(`event: heartbeat\ndata: {"version":${version}}\n\n`);
+/**
+ * Encodes the heartbeat: the version at which the reader should be, null while that is being found out, and the
+ * milliseconds after which the next one comes. Who hears nothing for much longer has lost the line.
+ */
+export function encodeHeartbeat(version: number | null, everyMs: number): Buffer {
+  return Buffer.from(`event: heartbeat\ndata: {"version":${version},"everyMs":${everyMs}}\n\n`);
 }
 
 /** Encodes how long a reader waits before it reconnects, in milliseconds. The first line of a stream. */

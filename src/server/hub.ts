@@ -16,6 +16,8 @@ export interface HubOptions {
   catchUpLimit: number;
   /** Messages in a space-sync. */
   snapshotLimit: number;
+  /** How often `heartbeat` is called, in milliseconds. */
+  heartbeatMs: number;
 }
 
 const RETRY_MS = 250;
@@ -57,6 +59,8 @@ export class Hub {
       room = { spaceId, at: new Map(), waiting: new Map(), snapshotting: false };
       this.#rooms.set(spaceId, room);
     }
+    // At once, so that the reader knows how often they come.
+    subscriber.heartbeat(encodeHeartbeat(null, this.#options.heartbeatMs));
     if (cursor) this.#epoch ??= cursor.epoch;
     if (cursor && cursor.epoch === this.#epoch) {
       place(room, cursor.version, new Set([subscriber]));
@@ -82,11 +86,12 @@ export class Hub {
 
   /** Sends a heartbeat to every reader, one Buffer for all who stand at the same version. */
   heartbeat(): void {
+    const { heartbeatMs } = this.#options;
     const frames = new Map<number | null, Buffer>();
     const beat = (version: number | null, subscribers: Iterable<Subscriber>) => {
       let frame = frames.get(version);
       if (!frame) {
-        frame = encodeHeartbeat(version);
+        frame = encodeHeartbeat(version, heartbeatMs);
         frames.set(version, frame);
       }
       for (const subscriber of subscribers) subscriber.heartbeat(frame);

@@ -21,7 +21,9 @@ const MAY_HAVE_SQL = [
   "listener.ts",
   "embedded.ts",
   "postmaster.ts",
-].map((name) => `src/server/${name}`);
+]
+  .map((name) => `src/server/${name}`)
+  .concat("src/demo/psql-line.tsx"); // shown to people, who type it
 const SSE_TEXT = /(["'`]|\\n)(data|event|id|retry): /;
 
 const filesIn = (directory: string) =>
@@ -53,6 +55,13 @@ test("the protocol and the client run in a browser: they import nothing of Node 
   );
   expect(wrong).toEqual([]);
   expect(read("src/protocol/messages.ts")).not.toMatch(/["']node:/);
+});
+
+test("the client carries no schemas: of the protocol it imports types and errors", () => {
+  const wrong = sources
+    .filter((file) => /^src\/(client|react)\//.test(file))
+    .flatMap((file) => read(file).match(/^import (?!type).*protocol\/(?!errors\.js).*$/gm) ?? []);
+  expect(wrong).toEqual([]);
 });
 
 test("no file has more than 300 lines", () => {

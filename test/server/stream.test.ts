@@ -93,7 +93,7 @@ test("a space-sync has exactly the keys of the wire, and holds its schema", asyn
     lastMessageId: sync.intentions[1].messageId,
     hasMore: false,
   });
-  expect(stream.messages[0]?.id).toBe(sync.cursor);
+  expect(stream.messages.find((message) => !message.event)?.id).toBe(sync.cursor);
   stream.close();
 });
 
@@ -266,13 +266,19 @@ test("P9: a column that no wire function names never leaves the database", async
   late.close();
 });
 
+test("a stream begins with a heartbeat, so that the client knows how often they come", async () => {
+  const stream = await follow(await newSpace(relay.current));
+  expect(stream.messages[0]).toMatchObject({ event: "heartbeat", data: '{"version":null,"everyMs":100}' });
+  stream.close();
+});
+
 test("a heartbeat has the version at which the client should be, and no id", async () => {
   const spaceId = await newSpace(relay.current);
   const stream = await follow(spaceId);
   const beats = () => stream.messages.filter((message) => message.event === "heartbeat");
-  await expect.poll(() => beats().at(-1)?.data, { timeout: 10_000 }).toBe('{"version":1}');
+  await expect.poll(() => beats().at(-1)?.data, { timeout: 10_000 }).toBe('{"version":1,"everyMs":100}');
   await say(spaceId);
-  await expect.poll(() => beats().at(-1)?.data, { timeout: 10_000 }).toBe('{"version":2}');
+  await expect.poll(() => beats().at(-1)?.data, { timeout: 10_000 }).toBe('{"version":2,"everyMs":100}');
   expect(new Set(beats().map((beat) => beat.id))).toEqual(new Set([undefined]));
   stream.close();
 });

@@ -1,0 +1,120 @@
+import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
+import type { SpaceState } from "../protocol/messages.js";
+
+export interface ApiOptions {
+  url: string;
+  headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
+  fetch?: typeof fetch;
+}
+
+/** Milliseconds that an answer may take. */
+const PATIENCE_MS = 10_000;
+
+/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable`: nobody has said no. */
+export class Api {
+  readonly #options: ApiOptions;
+  readonly #base: string;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    const page = globalThis.location?.href;
+    if (!URL.canParse(options.url, page)) {
+      throw new SpacefeedError(
+        "config",
+        `url: "${options.url}" is no address, such as https://sync.example.com`,
+      );
+    }
+    this.#base = new URL(options.url, page).href.replace(/\/$/, "");
+  }
+
+  /** Where a path of the API is, with its query. */
+  address(path: string, query: Record<string, string | undefined> = {}): URL {
+    const url = new URL(`${this.#base}${path}`);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    return url;
+  }
+
+  /** As the global one, with the headers that the client was given. */
+  async fetch(url: URL | string, init: RequestInit): Promise<Response> {
+    const { headers, fetch = globalThis.fetch } = this.#options;
+    const own = typeof headers === "function" ? await headers() : headers;
+    return fetch(url, { ...init, headers: { ...(init.headers as Record<string, string>), ...own } });
+  }
+
+  /** A change, or a question about beings or intentions. */
+  async post<T>(path: "beings" | "intentions", body: object, signal?: AbortSignal) {
+    const response = await this.#ask(this.address(`/api/${path}`), signal, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: jsonOf(body),
+    });
+    return (await bodyOf(response)) as { data: T; version: number | null };
+  }
+
+  /** The state of a space, with the newest `limit` messages; null when it is as it was at the cursor. */
+  async state(spaceId: string, limit: number, cursor: string | null, signal?: AbortSignal) {
+    const url = this.address("/api/sync", { spaceId, limit: String(limit) });
+    const known: Record<string, string> = cursor === null ? {} : { "If-None-Match": `W/"${cursor}"` };
+    const response = await this.#ask(url, signal, {
+      headers: { Accept: "application/json", ...known },
+      cache: "no-store",
+    });
+    return response.status === 304 ? null : ((await bodyOf(response)) as SpaceState);
+  }
+
+  async #ask(url: URL, signal: AbortSignal | undefined, init: RequestInit): Promise<Response> {
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    let response: Response;
+    try {
+      response = await this.fetch(url, {
+        ...init,
+        signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      });
+    } catch (error) {
+      throw new SpacefeedError("unavailable", `the relay does not answer: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
+    if (!response.ok && response.status !== 304) throw await refusalOf(response);
+    return response;
+  }
+}
+
+/** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
+export async function refusalOf(response: Response): Promise<SpacefeedError> {
+  const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
+  if (typeof said?.error === "string" && typeof said.code === "string" && said.code in STATUS) {
+    return new SpacefeedError(said.code as ErrorCode, said.error);
+  }
+  const { status } = response;
+  const code = (Object.keys(STATUS) as ErrorCode[]).find((each) => STATUS[each] === status && status < 500);
+  const isRefusal = status >= 400 && status < 500 && status !== 408 && status !== 425;
+  return new SpacefeedError(
+    code ?? (isRefusal ? "invalid" : "unavailable"),
+    `the relay's address answers with status ${status}: is it the right one?`,
+  );
+}
+
+function jsonOf(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch (error) {
+    throw new SpacefeedError("invalid", `what is to be sent is not JSON: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function bodyOf(response: Response): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch (error) {
+    throw new SpacefeedError("unavailable", `the answer broke off: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,55 @@
+import type { Being, Intention } from "../protocol/messages.js";
+import type { BeingFields, IntentionFields } from "./mutation.js";
+import type { SpaceSnapshot } from "./snapshot.js";
+import { Space } from "./space.js";
+
+export interface SpaceClientOptions {
+  spaceId: string;
+  /** The relay, such as `https://sync.example.com`. Unless given: where the page comes from. */
+  url?: string;
+  /** Sent with each request, such as an Authorization. A function is asked each time. */
+  headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
+  /** Keeps the last known state, and the changes that wait to be sent, in IndexedDB. Unless given: false. */
+  persist?: boolean;
+  /**
+   * The tabs of this browser share one stream. Unless given: true. Tabs with different rights must not: false,
+   * or a text that is another for each, such as the user's ID.
+   */
+  tabs?: boolean | string;
+  /** Instead of the global one. */
+  fetch?: typeof fetch;
+}
+
+/** One space, kept up to date. Close it when it is no longer needed. */
+export interface SpaceClient {
+  readonly spaceId: string;
+  /** Calls the listener after each change of the snapshot. Returns what ends that. */
+  subscribe(listener: () => void): () => void;
+  getSnapshot(): SpaceSnapshot;
+  /** A being of this space, with the client's own changes; undefined when it is not here. */
+  getBeing(id: string): Being | undefined;
+  /** A message of this space, with the client's own changes; undefined when it is not here, or not loaded. */
+  getIntention(id: string): Intention | undefined;
+  /** Asks the server for the state now. Resolves when it is there, or when that did not work: see `error`. */
+  refresh(): Promise<void>;
+  /** Loads the page of messages before the oldest. Resolves to whether there are older ones still. */
+  loadOlder(): Promise<boolean>;
+  /**
+   * The changes show at once. Each promise resolves with the server's row when it is stored; it rejects with a
+   * SpacefeedError, and the change is taken back, when it is refused. Without a network they wait.
+   */
+  createBeing(fields?: BeingFields): Promise<Being>;
+  updateBeing(id: string, fields: Omit<BeingFields, "id">): Promise<Being>;
+  deleteBeing(id: string): Promise<Being>;
+  createIntention(fields?: IntentionFields): Promise<Intention>;
+  updateIntention(id: string, fields: Omit<IntentionFields, "id">): Promise<Intention>;
+  deleteIntention(id: string): Promise<Intention>;
+  /** Takes the error of a refused change off the snapshot. */
+  dismissError(): void;
+  close(): void;
+}
+
+/** Follows a space, from now on until it is closed. In a page, or in Node with `url`. */
+export function createSpaceClient(options: SpaceClientOptions): SpaceClient {
+  return new Space(options);
+}

@@ -1,0 +1,120 @@
+import { createStore, del, get, keys, set, type UseStore } from "idb-keyval";
+import { type Mutation, newId } from "./mutation.js";
+import { newest, type Replica, type State } from "./replica.js";
+
+/** Raised when what is kept is no longer understood. */
+const FORMAT = 1;
+const MESSAGES = 200;
+const SAVE_AFTER_MS = 300;
+/** A storage that does not answer must not keep the page waiting. */
+const PATIENCE_MS = 1_000;
+
+let opened: UseStore | undefined;
+const store = () => {
+  opened ??= createStore("spacefeed", "kept");
+  return opened;
+};
+
+/**
+ * What outlives the page, in IndexedDB: the last known state of a space, and the changes that wait to be sent.
+ * The state is any tab's to write. The changes are kept by tab; those of a tab that has gone are taken over.
+ * A storage that fails (private mode, full disk) costs what it would have kept, and nothing else.
+ */
+export class Keep {
+  readonly #space: string;
+  readonly #tab = newId();
+  readonly #closing = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #unsaved: Replica | undefined;
+
+  /** `space` tells spaces, relays and users apart. */
+  constructor(space: string) {
+    this.#space = space;
+    // Held as long as the tab lives: that is how the others see that its changes are looked after.
+    void navigator.locks
+      ?.request(
+        this.#lockOf(this.#tab),
+        () => new Promise((end) => this.#closing.signal.addEventListener("abort", end)),
+      )
+      .catch(() => {});
+  }
+
+  /** The state that was saved last; null when there is none. */
+  async load(): Promise<State | null> {
+    const patience = new Promise<null>((resolve) => setTimeout(resolve, PATIENCE_MS, null));
+    const kept = await Promise.race([
+      this.#try(() => get<{ format: number; state: State }>(this.#key, store())),
+      patience,
+    ]);
+    return kept?.format === FORMAT ? kept.state : null;
+  }
+
+  /** Saves the state, soon: one that changes many times a second is not written as often. */
+  save(replica: Replica): void {
+    this.#unsaved = replica;
+    this.#timer ??= setTimeout(() => this.flush(), SAVE_AFTER_MS);
+  }
+
+  /** Saves now: the page may be about to go. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const replica = this.#unsaved;
+    this.#unsaved = undefined;
+    if (!replica) return;
+    void this.#try(() => set(this.#key, { format: FORMAT, state: newest(replica, MESSAGES) }, store()));
+  }
+
+  /** Keeps the changes of this tab that wait to be sent. */
+  saveMutations(mutations: readonly Mutation[]): void {
+    const key = this.#mutationsKey(this.#tab);
+    void this.#try(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
+  }
+
+  /** Hands over the changes that tabs which have gone left behind, in their order. */
+  async adoptMutations(take: (mutation: Mutation) => void): Promise<void> {
+    const prefix = this.#mutationsKey("");
+    const all = (await this.#try(() => keys<string>(store()))) ?? [];
+    for (const key of all) {
+      const tab = key.startsWith(prefix) ? key.slice(prefix.length) : this.#tab;
+      if (tab === this.#tab) continue;
+      await navigator.locks?.request(this.#lockOf(tab), { ifAvailable: true }, async (lock) => {
+        if (!lock) return;
+        const mutations = await this.#try(() => get<Mutation[]>(key, store()));
+        // Whoever takes them keeps them, before they go from here.
+        for (const mutation of mutations ?? []) take(mutation);
+        await this.#try(() => del(key, store()));
+      });
+    }
+  }
+
+  close(): void {
+    this.flush();
+    this.#closing.abort();
+  }
+
+  get #key(): string {
+    return `space ${this.#space}`;
+  }
+
+  #mutationsKey(tab: string): string {
+    return `changes ${this.#space} ${tab}`;
+  }
+
+  #lockOf(tab: string): string {
+    return `spacefeed changes ${tab}`;
+  }
+
+  async #try<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Whether there is anything to keep it in. */
+export function canKeep(): boolean {
+  return typeof indexedDB !== "undefined";
+}

@@ -1,0 +1,149 @@
+import type { Being, BeingRequest, Intention, IntentionRequest } from "../protocol/messages.js";
+import type { Replica } from "./replica.js";
+
+/** The fields of a being that a client may set. */
+export type BeingFields = NonNullable<Extract<BeingRequest, { action: "create" }>["data"]>;
+/** The fields of a message that a client may set. */
+export type IntentionFields = NonNullable<Extract<IntentionRequest, { action: "create" }>["data"]>;
+
+/** A change that this client makes. It shows at once, and is sent as often as it takes. */
+export type Mutation = BeingMutation | IntentionMutation;
+export type BeingMutation = Change & { readonly kind: "being"; readonly fields: BeingFields };
+export type IntentionMutation = Change & { readonly kind: "intention"; readonly fields: IntentionFields };
+
+interface Change {
+  /** Names the change, not the entity. */
+  readonly key: string;
+  readonly action: "create" | "update" | "delete";
+  readonly id: string;
+  /** When it was made, by the clock of this client. ISO 8601. */
+  readonly at: string;
+  /** Set when the server has stored it. */
+  readonly answer?: Answer;
+}
+
+export interface Answer {
+  readonly row: Being | Intention;
+  /** The space's version at or after the change. */
+  readonly version: number | null;
+  /** The epoch of the version: the cursor of the replica at that time. */
+  readonly cursor: string | null;
+}
+
+/** An ID that nobody else has. Also where a page is not a secure context, and `crypto` has less to offer. */
+export function newId(): string {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+}
+
+/** The beings and messages with the client's changes on top, and the IDs of what is not stored yet. */
+export function overlay(
+  replica: Pick<Replica, "beings" | "intentions">,
+  mutations: readonly Mutation[],
+  spaceId: string,
+) {
+  const beings = new Map(replica.beings.map((being) => [being.id, being]));
+  const intentions = new Map(replica.intentions.map((intention) => [intention.id, intention]));
+  const pendingIds = new Set<string>();
+  for (const mutation of mutations) {
+    if (!mutation.answer) pendingIds.add(mutation.id);
+    if (mutation.kind === "being") change(beings, mutation, newBeing, spaceId);
+    else change(intentions, mutation, newIntention, spaceId);
+  }
+  return { beings: [...beings.values()], intentions: [...intentions.values()], pendingIds };
+}
+
+/** The mutations that still have to be shown: those that are not stored, or not in the replica yet. */
+export function unsettled(
+  mutations: readonly Mutation[],
+  replica: Replica,
+  spaceId: string,
+): readonly Mutation[] {
+  const left = mutations.filter(({ answer, id, kind }) => {
+    if (!answer) return true;
+    if (answer.row.locationId === spaceId) return !isReached(replica, answer);
+    // It is elsewhere now, where versions are others: done when it has left.
+    const list: readonly { id: string }[] = kind === "being" ? replica.beings : replica.intentions;
+    return list.some((entity) => entity.id === id);
+  });
+  return left.length === mutations.length ? mutations : left;
+}
+
+function isReached(replica: Replica, { version, cursor }: Answer): boolean {
+  const epoch = replica.cursor.slice(0, replica.cursor.lastIndexOf("."));
+  if (cursor !== null && !cursor.startsWith(`${epoch}.`)) return true;
+  return version === null || replica.version >= version;
+}
+
+function change<T extends Being | Intention, M extends Mutation>(
+  entities: Map<string, T>,
+  mutation: M,
+  make: (mutation: M, spaceId: string) => T,
+  spaceId: string,
+): void {
+  const { id, action, answer, fields } = mutation;
+  const there = entities.get(id);
+  const { locationId = spaceId } = answer ? answer.row : fields;
+  if (action === "delete" || locationId !== spaceId) {
+    entities.delete(id);
+  } else if (answer && (there || action === "create")) {
+    entities.set(id, answer.row as T);
+  } else if (there) {
+    if (action === "update")
+      entities.set(
+        id,
+        remembered(mutation, there, () => ({ ...there, ...fields })),
+      );
+  } else if (action === "create") {
+    // Behind all others, whatever the clock here says, until the server has given it its place.
+    entities.set(
+      id,
+      remembered(mutation, undefined, () => make(mutation, spaceId)),
+    );
+  }
+}
+
+// The same object for the same change of the same row, so that a row that waits is not shown anew.
+const made = new WeakMap<Mutation, { from: unknown; row: unknown }>();
+
+function remembered<T>(mutation: Mutation, from: T | undefined, make: () => T): T {
+  const known = made.get(mutation);
+  if (known && known.from === from) return known.row as T;
+  const row = make();
+  made.set(mutation, { from, row });
+  return row;
+}
+
+/** The row as the database would store it, as far as that is known here. */
+function newBeing({ id, fields, at }: BeingMutation, spaceId: string): Being {
+  return {
+    id,
+    name: fields.name ?? "",
+    type: fields.type ?? "guest",
+    ownerId: fields.ownerId ?? null,
+    locationId: spaceId,
+    metadata: fields.metadata ?? {},
+    properties: fields.properties ?? {},
+    content: fields.content ?? [],
+    createdAt: at,
+    modifiedAt: at,
+  };
+}
+
+/** Its `messageId` is empty until the database has named it. */
+function newIntention({ id, fields, at }: IntentionMutation, spaceId: string): Intention {
+  return {
+    id,
+    messageId: "",
+    name: fields.name ?? "",
+    type: fields.type ?? "utterance",
+    state: fields.state ?? "complete",
+    ownerId: fields.ownerId ?? null,
+    locationId: spaceId,
+    content: fields.content ?? [],
+    createdAt: at,
+    modifiedAt: at,
+  };
+}

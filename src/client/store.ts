@@ -1,0 +1,141 @@
+import type { Being, Intention } from "../protocol/messages.js";
+import { type Answer, type Mutation, overlay, unsettled } from "./mutation.js";
+import {
+  apply,
+  awaitOlder,
+  forgetOlder,
+  type Group,
+  isKnown,
+  judge,
+  prepend,
+  type Replica,
+  replace,
+  type State,
+} from "./replica.js";
+import type { Mode, SpaceSnapshot } from "./snapshot.js";
+
+/** All that a client knows. */
+export interface SpaceStore {
+  readonly spaceId: string;
+  readonly replica: Replica | null;
+  readonly mutations: readonly Mutation[];
+  readonly mode: Mode;
+  /** What is wrong with the line. */
+  readonly fault: string | null;
+  /** Why the last change was refused. */
+  readonly refusal: string | null;
+}
+
+export type StoreAction =
+  | { type: "group"; group: Group; at: string }
+  | { type: "state"; state: State }
+  | { type: "await-older" }
+  | { type: "older"; page: readonly Intention[]; hasMore: boolean; window: number }
+  | { type: "no-older" }
+  | { type: "line"; mode: Mode; fault: string | null }
+  | { type: "mutate"; mutation: Mutation }
+  | { type: "stored"; keys: readonly string[]; answer: Answer }
+  | { type: "refused"; keys: readonly string[]; reason: string }
+  | { type: "failed"; reason: string }
+  | { type: "dismiss" };
+
+export function emptyStore(spaceId: string): SpaceStore {
+  return { spaceId, replica: null, mutations: [], mode: "cache", fault: null, refusal: null };
+}
+
+/**
+ * What becomes of the store. Pure. Nothing that is known already changes anything, and a group that does not
+ * fit is left out: whoever dispatches asks {@link judge} what to do about it.
+ */
+export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
+  const { replica } = store;
+  switch (action.type) {
+    case "group": {
+      if (judge(replica, action.group) !== "apply") return store;
+      const last = action.group.at(-1);
+      if (last?.type === "space-sync") return withReplica(store, replace(replica, last));
+      return withReplica(store, apply(replica as Replica, action.group, action.at));
+    }
+    case "state":
+      return isKnown(replica, action.state) ? store : withReplica(store, replace(replica, action.state));
+    case "await-older":
+      return replica ? { ...store, replica: awaitOlder(replica) } : store;
+    case "older":
+      return replica
+        ? withReplica(store, prepend(replica, action.page, action.hasMore, action.window))
+        : store;
+    case "no-older":
+      return replica ? { ...store, replica: forgetOlder(replica) } : store;
+    case "line":
+      return { ...store, mode: action.mode, fault: action.fault };
+    case "mutate":
+      return { ...store, mutations: [...store.mutations, action.mutation] };
+    case "stored": {
+      const mutations = store.mutations.map((mutation) =>
+        action.keys.includes(mutation.key) ? { ...mutation, answer: action.answer } : mutation,
+      );
+      return { ...store, mutations: replica ? unsettled(mutations, replica, store.spaceId) : mutations };
+    }
+    case "refused": {
+      const mutations = store.mutations.filter(({ key }) => !action.keys.includes(key));
+      return { ...store, mutations, refusal: action.reason };
+    }
+    case "failed":
+      return { ...store, refusal: action.reason };
+    case "dismiss":
+      return store.refusal === null ? store : { ...store, refusal: null };
+  }
+}
+
+function withReplica(store: SpaceStore, replica: Replica): SpaceStore {
+  return { ...store, replica, mutations: unsettled(store.mutations, replica, store.spaceId) };
+}
+
+/** What the store shows. Whatever did not change is the same object as in the snapshot before. */
+export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnapshot {
+  const { spaceId, replica, mutations, mode } = store;
+  const shown = overlay(replica ?? { beings: [], intentions: [] }, mutations, spaceId);
+  const beings = same(before?.beings, shown.beings);
+  const intentions = same(before?.intentions, shown.intentions);
+  const ids = shown.intentions.map((intention) => intention.id);
+  const isSameData =
+    before?.data?.version === replica?.version &&
+    before?.data?.timestamp === replica?.timestamp &&
+    before?.beings === beings &&
+    before?.intentions === intentions;
+  const now: SpaceSnapshot = {
+    spaceId,
+    data: isSameData
+      ? (before?.data ?? null)
+      : replica && { version: replica.version, timestamp: replica.timestamp, beings, intentions },
+    beings,
+    intentions,
+    intentionIds: same(before?.intentionIds, ids),
+    onlineBeings: same(before?.onlineBeings, beings.filter(isOnline)),
+    utterances: same(
+      before?.utterances,
+      intentions.filter((intention) => intention.type === "utterance"),
+    ),
+    mode,
+    connected: mode === "realtime",
+    error: store.refusal ?? store.fault,
+    hasMore: replica?.hasMore ?? false,
+    pendingIds: sameSet(before?.pendingIds, shown.pendingIds),
+  };
+  const names = Object.keys(now) as (keyof SpaceSnapshot)[];
+  return before && names.every((name) => now[name] === before[name]) ? before : now;
+}
+
+function isOnline(being: Being): boolean {
+  return being.type === "guest" || being.type === "bot" || being.type === "space";
+}
+
+function same<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
+  if (before?.length !== now.length) return now;
+  return now.every((item, index) => item === before[index]) ? before : now;
+}
+
+function sameSet(before: ReadonlySet<string> | undefined, now: ReadonlySet<string>): ReadonlySet<string> {
+  if (before?.size !== now.size) return now;
+  return [...now].every((id) => before.has(id)) ? before : now;
+}
