@@ -95,7 +95,7 @@ export class Transport implements Line {
 
   #tell(): void {
     const { at } = this.#state;
-    if (at === "closed") return;
+    if (at === "idle" || at === "opening" || at === "closed") return; // nothing is known yet, or of interest any more
     const faults = { polling: `no live updates: ${this.#streamFault}`, cache: this.#pollFault };
     const fault = at === "polling" || at === "cache" ? faults[at] : null;
     const said = `${at} ${fault}`;
