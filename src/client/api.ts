@@ -7,6 +7,8 @@ export interface ApiOptions {
   fetch?: typeof fetch;
 }
 
+/** Messages in a page, and at most in a state. */
+export const LIMITS = { page: 100, state: 10_000 } as const;
 /** Milliseconds that an answer may take. */
 const PATIENCE_MS = 10_000;
 
@@ -53,8 +55,9 @@ export class Api {
     return (await bodyOf(response)) as { data: T; version: number | null };
   }
 
-  /** The state of a space, with the newest `limit` messages; null when it is as it was at the cursor. */
-  async state(spaceId: string, limit: number, cursor: string | null, signal?: AbortSignal) {
+  /** The state of a space, with not less messages than are held; null when it is as it was at the cursor. */
+  async state(spaceId: string, held: number, cursor: string | null, signal?: AbortSignal) {
+    const limit = Math.min(Math.max(LIMITS.page, held), LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const known: Record<string, string> = cursor === null ? {} : { "If-None-Match": `W/"${cursor}"` };
     const response = await this.#ask(url, signal, {

@@ -12,8 +12,9 @@ export interface SpaceClientOptions {
   /** Keeps the last known state, and the changes that wait to be sent, in IndexedDB. Unless given: false. */
   persist?: boolean;
   /**
-   * The tabs of this browser share one stream. Unless given: true. Tabs with different rights must not: false,
-   * or a text that is another for each, such as the user's ID.
+   * The tabs of this browser share one stream. Unless given: true without `headers`, and false with them, since
+   * tabs with different rights must not share what they read: then give a text that tells the users apart, such
+   * as the user's ID.
    */
   tabs?: boolean | string;
   /** Instead of the global one. */

@@ -1,6 +1,6 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Being, Intention } from "../protocol/messages.js";
-import { Api } from "./api.js";
+import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
 import type { SpaceClient, SpaceClientOptions } from "./client.js";
 import { canKeep, Keep } from "./keep.js";
@@ -11,8 +11,6 @@ import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
 import { canShare, SharedLine, type TabReceiver } from "./tabs.js";
 import { type Line, Transport } from "./transport.js";
-
-const PAGE = 100;
 
 /** Glues the parts of a client together: what comes over the line goes into the store, what changes goes out. */
 export class Space implements SpaceClient {
@@ -27,7 +25,7 @@ export class Space implements SpaceClient {
   #snapshot: SpaceSnapshot;
   #olderPage: Promise<boolean> | undefined;
 
-  constructor({ spaceId, url = "/", headers, fetch, persist = false, tabs = true }: SpaceClientOptions) {
+  constructor({ spaceId, url = "/", headers, fetch, persist = false, tabs = !headers }: SpaceClientOptions) {
     this.spaceId = spaceId;
     this.#store = emptyStore(spaceId);
     this.#snapshot = show(this.#store, null);
@@ -145,8 +143,7 @@ export class Space implements SpaceClient {
   async refresh(): Promise<void> {
     const { cursor, held } = this.#receiver;
     try {
-      const { signal } = this.#closing;
-      const state = await this.#api.state(this.spaceId, Math.max(PAGE, held()), cursor(), signal);
+      const state = await this.#api.state(this.spaceId, held(), cursor(), this.#closing.signal);
       if (state) this.#dispatch({ type: "state", state });
     } catch (error) {
       this.#fail(error);
@@ -167,9 +164,9 @@ export class Space implements SpaceClient {
     const { spaceId } = this;
     const before = replica.intentions[0]?.messageId;
     try {
-      const question = { action: "list", spaceId, limit: PAGE, before };
+      const question = { action: "list", spaceId, limit: LIMITS.page, before };
       const { data: page } = await this.#api.post<Intention[]>("intentions", question, this.#closing.signal);
-      this.#dispatch({ type: "older", page, hasMore: page.length === PAGE, window: replica.window });
+      this.#dispatch({ type: "older", page, hasMore: page.length === LIMITS.page, window: replica.window });
     } catch (error) {
       this.#dispatch({ type: "no-older" });
       // The oldest message was deleted a moment ago, and the event is on its way.

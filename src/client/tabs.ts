@@ -31,9 +31,10 @@ export interface TabReceiver extends Receiver {
 const BEAT_MS = 2_000;
 const SILENCE_MS = 4_500;
 
-/** Whether this browser (or Node) can share a line. It takes a secure context: https, or localhost. */
+/** Whether there are tabs here that can share a line. It takes a secure context: https, or localhost. */
 export function canShare(): boolean {
-  return typeof BroadcastChannel === "function" && globalThis.navigator?.locks !== undefined;
+  const { document, navigator } = globalThis;
+  return document !== undefined && navigator?.locks !== undefined && typeof BroadcastChannel === "function";
 }
 
 export class SharedLine implements Line {

@@ -34,8 +34,6 @@ export interface Line {
 }
 
 const POLL_MS = 5_000;
-const PAGE = 100;
-const MOST_MESSAGES = 10_000;
 /** A stream that says nothing for so long is dead. The relay's heartbeat comes every 2 s, or says when. */
 const SILENCE_MS = 4_500;
 const BEATS_MISSED = 2.25;
@@ -202,9 +200,13 @@ export class Transport implements Line {
     this.#cancel("poll");
     const poll = new AbortController();
     this.#poll = poll;
-    const limit = Math.min(Math.max(PAGE, this.#receiver.held()), MOST_MESSAGES);
     try {
-      const state = await this.#api.state(this.#spaceId, limit, this.#receiver.cursor(), poll.signal);
+      const state = await this.#api.state(
+        this.#spaceId,
+        this.#receiver.held(),
+        this.#receiver.cursor(),
+        poll.signal,
+      );
       if (this.#poll !== poll) return;
       this.#poll = undefined;
       if (state) this.#receiver.state(state);
