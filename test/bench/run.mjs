@@ -6,7 +6,7 @@ import { machine } from "./support/machine.mjs";
 import { markdown } from "./support/markdown.mjs";
 import { startServer } from "./support/server.mjs";
 
-const SUBJECTS = ["latency", "bulk", "writers", "waiting"];
+const SUBJECTS = ["latency", "bulk", "writers", "waiting", "cache", "dying"];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !SUBJECTS.includes(name));

@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 const SPACEFEED = fileURLToPath(new URL("../../../bin/spacefeed.mjs", import.meta.url));
 
 /** A relay in a process of its own, as in life: it does not share our event loop. */
-export async function startRelay(databaseUrl) {
+export async function startRelay(databaseUrl, settings = {}) {
+  const env = { DATABASE_URL: databaseUrl, PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "warn", ...settings };
   const child = spawn(process.execPath, [SPACEFEED, "serve"], {
-    env: { ...process.env, DATABASE_URL: databaseUrl, PORT: "0", HOST: "127.0.0.1", LOG_LEVEL: "warn" },
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit");
@@ -16,6 +17,7 @@ export async function startRelay(databaseUrl) {
   if (!url) throw new Error("the relay ended before it said where it is");
   return {
     url,
+    signal: (name) => child.kill(name),
     stop: async () => {
       child.kill("SIGTERM");
       await exited;
