@@ -32,7 +32,32 @@ post() {
   grep -q '"success":true' <<< "$answer" || fail "POST $1: no success"
 }
 
-create_lobby() {
-  post "$1/api/beings" '{"action":"create","beingId":"lobby","data":{"type":"space","name":"Lobby"}}'
-  post "$1/api/intentions" '{"action":"create","spaceId":"lobby","data":{"content":["Hello over HTTP"]}}'
+# A space of its own: the demo of an embedded Postgres makes others.
+create_hall() {
+  post "$1/api/beings" '{"action":"create","beingId":"hall","data":{"type":"space","name":"The hall"}}'
+  post "$1/api/intentions" '{"action":"create","spaceId":"hall","data":{"content":["Hello over HTTP"]}}'
 }
+
+# embedded_database DATA_DIR: where its Postgres is.
+embedded_database() {
+  [ -s "$1/postgres/postmaster.pid" ] || fail "no embedded Postgres in $1"
+  printf 'postgres://postgres@127.0.0.1:%s/spacefeed\n' "$(sed -n 4p "$1/postgres/postmaster.pid")"
+}
+
+# say_with_sql DATABASE: another writer than the API. In the root of the repository.
+say_with_sql() {
+  node --input-type=module -e '
+    import pg from "pg";
+    const client = new pg.Client(process.argv[1]);
+    await client.connect();
+    await client.query(`insert into public.intentions (location_id, content) values ($$hall$$, $$["Hello from SQL"]$$)`);
+    await client.end();' "$1"
+}
+
+# end_group PID: ends a process group as Ctrl-C does. npm's shell dies of a signal without passing it on.
+end_group() {
+  kill -- "-$1" 2> /dev/null || return 0
+  until_true 10 group_ended "$1" || kill -KILL -- "-$1" 2> /dev/null || true
+}
+
+group_ended() { ! pgrep -g "$1" --runstates D,R,S,T; }

@@ -38,7 +38,7 @@ uid=$(docker exec "$name-relay" id -u)
 url=http://$(docker port "$name-relay" 8787/tcp | sed -n 1p)
 curl --fail-with-body -sS --max-time 10 --retry 30 --retry-delay 1 --retry-all-errors "$url/readyz" || relay_fail '/readyz'
 echo
-create_lobby "$url"
+create_hall "$url"
 
 started=$SECONDS
 docker stop --time 30 "$name-relay" > /dev/null

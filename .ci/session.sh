@@ -9,14 +9,9 @@ chmod 755 "$dir" # root's Postgres runs as another user, who has to enter
 npm_pid='' curl_pid=''
 clean() {
   [ -z "$curl_pid" ] || kill "$curl_pid" 2> /dev/null || true
-  if [ -n "$npm_pid" ]; then
-    # The whole group, as Ctrl-C does: npm's shell dies of a signal without passing it on.
-    kill -- "-$npm_pid" 2> /dev/null || true
-    until_true 10 group_ended || kill -KILL -- "-$npm_pid" 2> /dev/null || true
-  fi
+  [ -z "$npm_pid" ] || end_group "$npm_pid"
   rm -rf "$dir"
 }
-group_ended() { ! pgrep -g "$npm_pid" --runstates D,R,S,T; }
 trap clean EXIT
 
 port=$(free_port)
@@ -32,26 +27,19 @@ until_true 300 ready_or_over || fail 'npm start: /readyz does not answer after 3
 kill -0 "$npm_pid" 2> /dev/null || fail 'npm start ended' "$log"
 echo "ready after $((SECONDS - started)) s"
 
-create_lobby "$url"
+create_hall "$url"
 
 stream=$dir/stream
-curl -sSN "$url/api/stream?spaceId=lobby" > "$stream" 2>&1 &
+curl -sSN "$url/api/stream?spaceId=hall" > "$stream" 2>&1 &
 curl_pid=$!
 until_true 10 grep -q '^data:.*Hello over HTTP' "$stream" || fail 'the stream does not begin with the state' "$stream"
 
-postmaster=$dir/data/postgres/postmaster.pid
-[ -s "$postmaster" ] || fail "no embedded Postgres in $dir/data" "$log"
-database=postgres://postgres@127.0.0.1:$(sed -n 4p "$postmaster")/spacefeed
-node --input-type=module -e '
-  import pg from "pg";
-  const client = new pg.Client(process.argv[1]);
-  await client.connect();
-  await client.query(`insert into public.intentions (location_id, content) values ($$lobby$$, $$["Hello from SQL"]$$)`);
-  await client.end();' "$database"
+database=$(embedded_database "$dir/data") || fail 'where is the database?' "$log"
+say_with_sql "$database"
 until_true 5 grep -q '^data:.*Hello from SQL' "$stream" || fail 'the row written with SQL is not in the stream' "$stream"
 grep 'Hello from SQL' "$stream"
 
-root=$(sed -n 1p "$postmaster")
+root=$(sed -n 1p "$dir/data/postgres/postmaster.pid")
 postgres="$root $(pgrep -P "$root" | tr '\n' ' ')"
 kill -TERM "$(ps -o ppid= -p "$root" | tr -d ' ')" # Spacefeed itself
 ended() { ! kill -0 "$npm_pid"; }

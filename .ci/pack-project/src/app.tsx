@@ -1,0 +1,31 @@
+import type { Being, Mode } from "spacefeed";
+import { BeingPresence, Chat, InlineBeingName, SpacefeedProvider, useSpaceData } from "spacefeed/react";
+import "./chat.css";
+
+const SPACE = "hall";
+
+export function App() {
+  return (
+    <SpacefeedProvider persist>
+      <Space />
+    </SpacefeedProvider>
+  );
+}
+
+function Space() {
+  const { beings, connected, error, mode, utterances } = useSpaceData(SPACE);
+  const [space]: Being[] = beings.filter(({ id }) => id === SPACE);
+  const line: Mode = mode;
+  return (
+    <main>
+      <h1>{space && <InlineBeingName spaceId={SPACE} beingId={SPACE} />}</h1>
+      <p>mode: {line}</p>
+      <p>
+        {connected ? `${utterances.length} messages` : "not connected"}
+        {error}
+      </p>
+      <BeingPresence spaceId={SPACE} />
+      <Chat spaceId={SPACE} />
+    </main>
+  );
+}
