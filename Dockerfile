@@ -6,14 +6,15 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
+COPY tsconfig.base.json ./
 COPY src src
-RUN npx tsc -b src
+RUN npx tsc -b src && npx vite build src/demo --logLevel warn
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8787
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --omit=optional --no-audit --no-fund && npm cache clean --force
+RUN npm ci --omit=dev --omit=optional --omit=peer --no-audit --no-fund && npm cache clean --force
 COPY bin bin
 COPY sql sql
 COPY --from=build /app/dist dist

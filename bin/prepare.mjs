@@ -12,24 +12,35 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 const installed = join(root, "node_modules/.package-lock.json");
-if (!existsSync(installed) || isOlder(installed, join(root, "package-lock.json"))) {
+if (timeOf(installed) < timeOf(join(root, "package-lock.json"))) {
   run("Installing the dependencies (npm ci) ...", "npm", ["ci", "--no-audit", "--no-fund"]);
 }
-const built = join(root, "dist/.tsbuildinfo");
-if (!existsSync(built) || newest(join(root, "src")) > statSync(built).mtimeMs) {
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
-  run("Building (tsc -b src) ...", process.execPath, [tsc, "-b", "src"]);
+// tsc has one file a room that says what it has built, and leaves it alone when only a style has changed.
+const rooms = ["protocol", "server", "client", "react", "demo"];
+if (rooms.some((room) => timeOf(join(root, `dist/.${room}.tsbuildinfo`)) < newest(room, /\.(tsx?|json)$/))) {
+  run("Building (tsc -b src) ...", process.execPath, [
+    join(root, "node_modules/typescript/bin/tsc"),
+    "-b",
+    "src",
+  ]);
+}
+const page = join(root, "dist/demo-page/index.html");
+if (timeOf(page) < Math.max(...rooms.filter((room) => room !== "server").map((room) => newest(room)))) {
+  const vite = [join(root, "node_modules/vite/bin/vite.js"), "build", "src/demo", "--logLevel", "warn"];
+  run("Building the demo page (vite build src/demo) ...", process.execPath, vite);
 }
 
-function isOlder(file, than) {
-  return statSync(file).mtimeMs < statSync(than).mtimeMs;
+/** When a file was changed last; 0 if there is none. */
+function timeOf(file) {
+  return existsSync(file) ? statSync(file).mtimeMs : 0;
 }
 
-function newest(directory) {
+/** When the sources of a room were changed last. */
+function newest(room, pattern = /./) {
   return Math.max(
-    ...readdirSync(directory, { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
+    ...readdirSync(join(root, "src", room), { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile() && pattern.test(entry.name))
+      .map((entry) => timeOf(join(entry.parentPath, entry.name))),
   );
 }
 

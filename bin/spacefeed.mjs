@@ -1,4 +1,7 @@
 #!/usr/bin/env node
 import { run } from "../dist/server/cli.js";
 
-await run(process.argv);
+// Put together here: the server may not import the demo, which is a client like any other.
+await run(process.argv, {
+  startDemo: async (url, onError) => (await import("../dist/demo/bot.js")).startBot(url, onError),
+});

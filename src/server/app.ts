@@ -12,6 +12,7 @@ import type { Hub } from "./hub.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
 import { openapi } from "./openapi.js";
+import { type PageFacts, pageRoutes } from "./page.js";
 import type { StateFeeds } from "./state-feed.js";
 import { streamRoutes } from "./streams.js";
 
@@ -23,13 +24,15 @@ export interface AppParts {
   metrics: Metrics;
   corsOrigins: string[];
   log: Logger;
+  /** For the demo page at `/`. Without it there is none. */
+  page?: PageFacts | undefined;
 }
 
 /** Seconds after which a client may ask again, when the database is away. */
 const RETRY_AFTER = "1";
 
 /** All routes, and the one place where an error becomes an answer. */
-export function createApp({ database, hub, feeds, listener, metrics, corsOrigins, log }: AppParts) {
+export function createApp({ database, hub, feeds, listener, metrics, corsOrigins, log, page }: AppParts) {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const isAllowed = (origin: string) => corsOrigins.includes("*") || corsOrigins.includes(origin);
 
@@ -61,6 +64,7 @@ export function createApp({ database, hub, feeds, listener, metrics, corsOrigins
   app.route("/", streamRoutes(database, hub, feeds, metrics));
   app.route("/", healthRoutes(database, listener, metrics));
   app.get("/openapi.json", (context) => context.json(openapi()));
+  if (page) app.route("/", pageRoutes(page));
 
   app.notFound((context) => {
     const { method, path } = context.req;

@@ -10,10 +10,16 @@ import { startRelay } from "./relay.js";
 const packageJson = new URL("../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };
 
+/** What `serve` starts beside the relay, which knows nothing of it. */
+export interface Companions {
+  /** The demo's bot, which talks to the relay at this URL as any client does. `onError` is for the log. */
+  startDemo?(url: string, onError: (error: unknown) => void): Promise<{ close(): Promise<void> }>;
+}
+
 /** Runs the command line. Errors that somebody can mend are one line, without a stack. */
-export async function run(argv: string[]): Promise<void> {
+export async function run(argv: string[], companions: Companions = {}): Promise<void> {
   try {
-    await program().parseAsync(argv);
+    await program(companions).parseAsync(argv);
   } catch (error) {
     const expected = error instanceof SpacefeedError && error.code !== "internal";
     process.stderr.write(`spacefeed: ${expected ? error.message : (error as Error).stack}\n`);
@@ -21,7 +27,7 @@ export async function run(argv: string[]): Promise<void> {
   }
 }
 
-function program(): Command {
+function program(companions: Companions): Command {
   const spacefeed = new Command("spacefeed")
     .description("A sync server whose sync logic is in Postgres")
     .version(version)
@@ -32,7 +38,7 @@ function program(): Command {
     .command("serve")
     .description("start the relay; without DATABASE_URL also a Postgres of its own")
     .addHelpText("after", "\nExample:\n  DATABASE_URL=postgres://me@db:5432/app PORT=8787 spacefeed serve")
-    .action(serve);
+    .action(() => serve(companions));
 
   spacefeed
     .command("migrate")
@@ -66,17 +72,19 @@ function program(): Command {
   return spacefeed;
 }
 
-async function serve(): Promise<void> {
+async function serve({ startDemo }: Companions): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const starting = startRelay(config, log);
 
   let stopping = false;
+  let demo: { close(): Promise<void> } | undefined;
   const stop = async (reason: string, exitCode: number) => {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, "stopping");
     const relay = await starting.catch(() => undefined);
+    await demo?.close();
     await relay?.close();
     process.exit(exitCode);
   };
@@ -85,9 +93,20 @@ async function serve(): Promise<void> {
 
   const relay = await starting;
   relay.lost.then((reason) => stop(`the embedded Postgres has ended: ${reason}`, 1));
-  process.stdout.write(`\n  Spacefeed is at ${relay.url}\n`);
-  if (config.databaseUrl === undefined) process.stdout.write(`  psql ${relay.databaseUrl}\n`);
-  process.stdout.write("\n");
+  const lines = [
+    `Spacefeed is at ${relay.url}`,
+    ...(config.demo ? ["Open it in a browser: the demo has two spaces and a bot"] : []),
+    ...(config.databaseUrl === undefined ? [`psql ${relay.databaseUrl}`] : []),
+  ];
+  process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join("")}\n`);
+  if (config.demo && startDemo) {
+    const onError = (error: unknown) => {
+      if (!stopping) log.warn({ err: error }, "the demo's bot");
+    };
+    startDemo(reachable(relay.url), onError).then((started) => {
+      demo = started;
+    }, onError);
+  }
   if (!["127.0.0.1", "localhost", "::1"].includes(config.host)) {
     log.warn(
       { host: config.host },
@@ -100,6 +119,11 @@ async function serve(): Promise<void> {
     const parent = process.ppid;
     setInterval(() => process.ppid !== parent && stop("npm has ended", 0), 500).unref();
   }
+}
+
+/** The address by which this machine itself reaches a relay that listens on all of its addresses. */
+function reachable(url: string): string {
+  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
 async function runMigration(action: string): Promise<void> {

@@ -28,6 +28,7 @@ const environment = z.object({
       z.array(z.string().refine(isOrigin, "must be origins such as https://example.com, with commas, or *")),
     )
     .optional(),
+  DEMO: z.enum(["true", "false"], "must be true or false").optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 });
 
@@ -52,6 +53,8 @@ export interface Config {
   catchUpLimit: number;
   /** Origins of other sites whose pages may call the API; `*` for all. */
   corsOrigins: string[];
+  /** The demo: a page at `/`, two spaces and a bot. Unless set, where the Postgres is the embedded one. */
+  demo: boolean;
   logLevel: string;
 }
 
@@ -79,6 +82,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     heartbeatMs: settings.HEARTBEAT_MS,
     catchUpLimit: settings.CATCH_UP_LIMIT,
     corsOrigins: settings.CORS_ORIGINS ?? [],
+    demo: settings.DEMO === undefined ? settings.DATABASE_URL === undefined : settings.DEMO === "true",
     logLevel: settings.LOG_LEVEL,
   };
 }

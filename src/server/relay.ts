@@ -62,8 +62,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const database = new Database(databaseUrl, log, metrics);
     open.push(() => database.close());
 
-    const { catchUpLimit } = config;
-    const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT });
+    const { catchUpLimit, heartbeatMs } = config;
+    const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
     const listener = new Listener({
       url: config.listenDatabaseUrl ?? databaseUrl,
       log,
@@ -80,7 +80,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const signOfLife = () => database.relaySeen(relayId).catch(() => {}); // the database is away: nothing to tell it
     await signOfLife();
     const timers = [
-      setInterval(() => hub.heartbeat(), config.heartbeatMs),
+      setInterval(() => hub.heartbeat(), heartbeatMs),
       setInterval(() => hub.wakeAll(), BACKSTOP_MS),
       setInterval(signOfLife, SIGN_OF_LIFE_MS),
     ];
@@ -90,7 +90,10 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     });
 
     const feeds = new StateFeeds(hub, database, log);
-    const app = createApp({ database, hub, feeds, listener, metrics, corsOrigins: config.corsOrigins, log });
+    // The connection string of a database that is not ours is a secret, and its users need not be the page's.
+    const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
+    const { corsOrigins } = config;
+    const app = createApp({ database, hub, feeds, listener, metrics, corsOrigins, log, page });
     const server = createAdaptorServer({
       fetch: async (request, env) => {
         const response = await app.fetch(request, env);

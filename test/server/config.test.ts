@@ -10,6 +10,7 @@ const NAMES = [
   "HEARTBEAT_MS",
   "CATCH_UP_LIMIT",
   "CORS_ORIGINS",
+  "DEMO",
   "LOG_LEVEL",
 ];
 const DEFAULTS = {
@@ -21,6 +22,7 @@ const DEFAULTS = {
   heartbeatMs: 2000,
   catchUpLimit: 100,
   corsOrigins: [],
+  demo: true,
   logLevel: "info",
 };
 
@@ -54,6 +56,7 @@ test("every setting is read", () => {
       HEARTBEAT_MS: "100",
       CATCH_UP_LIMIT: "10000",
       CORS_ORIGINS: "https://a.example, http://localhost:3000",
+      DEMO: "true",
       LOG_LEVEL: "debug",
     }),
   ).toEqual({
@@ -65,6 +68,7 @@ test("every setting is read", () => {
     heartbeatMs: 100,
     catchUpLimit: 10_000,
     corsOrigins: ["https://a.example", "http://localhost:3000"],
+    demo: true,
     logLevel: "debug",
   });
   expect(readConfig({ CORS_ORIGINS: "*" }).corsOrigins).toEqual(["*"]);
@@ -90,6 +94,8 @@ test.each([
   ["CORS_ORIGINS", "https://home.example/path"],
   ["CORS_ORIGINS", "https://a.example,,https://b.example"],
   ["CORS_ORIGINS", "https://*.example"],
+  ["DEMO", "yes"],
+  ["DEMO", "1"],
   ["LOG_LEVEL", "loud"],
   ["LOG_LEVEL", "INFO"],
 ])("a wrong value stops the start with the variable's name: %s=%s", (name, value) => {
@@ -99,6 +105,14 @@ test.each([
   expect(NAMES.filter((other) => other !== name && message.includes(` ${other}:`))).toEqual([]);
   if (!name.endsWith("DATABASE_URL")) expect(message).toContain(`"${value}"`);
   expect(message).not.toContain("\n");
+});
+
+test("the demo is on with the embedded Postgres and off with a database of yours, unless DEMO says otherwise", () => {
+  const DATABASE_URL = "postgres://me:pw@db:5432/app";
+  expect(readConfig({}).demo).toBe(true);
+  expect(readConfig({ DATABASE_URL }).demo).toBe(false);
+  expect(readConfig({ DEMO: "false" }).demo).toBe(false);
+  expect(readConfig({ DATABASE_URL, DEMO: "true" }).demo).toBe(true);
 });
 
 test("a wrong CORS_ORIGINS says what an origin looks like", () => {

@@ -6,7 +6,7 @@ import type { TestDatabase } from "./database.js";
 
 /** A relay on a free port. The caller closes it. */
 export function startTestRelay(db: TestDatabase, settings: Partial<Config> = {}): Promise<Relay> {
-  const config = { ...readConfig({}), databaseUrl: db.url, port: 0, ...settings };
+  const config = { ...readConfig({}), databaseUrl: db.url, demo: false, port: 0, ...settings };
   return startRelay(config, pino({ level: process.env.TEST_LOG ?? "silent" }));
 }
 
