@@ -1,0 +1,81 @@
+import { useEffect, useState } from "react";
+import type { Intention } from "../client/index.js";
+import type { ChatLabels } from "./chat-labels.js";
+import { comeSince, ownerName, textOfPart } from "./conversation.js";
+import type { SharedSpaceClient } from "./shared-client.js";
+
+/** More new messages than this at once are only counted: nobody wants to hear all that was missed. */
+const MOST_READ = 5;
+const KEPT = 10;
+
+const VISUALLY_HIDDEN = {
+  position: "absolute",
+  width: 1,
+  height: 1,
+  overflow: "hidden",
+  clipPath: "inset(50%)",
+  whiteSpace: "nowrap",
+} as const;
+
+export interface ChatAnnouncerProps {
+  client: SharedSpaceClient;
+  /** Whose messages are not read out: he knows them. */
+  ownerId: string | undefined;
+  labels: ChatLabels;
+}
+
+/** Reads new messages of others out, each one once, when it is complete. Nobody sees it. */
+export function ChatAnnouncer({ client, ownerId, labels }: ChatAnnouncerProps) {
+  const [said, setSaid] = useState<readonly { key: number; text: string }[]>([]);
+
+  useEffect(() => {
+    let ids: readonly string[] | null = client.getSnapshot().data && client.getSnapshot().intentionIds;
+    const waiting = new Set<string>();
+    let key = 0;
+
+    const isOfOthers = (id: string) => {
+      const isOwn = ownerId !== undefined && client.getIntention(id)?.ownerId === ownerId;
+      return !isOwn && !client.getSnapshot().pendingIds.has(id);
+    };
+    const say = (texts: string[]) =>
+      setSaid((before) => [...before, ...texts.map((text) => ({ key: ++key, text }))].slice(-KEPT));
+
+    return client.subscribe(() => {
+      const snapshot = client.getSnapshot();
+      if (!snapshot.data) return;
+      if (ids !== null && ids !== snapshot.intentionIds) {
+        for (const id of comeSince(new Set(ids), snapshot.intentionIds)) if (isOfOthers(id)) waiting.add(id);
+      }
+      ids = snapshot.intentionIds;
+      const complete: Intention[] = [];
+      for (const id of waiting) {
+        const message = client.getIntention(id);
+        if (message && !isFinished(message)) continue;
+        waiting.delete(id);
+        if (message) complete.push(message);
+      }
+      if (complete.length === 0) return;
+      if (complete.length > MOST_READ) say([labels.newMessages(complete.length)]);
+      else say(complete.map((message) => textOf(message, client, labels)));
+    });
+  }, [client, ownerId, labels]);
+
+  return (
+    <div className="sf-chat-announcer" aria-live="polite" aria-relevant="additions" style={VISUALLY_HIDDEN}>
+      {said.map(({ key, text }) => (
+        <div key={key}>{text}</div>
+      ))}
+    </div>
+  );
+}
+
+function isFinished({ state }: Intention): boolean {
+  return state === "complete" || state === "failed" || state === "cancelled";
+}
+
+function textOf({ type, state, ownerId, content }: Intention, client: SharedSpaceClient, labels: ChatLabels) {
+  const name = ownerName(client, ownerId, labels.somebody);
+  const status = state === "complete" ? "" : labels.states[state];
+  const words = [type === "error" ? labels.error : "", status, ...content.map(textOfPart)];
+  return `${name}: ${words.filter(Boolean).join(" ")}`;
+}

@@ -1,0 +1,53 @@
+import { forwardRef } from "react";
+import type { Components, ContextProp, ItemProps, ListProps } from "react-virtuoso";
+import type { ChatMessageProps } from "./chat-message.js";
+
+/** What the elements of the list have in common. */
+export interface ChatListContext extends Omit<ChatMessageProps, "id" | "previousId"> {
+  previousOf: ReadonlyMap<string, string>;
+  count: number;
+  hasMore: boolean;
+  isLoading: boolean;
+  load: () => void;
+}
+
+/** A margin that sticks out of an item, or an item without any height, would be measured wrongly. */
+const MEASURABLE = { display: "flow-root", minHeight: 1 } as const;
+
+const List = forwardRef<HTMLDivElement, ListProps & ContextProp<ChatListContext>>(function List(
+  { context: _, ...props },
+  ref,
+) {
+  // biome-ignore lint/a11y/useSemanticElements: the margins of a list element would be measured wrongly
+  return <div {...props} ref={ref} role="list" className="sf-chat-messages" />;
+});
+
+function Item({ context, item: _, style, ...props }: ItemProps<string> & ContextProp<ChatListContext>) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: as the list around it
+    <div
+      {...props}
+      style={{ ...style, ...MEASURABLE }}
+      role="listitem"
+      aria-posinset={props["data-index"] + 1}
+      aria-setsize={context.hasMore ? -1 : context.count}
+    />
+  );
+}
+
+/** Above the oldest message: the way to older ones, or that there are none. */
+function Header({ context: { labels, hasMore, isLoading, load } }: ContextProp<ChatListContext>) {
+  return (
+    <div className="sf-chat-start">
+      {hasMore ? (
+        <button type="button" className="sf-chat-older" aria-disabled={isLoading} onClick={load}>
+          {isLoading ? labels.loadingOlder : labels.showOlder}
+        </button>
+      ) : (
+        labels.beginning
+      )}
+    </div>
+  );
+}
+
+export const CHAT_LIST_PARTS: Components<string, ChatListContext> = { List, Item, Header };

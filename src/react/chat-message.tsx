@@ -1,0 +1,91 @@
+import { memo, type ReactNode, useSyncExternalStore } from "react";
+import type { Intention } from "../client/index.js";
+import type { ChatLabels } from "./chat-labels.js";
+import { beginsGroup, ownerName, textOfPart } from "./conversation.js";
+import type { SharedSpaceClient } from "./shared-client.js";
+import { useIntentionOf } from "./use-entity.js";
+import { useSelected } from "./use-space-client.js";
+
+export interface ChatMessageProps {
+  client: SharedSpaceClient;
+  id: string;
+  /** The message above it. */
+  previousId: string | undefined;
+  /** Whose messages are marked as own. */
+  ownerId: string | undefined;
+  labels: ChatLabels;
+  renderContent: ((message: Intention) => ReactNode) | undefined;
+}
+
+/** One message. It renders again when it changes, and not when another one does. */
+export const ChatMessage = memo(function ChatMessage(props: ChatMessageProps) {
+  const { client, id, previousId, ownerId, labels, renderContent = defaultContent } = props;
+  const message = useIntentionOf(client, id);
+  const isPending = useSelected(client, ({ pendingIds }) => pendingIds.has(id));
+  const isFirst = useSelected(client, () => {
+    const previous = previousId === undefined ? undefined : client.getIntention(previousId);
+    return beginsGroup(previous, client.getIntention(id));
+  });
+  if (!message) return null;
+
+  const status = statusOf(message, isPending, labels);
+  return (
+    <div
+      className="sf-message"
+      data-own={(ownerId !== undefined && message.ownerId === ownerId) || undefined}
+      data-first={isFirst || undefined}
+      data-pending={isPending || undefined}
+      data-state={message.state}
+      data-type={message.type}
+      aria-busy={isPending}
+    >
+      {isFirst && <MessageHead client={client} message={message} labels={labels} />}
+      <div className="sf-message-content">{renderContent(message)}</div>
+      {status && <div className="sf-message-status">{status}</div>}
+    </div>
+  );
+});
+
+function MessageHead({
+  client,
+  message,
+  labels,
+}: Pick<ChatMessageProps, "client" | "labels"> & { message: Intention }) {
+  const { ownerId, createdAt } = message;
+  const name = useSyncExternalStore(
+    client.subscribe,
+    () => ownerName(client, ownerId, labels.somebody),
+    () => labels.somebody,
+  );
+  return (
+    <div className="sf-message-head">
+      <span className="sf-message-owner">{name}</span>{" "}
+      <time className="sf-message-time" dateTime={createdAt}>
+        {timeOf(new Date(createdAt))}
+      </time>
+    </div>
+  );
+}
+
+function statusOf({ type, state }: Intention, isPending: boolean, labels: ChatLabels): string {
+  const says = [type === "error" && labels.error, state !== "complete" && labels.states[state]];
+  if (isPending) says.push(labels.pending);
+  return says.filter(Boolean).join(", ");
+}
+
+function timeOf(date: Date): string {
+  const isToday = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString(
+    undefined,
+    isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" },
+  );
+}
+
+function defaultContent({ content }: Intention): ReactNode {
+  return content.map((part, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: a part has no other name than its place
+    <div key={index} className="sf-message-part">
+      {textOfPart(part)}
+    </div>
+  ));
+}

@@ -1,0 +1,79 @@
+import { type ReactNode, useMemo, useState } from "react";
+import type { Intention } from "../client/index.js";
+import { ChatAnnouncer } from "./chat-announcer.js";
+import { ChatComposer } from "./chat-composer.js";
+import { CHAT_LABELS, type ChatLabels } from "./chat-labels.js";
+import { ChatList } from "./chat-list.js";
+import { ChatNewMessages } from "./chat-new-messages.js";
+import { classNames } from "./class-names.js";
+import { useFollow } from "./use-follow.js";
+import { useSelected, useSharedClient } from "./use-space-client.js";
+
+export interface ChatProps {
+  spaceId: string;
+  /** The being that writes here. Its messages are marked as own. */
+  ownerId?: string;
+  className?: string;
+  /** Other words than the English ones. Keep it the same object, or all messages render again. */
+  labels?: Partial<ChatLabels>;
+  /** Shows a message's content. Unless given: as text. Keep it the same function, or all messages render again. */
+  renderContent?: (message: Intention) => ReactNode;
+}
+
+/**
+ * The conversation of a space, and a field to take part in it. It follows new messages until the reader
+ * scrolls up, loads older ones when he comes to the top, and holds any number of them.
+ *
+ * It brings no styles. The one thing that the page must do is to give the list a height:
+ *
+ *     .sf-chat { display: flex; flex-direction: column; height: 30rem }
+ *     .sf-chat-list { flex: 1 }
+ *     .sf-message-part { white-space: pre-wrap; overflow-wrap: anywhere }
+ *
+ * Parts: `sf-chat`; in it `sf-chat-waiting` or `sf-chat-list`, `sf-chat-new` (the button), `sf-composer` with
+ * `-error`, `-label`, `-field` and `-send`. In the list `sf-chat-start` with `sf-chat-older` (a button), and each
+ * `sf-message` (with `data-own`, `data-first` of its group, `data-pending`, `data-state`, `data-type`) with
+ * `-head`, `-owner`, `-time`, `-content`, `-part` and `-status`.
+ */
+export function Chat(props: ChatProps) {
+  return <ChatOfSpace key={props.spaceId} {...props} />;
+}
+
+function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent }: ChatProps) {
+  const client = useSharedClient(spaceId);
+  const labels = useMemo(() => ({ ...CHAT_LABELS, ...words }), [words]);
+  const [scroller, setScroller] = useState<HTMLElement | null>(null);
+  const { isPlaced, left, toEnd } = useFollow(client, scroller);
+  const isKnown = useSelected(client, (snapshot) => snapshot.data !== null);
+  const error = useSelected(client, (snapshot) => (snapshot.data ? null : snapshot.error));
+
+  return (
+    <section className={classNames("sf-chat", className)} aria-label={labels.chat}>
+      {isKnown ? (
+        <ChatList
+          client={client}
+          ownerId={ownerId}
+          labels={labels}
+          renderContent={renderContent}
+          isPlaced={isPlaced}
+          scrollerRef={setScroller}
+        />
+      ) : (
+        <div className="sf-chat-waiting">{error ?? labels.waiting}</div>
+      )}
+      {left && (
+        <ChatNewMessages
+          client={client}
+          left={left}
+          labels={labels}
+          onPress={() => {
+            scroller?.focus({ preventScroll: true });
+            toEnd();
+          }}
+        />
+      )}
+      <ChatAnnouncer client={client} ownerId={ownerId} labels={labels} />
+      <ChatComposer client={client} ownerId={ownerId} labels={labels} onSend={toEnd} />
+    </section>
+  );
+}

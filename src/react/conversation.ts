@@ -1,0 +1,34 @@
+import { getCachedBeing, type Intention } from "../client/index.js";
+import type { SharedSpaceClient } from "./shared-client.js";
+
+/** Messages of one owner that are further apart are two groups. */
+const GROUP_MS = 5 * 60_000;
+
+/** Whether a message begins a group: it has another owner than the one before it, or comes much later. */
+export function beginsGroup(previous: Intention | undefined, message: Intention | undefined): boolean {
+  if (!previous || !message) return true;
+  const pause = Date.parse(message.createdAt) - Date.parse(previous.createdAt);
+  return previous.ownerId !== message.ownerId || pause > GROUP_MS;
+}
+
+/** An owner's name: of the space's beings, or of any that this page has seen. */
+export function ownerName(client: SharedSpaceClient, ownerId: string | null, unknown: string): string {
+  if (ownerId === null) return unknown;
+  const being = client.getBeing(ownerId) ?? getCachedBeing(ownerId);
+  return being?.name || unknown;
+}
+
+/** The messages that have come since `known` was all there was. Those that stand before them are older ones. */
+export function comeSince(known: ReadonlySet<string>, ids: readonly string[]): string[] {
+  const first = ids.findIndex((id) => known.has(id));
+  return ids.slice(first + 1).filter((id) => !known.has(id));
+}
+
+/** What a part of a message's content says: a text as it is, an object's `text`, anything else as JSON. */
+export function textOfPart(part: unknown): string {
+  if (typeof part === "string") return part;
+  if (typeof part === "object" && part !== null && "text" in part && typeof part.text === "string") {
+    return part.text;
+  }
+  return JSON.stringify(part);
+}

@@ -1,0 +1,9 @@
+export { BeingPresence, type BeingPresenceProps } from "./being-presence.js";
+export { Chat, type ChatProps } from "./chat.js";
+export { CHAT_LABELS, type ChatLabels } from "./chat-labels.js";
+export { InlineBeingName, type InlineBeingNameProps } from "./inline-being-name.js";
+export { type SpacefeedOptions, SpacefeedProvider, type SpacefeedProviderProps } from "./provider.js";
+export type { SharedSpaceClient } from "./shared-client.js";
+export { useBeing, useIntention } from "./use-entity.js";
+export { type SpaceOptions, useSpaceClient } from "./use-space-client.js";
+export { type UseSpaceDataResult, useSpaceData } from "./use-space-data.js";

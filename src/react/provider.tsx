@@ -1,0 +1,62 @@
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useInsertionEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import type { SpaceClientOptions } from "../client/index.js";
+import { keyOf } from "./client-registry.js";
+
+/** Where the relay is, and how it is asked. */
+export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId">;
+
+export interface SpacefeedProviderProps extends SpacefeedOptions {
+  children?: ReactNode;
+}
+
+const Defaults = createContext<SpacefeedOptions>({});
+
+/**
+ * Gives the hooks and components below it their relay. Without one: where the page comes from. One inside
+ * another replaces it.
+ *
+ *     <SpacefeedProvider url="https://sync.example.com" headers={() => ({ Authorization: token() })} persist>
+ *
+ * `headers` and `fetch` may be functions written inline: the newest are used, and nobody reconnects. Headers that
+ * are an object are part of who asks: when they say something else, the spaces are opened anew.
+ */
+export function SpacefeedProvider({ children, headers, fetch, ...options }: SpacefeedProviderProps) {
+  const newest = useRef({ headers, fetch });
+  // Before the effects of the components below, which open clients.
+  useInsertionEffect(() => {
+    newest.current = { headers, fetch };
+  });
+  const [viaNewest] = useState(() => ({
+    headers: () => {
+      const { headers } = newest.current;
+      return typeof headers === "function" ? headers() : (headers ?? {});
+    },
+    fetch: (...request: Parameters<typeof globalThis.fetch>) =>
+      (newest.current.fetch ?? globalThis.fetch)(...request),
+  }));
+  const defaults = useStable<SpacefeedOptions>({
+    ...options,
+    ...(headers && { headers: typeof headers === "function" ? viaNewest.headers : headers }),
+    ...(fetch && { fetch: viaNewest.fetch }),
+  });
+  return <Defaults.Provider value={defaults}>{children}</Defaults.Provider>;
+}
+
+/** The options of the provider above. */
+export function useDefaults(): SpacefeedOptions {
+  return useContext(Defaults);
+}
+
+/** The same object for as long as the options say the same, though they are written anew at each render. */
+export function useStable<T extends SpacefeedOptions>(options: T): T {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is what the options say
+  return useMemo(() => options, [keyOf(options)]);
+}

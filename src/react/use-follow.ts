@@ -1,0 +1,68 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { SharedSpaceClient } from "./shared-client.js";
+
+/** Scrollers of zoomed pages end at fractions of a pixel. */
+const AT_END_PX = 2;
+/** What grows in the list: the messages, and what stands above them. */
+const CONTENT = ".sf-chat-messages, .sf-chat-start";
+
+export interface Follow {
+  /** The end has been reached for the first time: there is something to show. */
+  isPlaced: boolean;
+  /** The messages that were there when the reader left the end; null while the list follows it. */
+  left: readonly string[] | null;
+  /** Goes to the end, and follows it from there. */
+  toEnd: () => void;
+}
+
+/**
+ * Keeps a scroller at its end, while its content grows there or it gets smaller itself, until the reader
+ * scrolls up. Whoever scrolls down to the end again is followed again.
+ */
+export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | null): Follow {
+  const [left, setLeft] = useState<readonly string[] | null>(null);
+  const [isPlaced, setPlaced] = useState(false);
+  const isFollowing = useRef(true);
+
+  const toEnd = useCallback(() => {
+    isFollowing.current = true;
+    setLeft(null);
+    if (scroller) scroller.scrollTop = scroller.scrollHeight;
+  }, [scroller]);
+
+  useEffect(() => {
+    if (!scroller) return;
+    let before = scroller.scrollTop;
+    const onScroll = () => {
+      const { scrollTop, scrollHeight, clientHeight } = scroller;
+      if (scrollHeight - clientHeight - scrollTop <= AT_END_PX) {
+        isFollowing.current = true;
+        setLeft(null);
+      } else if (scrollTop < before && isFollowing.current) {
+        isFollowing.current = false;
+        setLeft(client.getSnapshot().intentionIds);
+      }
+      before = scrollTop;
+    };
+    const sizes = new ResizeObserver(() => {
+      // Content that has got shorter has moved the reader up: that was not he.
+      before = scroller.scrollTop;
+      // A frame later the list has measured what has grown. Before that it would render the wrong part of it.
+      requestAnimationFrame(() => {
+        if (isFollowing.current) scroller.scrollTop = scroller.scrollHeight;
+        // And one more until it has rendered what is there.
+        requestAnimationFrame(() => setPlaced(true));
+      });
+    });
+    sizes.observe(scroller);
+    for (const content of scroller.querySelectorAll(CONTENT)) sizes.observe(content);
+    // Before the list's own listener, which renders.
+    scroller.addEventListener("scroll", onScroll, { passive: true, capture: true });
+    return () => {
+      sizes.disconnect();
+      scroller.removeEventListener("scroll", onScroll, { capture: true });
+    };
+  }, [client, scroller]);
+
+  return { isPlaced, left, toEnd };
+}

@@ -1,0 +1,48 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { SharedSpaceClient } from "./shared-client.js";
+
+/** With fewer messages than this above the reader, older ones are loaded: mostly they come before the top does. */
+const MARGIN = 20;
+
+export interface Older {
+  isLoading: boolean;
+  load: () => void;
+  /** To be told the ID of the first message that is on the page, whenever it is another. */
+  onTop: (id: string | undefined) => void;
+}
+
+/** Loads older messages when the reader comes near the first of `ids`; `isPlaced`: he is somewhere. */
+export function useOlder(client: SharedSpaceClient, ids: readonly string[], isPlaced: boolean): Older {
+  const [isLoading, setLoading] = useState(false);
+  const isBusy = useRef(false);
+  const top = useRef<string | undefined>(undefined);
+
+  const load = useCallback(() => {
+    if (isBusy.current) return;
+    isBusy.current = true;
+    setLoading(true);
+    // What goes wrong is in the snapshot's error. Scrolling tries again, and so does the button.
+    void client.loadOlder().finally(() => {
+      isBusy.current = false;
+      setLoading(false);
+    });
+  }, [client]);
+
+  const look = useCallback(() => {
+    const { hasMore } = client.getSnapshot();
+    const isNear = top.current !== undefined && ids.slice(0, MARGIN).includes(top.current);
+    if (isPlaced && hasMore && isNear) load();
+  }, [client, ids, isPlaced, load]);
+
+  // A page may have brought less than fills the list.
+  useEffect(look, [look]);
+
+  const onTop = useCallback(
+    (id: string | undefined) => {
+      top.current = id;
+      look();
+    },
+    [look],
+  );
+  return { isLoading, load, onTop };
+}

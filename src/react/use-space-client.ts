@@ -1,0 +1,42 @@
+import { useEffect, useMemo, useSyncExternalStore } from "react";
+import type { SpaceSnapshot } from "../client/index.js";
+import { keyOf } from "./client-registry.js";
+import { type SpacefeedOptions, useDefaults, useStable } from "./provider.js";
+import { type SharedSpaceClient, shareClient } from "./shared-client.js";
+
+/**
+ * What one hook has otherwise than the provider. Options with another `url` do not take the provider's headers
+ * with them: these are for its own relay.
+ */
+export interface SpaceOptions extends Pick<SpacefeedOptions, "url" | "persist" | "tabs"> {
+  headers?: Record<string, string>;
+}
+
+/**
+ * The client of a space: one for all components that name the same space and options. It is open while a
+ * component uses it.
+ *
+ *     const { createIntention } = useSpaceClient("lobby");
+ */
+export function useSpaceClient(spaceId: string, options?: SpaceOptions): SharedSpaceClient {
+  const client = useSharedClient(spaceId, options);
+  useEffect(() => client.subscribe(() => {}), [client]);
+  return client;
+}
+
+/** As `useSpaceClient`, but does not keep the client open: for who subscribes anyway. */
+export function useSharedClient(spaceId: string, options: SpaceOptions = {}): SharedSpaceClient {
+  const { headers, ...defaults } = useDefaults();
+  const isElsewhere = options.url !== undefined && options.url !== defaults.url;
+  const asked = useStable({ ...defaults, ...(headers && !isElsewhere && { headers }), ...options, spaceId });
+  return useMemo(() => shareClient(keyOf(asked), asked), [asked]);
+}
+
+/** A part of the snapshot. The component renders again when that part is another object or value. */
+export function useSelected<T>(client: SharedSpaceClient, select: (snapshot: SpaceSnapshot) => T): T {
+  return useSyncExternalStore(
+    client.subscribe,
+    () => select(client.getSnapshot()),
+    () => select(client.getServerSnapshot()),
+  );
+}
