@@ -186,7 +186,7 @@ begin
     split_part(here.cursor, '.', 2)::bigint,
     here.cursor,
     coalesce(
-      (select json_agg(sync.being_json(b) order by b.created_at, b.id)
+      (select json_agg(sync.being_json(b) order by b.created_at, b.id collate "C")
        from public.beings b
        where b.location_id = snapshot.space_id),
       '[]'),

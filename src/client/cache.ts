@@ -35,8 +35,9 @@ function update<T extends Being | Intention>(
 ): void {
   const left = new Map(before.map((entity) => [entity.id, entity]));
   for (const entity of now) {
-    if (left.get(entity.id) !== entity) cache.set(entity.id, entity);
+    const isNew = left.get(entity.id) !== entity;
     left.delete(entity.id);
+    if (isNew && !isOutdated(entity, cache.get(entity.id))) cache.set(entity.id, entity);
   }
   for (const { id, locationId } of left.values()) {
     if (cache.get(id)?.locationId === locationId) cache.delete(id);
@@ -45,4 +46,11 @@ function update<T extends Being | Intention>(
     if (cache.size <= MOST) break;
     cache.delete(id);
   }
+}
+
+/** What one space says of a row that has moved on to another one, which was heard of first. */
+function isOutdated(entity: Being | Intention, cached: Being | Intention | undefined): boolean {
+  return (
+    cached !== undefined && cached.locationId !== entity.locationId && cached.modifiedAt > entity.modifiedAt
+  );
 }

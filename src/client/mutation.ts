@@ -24,7 +24,7 @@ interface Change {
 
 export interface Answer {
   readonly row: Being | Intention;
-  /** The space's version at or after the change. */
+  /** The version of the client's space at or after the change, also when the row has left it. */
   readonly version: number | null;
   /** The epoch of the version: the cursor of the replica at that time. */
   readonly cursor: string | null;
@@ -36,6 +36,11 @@ export function newId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
+}
+
+/** The fields that say something: JSON leaves the others out, and so does the server. */
+export function defined<Fields extends object>(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
 }
 
 /** The beings and messages with the client's changes on top, and the IDs of what is not stored yet. */
@@ -56,18 +61,8 @@ export function overlay(
 }
 
 /** The mutations that still have to be shown: those that are not stored, or not in the replica yet. */
-export function unsettled(
-  mutations: readonly Mutation[],
-  replica: Replica,
-  spaceId: string,
-): readonly Mutation[] {
-  const left = mutations.filter(({ answer, id, kind }) => {
-    if (!answer) return true;
-    if (answer.row.locationId === spaceId) return !isReached(replica, answer);
-    // It is elsewhere now, where versions are others: done when it has left.
-    const list: readonly { id: string }[] = kind === "being" ? replica.beings : replica.intentions;
-    return list.some((entity) => entity.id === id);
-  });
+export function unsettled(mutations: readonly Mutation[], replica: Replica): readonly Mutation[] {
+  const left = mutations.filter(({ answer }) => !answer || !isReached(replica, answer));
   return left.length === mutations.length ? mutations : left;
 }
 
@@ -94,7 +89,7 @@ function change<T extends Being | Intention, M extends Mutation>(
     if (action === "update")
       entities.set(
         id,
-        remembered(mutation, there, () => ({ ...there, ...fields })),
+        remembered(mutation, there, () => ({ ...there, ...defined(fields) })),
       );
   } else if (action === "create") {
     // Behind all others, whatever the clock here says, until the server has given it its place.

@@ -1,7 +1,7 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Being, Intention } from "../protocol/messages.js";
 import type { Api } from "./api.js";
-import type { Mutation } from "./mutation.js";
+import { defined, type Mutation } from "./mutation.js";
 
 /** A change on its way. Several updates of one entity that wait are one. */
 export interface Letter {
@@ -48,7 +48,7 @@ export class Outbox {
     const last = this.#letters.at(-1);
     if (last && last !== this.#sending && isMergeable(last.mutation, mutation)) {
       last.keys.push(mutation.key);
-      const fields = { ...last.mutation.fields, ...mutation.fields };
+      const fields = { ...last.mutation.fields, ...defined(mutation.fields) };
       last.mutation = { ...last.mutation, fields } as Mutation;
     } else {
       this.#letters.push({ keys: [mutation.key], mutation, isRetry });
@@ -77,7 +77,8 @@ export class Outbox {
       const letter = this.#letters[0];
       this.#sending = letter;
       try {
-        const { data, version } = await this.#post(letter);
+        const { data, version: there } = await this.#post(letter);
+        const version = data.locationId === this.#spaceId ? there : await this.#versionHere();
         this.#letters.shift();
         this.#events.stored(letter.keys, data, version);
         for (const settle of this.#settle(letter.keys)) settle.resolve(data);
@@ -125,6 +126,17 @@ export class Outbox {
       if (action === "delete" && error.code === "not_found") {
         return { data: { ...fields, id, locationId: null } as Being, version: null };
       }
+      throw error;
+    }
+  }
+
+  /** Where the row is now, versions are others: this is one of our space, at or after the change. */
+  async #versionHere(): Promise<number | null> {
+    const question = { action: "list", spaceId: this.#spaceId, limit: 1 };
+    try {
+      return (await this.#api.post("beings", question)).version;
+    } catch (error) {
+      if ((error as SpacefeedError).code === "not_found") return null; // no space, nothing to wait for
       throw error;
     }
   }

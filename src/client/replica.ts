@@ -118,7 +118,10 @@ export function prepend(
   window: number,
 ): Replica {
   if (window !== replica.window) return replica;
-  const older = { ...replica, hasMore, oldest: page[0] ?? replica.oldest, unseen: null };
+  const first = page[0];
+  // A message that was given another time meanwhile may have the page begin within the window.
+  const isOlder = first && (!replica.oldest || byPosition(first, replica.oldest) < 0);
+  const older = { ...replica, hasMore, oldest: isOlder ? first : replica.oldest, unseen: null };
   const changed = new Map<string, Intention | null>(page.map((intention) => [intention.id, intention]));
   for (const [id, intention] of replica.unseen ?? []) {
     changed.set(id, intention && isBefore(older, intention) ? null : intention);

@@ -122,7 +122,16 @@ export class Space implements SpaceClient {
     const shown = this.#snapshot;
     this.#snapshot = show(this.#store, shown);
     if (this.#snapshot === shown) return;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        // Its fault, and nobody else's: not of the other listeners, nor of the change that it is told of.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   subscribe = (listener: () => void): (() => void) => {

@@ -74,7 +74,7 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
       const mutations = store.mutations.map((mutation) =>
         action.keys.includes(mutation.key) ? { ...mutation, answer: action.answer } : mutation,
       );
-      return { ...store, mutations: replica ? unsettled(mutations, replica, store.spaceId) : mutations };
+      return { ...store, mutations: replica ? unsettled(mutations, replica) : mutations };
     }
     case "refused": {
       const mutations = store.mutations.filter(({ key }) => !action.keys.includes(key));
@@ -88,7 +88,7 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
 }
 
 function withReplica(store: SpaceStore, replica: Replica): SpaceStore {
-  return { ...store, replica, mutations: unsettled(store.mutations, replica, store.spaceId) };
+  return { ...store, replica, mutations: unsettled(store.mutations, replica) };
 }
 
 /** What the store shows. Whatever did not change is the same object as in the snapshot before. */

@@ -51,6 +51,7 @@ export class Transport implements Line {
   #pollFault: string | null = null;
   #said = "";
   #source: EventSource | undefined;
+  #abort: AbortController | undefined;
   #poll: AbortController | undefined;
   #lastBytes = 0;
   #silenceMs = SILENCE_MS;
@@ -132,14 +133,17 @@ export class Transport implements Line {
     const url = this.#api.address("/api/stream", { spaceId: this.#spaceId, since: cursor ?? undefined });
     let refusal: string | undefined;
     let group: SyncEvent[] = [];
+    // The library leaves an answer open that is no stream.
+    const abort = new AbortController();
     const source = new EventSource(url, {
       fetch: async (address, init) => {
-        const response = await this.#api.fetch(address, init as RequestInit);
+        const response = await this.#api.fetch(address, { ...(init as RequestInit), signal: abort.signal });
         if (!response.ok) refusal = (await refusalOf(response)).message;
         return watched(response, () => this.#source === source && this.#bytes());
       },
     });
     this.#source = source;
+    this.#abort = abort;
     this.#lastBytes = Date.now();
     this.#silenceMs = SILENCE_MS;
     this.#watchSilence();
@@ -180,6 +184,7 @@ export class Transport implements Line {
   #closeStream(): void {
     this.#source?.close();
     this.#source = undefined;
+    this.#abort?.abort();
     this.#cancel("silence");
     this.#cancel("steady");
   }

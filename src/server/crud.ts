@@ -72,9 +72,9 @@ export async function listBeings(
 ): Promise<string> {
   const rows = await db.query<{ json: string }>(
     "list beings",
-    `select coalesce(json_agg(sync.being_json(page.b) order by (page.b).created_at, (page.b).id), '[]')::text as json
+    `select coalesce(json_agg(sync.being_json(page.b) order by (page.b).created_at, (page.b).id collate "C"), '[]')::text as json
      from sync.demand($3, 'read', $1, null), lateral (
-       select b from public.beings as b where b.location_id = $1 order by b.created_at, b.id limit $2
+       select b from public.beings as b where b.location_id = $1 order by b.created_at, b.id collate "C" limit $2
      ) as page`,
     [spaceId, limit, claimsJson(claims)],
   );
