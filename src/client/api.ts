@@ -55,9 +55,9 @@ export class Api {
     return (await bodyOf(response)) as { data: T; version: number | null };
   }
 
-  /** The state of a space, with not less messages than are held; null when it is as it was at the cursor. */
+  /** The state of a space, with the messages that are held and some that may be new; null: it is as at the cursor. */
   async state(spaceId: string, held: number, cursor: string | null, signal?: AbortSignal) {
-    const limit = Math.min(Math.max(LIMITS.page, held), LIMITS.state);
+    const limit = Math.min(held + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const known: Record<string, string> = cursor === null ? {} : { "If-None-Match": `W/"${cursor}"` };
     const response = await this.#ask(url, signal, {

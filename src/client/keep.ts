@@ -67,17 +67,16 @@ export class Keep {
 
   /** Keeps the changes of this tab that wait to be sent. */
   saveMutations(mutations: readonly Mutation[]): void {
-    const key = this.#mutationsKey(this.#tab);
+    const key = this.#mutationsKey;
     void this.#try(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
   }
 
   /** Hands over the changes that tabs which have gone left behind, in their order. */
   async adoptMutations(take: (mutation: Mutation) => void): Promise<void> {
-    const prefix = this.#mutationsKey("");
-    const all = (await this.#try(() => keys<string>(store()))) ?? [];
+    const all = (await this.#try(() => keys<[kind: string, space: string, tab: string]>(store()))) ?? [];
     for (const key of all) {
-      const tab = key.startsWith(prefix) ? key.slice(prefix.length) : this.#tab;
-      if (tab === this.#tab) continue;
+      const [kind, space, tab] = key;
+      if (kind !== "changes" || space !== this.#space || tab === this.#tab) continue;
       await navigator.locks?.request(this.#lockOf(tab), { ifAvailable: true }, async (lock) => {
         if (!lock) return;
         const mutations = await this.#try(() => get<Mutation[]>(key, store()));
@@ -93,12 +92,12 @@ export class Keep {
     this.#closing.abort();
   }
 
-  get #key(): string {
-    return `space ${this.#space}`;
+  get #key(): IDBValidKey {
+    return ["space", this.#space];
   }
 
-  #mutationsKey(tab: string): string {
-    return `changes ${this.#space} ${tab}`;
+  get #mutationsKey(): IDBValidKey {
+    return ["changes", this.#space, this.#tab];
   }
 
   #lockOf(tab: string): string {

@@ -61,6 +61,14 @@ export function replace(replica: Replica | null, state: State): Replica {
   };
 }
 
+/** A state without the messages before the window, which were asked for to have it whole whatever is new. */
+export function within(replica: Replica | null, state: State): State {
+  const all = state.intentions ?? [];
+  const intentions = replica ? all.filter((intention) => !isBefore(replica, intention)) : all;
+  if (intentions.length === 0 || intentions.length === all.length) return state;
+  return { ...state, intentions, hasMore: true };
+}
+
 /** Applies a group that {@link judge} lets in, as a whole (P5). */
 export function apply(replica: Replica, group: Group, timestamp: string): Replica {
   const last = group.at(-1) as SyncEvent;

@@ -6,19 +6,20 @@ import type { SpaceClient, SpaceClientOptions } from "./client.js";
 import { canKeep, Keep } from "./keep.js";
 import { type BeingFields, type IntentionFields, type Mutation, newId } from "./mutation.js";
 import { Outbox } from "./outbox.js";
-import { judge } from "./replica.js";
+import { isKnown, judge } from "./replica.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
 import { canShare, SharedLine, type TabReceiver } from "./tabs.js";
-import { type Line, Transport } from "./transport.js";
+import { type Line, type Receiver, Transport } from "./transport.js";
 
 /** Glues the parts of a client together: what comes over the line goes into the store, what changes goes out. */
 export class Space implements SpaceClient {
   readonly spaceId: string;
   readonly #api: Api;
-  readonly #line: Line;
+  #line: Line;
   readonly #outbox: Outbox;
   readonly #keep: Keep | undefined;
+  readonly #newLine: () => Line;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
   #store: SpaceStore;
@@ -32,10 +33,10 @@ export class Space implements SpaceClient {
     this.#api = new Api({ url, ...(headers && { headers }), ...(fetch && { fetch }) });
     const name = `${this.#api.address("/")} ${typeof tabs === "string" ? tabs : ""} ${spaceId}`;
     if (persist && canKeep()) this.#keep = new Keep(name);
-    this.#line =
-      tabs !== false && canShare()
-        ? new SharedLine(name, this.#receiver, (receiver) => new Transport(this.#api, spaceId, receiver))
-        : new Transport(this.#api, spaceId, this.#receiver);
+    const connect = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
+    const shares = tabs !== false && canShare();
+    this.#newLine = () => (shares ? new SharedLine(name, this.#receiver, connect) : connect(this.#receiver));
+    this.#line = this.#newLine();
     this.#outbox = new Outbox(this.#api, spaceId, {
       stored: (keys, row, version) => {
         const cursor = this.#store.replica?.cursor ?? null;
@@ -67,7 +68,9 @@ export class Space implements SpaceClient {
     };
     const on = globalThis.addEventListener?.bind(globalThis);
     on?.("online", wake, { signal });
-    on?.("pageshow", wake, { signal });
+    // A page that the browser keeps, to come back to it, holds no line that others could use.
+    on?.("pagehide", () => this.#rest(), { signal });
+    on?.("pageshow", ({ persisted }) => persisted && this.#goOn(), { signal });
     on?.("offline", () => this.#line.offline(), { signal });
     document?.addEventListener(
       "visibilitychange",
@@ -79,6 +82,17 @@ export class Space implements SpaceClient {
     );
   }
 
+  #rest(): void {
+    this.#keep?.flush();
+    this.#line.close();
+  }
+
+  #goOn(): void {
+    this.#line = this.#newLine();
+    this.#line.start();
+    this.#outbox.kick();
+  }
+
   readonly #receiver: TabReceiver = {
     cursor: () => this.#store.replica?.cursor ?? null,
     held: () => this.#store.replica?.intentions.length ?? 0,
@@ -86,7 +100,12 @@ export class Space implements SpaceClient {
       if (judge(this.#store.replica, group) === "gap") this.#line.gap();
       else this.#dispatch({ type: "group", group, at: new Date().toISOString() });
     },
-    state: (state) => this.#dispatch({ type: "state", state }),
+    state: (state) => {
+      // Of a tab that holds less: what is loaded here stays, and is asked for.
+      const isLess = state.hasMore && (state.intentions?.length ?? 0) < this.#receiver.held();
+      if (isLess && !isKnown(this.#store.replica, state)) void this.refresh();
+      else this.#dispatch({ type: "state", state });
+    },
     beat: (version) => {
       const { replica } = this.#store;
       if (version !== null && replica && version > replica.version) this.#line.gap();

@@ -11,6 +11,7 @@ import {
   type Replica,
   replace,
   type State,
+  within,
 } from "./replica.js";
 import type { Mode, SpaceSnapshot } from "./snapshot.js";
 
@@ -57,7 +58,9 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
       return withReplica(store, apply(replica as Replica, action.group, action.at));
     }
     case "state":
-      return isKnown(replica, action.state) ? store : withReplica(store, replace(replica, action.state));
+      return isKnown(replica, action.state)
+        ? store
+        : withReplica(store, replace(replica, within(replica, action.state)));
     case "await-older":
       return replica ? { ...store, replica: awaitOlder(replica) } : store;
     case "older":

@@ -18,6 +18,8 @@ import type { Line, Receiver } from "./transport.js";
 type Said =
   /** A newcomer, or somebody who has found a gap, is at this cursor. */
   | { type: "hello"; cursor: string | null }
+  /** Another tab leads from here on, and does not know who has said hello before. */
+  | { type: "lead" }
   | { type: "group"; group: Group }
   | { type: "state"; state: SpaceState }
   | { type: "line"; mode: Mode; fault: string | null }
@@ -129,6 +131,7 @@ export class SharedLine implements Line {
       },
       line: (mode, fault) => this.#setLine(mode, fault),
     });
+    this.#say({ type: "lead" });
     this.#own.start();
   }
 
@@ -146,9 +149,14 @@ export class SharedLine implements Line {
     }
     // Two lead for a moment, when a lock is stolen: each has its own line.
     if (this.#own) return;
-    if (said.type === "group") this.#receiver.group(said.group);
+    if (said.type === "lead") this.#say({ type: "hello", cursor: this.#receiver.cursor() });
+    else if (said.type === "group") this.#receiver.group(said.group);
     else if (said.type === "state") this.#receiver.state(said.state);
-    else if (said.type === "line") this.#receiver.line(said.mode, said.fault);
+    else if (said.type === "line") {
+      // Also for those who ask us, should we lead next.
+      this.#line = { mode: said.mode, fault: said.fault };
+      this.#receiver.line(said.mode, said.fault);
+    }
   }
 
   #welcome(cursor: string | null): void {
