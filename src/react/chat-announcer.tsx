@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Intention } from "../client/index.js";
 import type { ChatLabels } from "./chat-labels.js";
 import { comeSince, ownerName, textOfPart } from "./conversation.js";
@@ -19,7 +19,7 @@ const VISUALLY_HIDDEN = {
 
 export interface ChatAnnouncerProps {
   client: SharedSpaceClient;
-  /** Whose messages are not read out: he knows them. */
+  /** Whose messages are not read out. */
   ownerId: string | undefined;
   labels: ChatLabels;
 }
@@ -27,18 +27,20 @@ export interface ChatAnnouncerProps {
 /** Reads new messages of others out, each one once, when it is complete. Nobody sees it. */
 export function ChatAnnouncer({ client, ownerId, labels }: ChatAnnouncerProps) {
   const [said, setSaid] = useState<readonly { key: number; text: string }[]>([]);
+  const lastKey = useRef(0);
 
   useEffect(() => {
     let ids: readonly string[] | null = client.getSnapshot().data && client.getSnapshot().intentionIds;
     const waiting = new Set<string>();
-    let key = 0;
 
     const isOfOthers = (id: string) => {
       const isOwn = ownerId !== undefined && client.getIntention(id)?.ownerId === ownerId;
       return !isOwn && !client.getSnapshot().pendingIds.has(id);
     };
-    const say = (texts: string[]) =>
-      setSaid((before) => [...before, ...texts.map((text) => ({ key: ++key, text }))].slice(-KEPT));
+    const say = (texts: string[]) => {
+      const added = texts.map((text) => ({ key: ++lastKey.current, text }));
+      setSaid((before) => [...before, ...added].slice(-KEPT));
+    };
 
     return client.subscribe(() => {
       const snapshot = client.getSnapshot();

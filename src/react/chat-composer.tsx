@@ -1,6 +1,7 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef } from "react";
 import type { ChatLabels } from "./chat-labels.js";
 import { composeDraft, returnToDraft, useDraft, writeDraft } from "./composer-draft.js";
+import { isForInputMethod } from "./composition.js";
 import type { SharedSpaceClient } from "./shared-client.js";
 
 export interface ChatComposerProps {
@@ -30,9 +31,7 @@ export function ChatComposer({ client, ownerId, labels, onSend }: ChatComposerPr
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
-    // Enter ends a composition, too. Safari says so only by the key code.
-    const isComposing = event.nativeEvent.isComposing || event.keyCode === 229;
-    if (event.key !== "Enter" || event.shiftKey || isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isForInputMethod(event)) return;
     event.preventDefault();
     send();
   };

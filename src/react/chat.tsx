@@ -16,24 +16,24 @@ export interface ChatProps {
   className?: string;
   /** Other words than the English ones. Keep it the same object, or all messages render again. */
   labels?: Partial<ChatLabels>;
-  /** Shows a message's content. Unless given: as text. Keep it the same function, or all messages render again. */
+  /** Instead of the content as text. Keep it the same function, or all messages render again. */
   renderContent?: (message: Intention) => ReactNode;
 }
 
 /**
  * The conversation of a space, and a field to take part in it. It follows new messages until the reader
- * scrolls up, loads older ones when he comes to the top, and holds any number of them.
+ * scrolls up, loads older ones towards the top, and holds any number of them.
  *
- * It brings no styles. The one thing that the page must do is to give the list a height:
+ * It brings no styles. The one thing that the page must do is give the list a height:
  *
  *     .sf-chat { display: flex; flex-direction: column; height: 30rem }
  *     .sf-chat-list { flex: 1 }
  *     .sf-message-part { white-space: pre-wrap; overflow-wrap: anywhere }
  *
- * Parts: `sf-chat`; in it `sf-chat-waiting` or `sf-chat-list`, `sf-chat-new` (the button), `sf-composer` with
- * `-error`, `-label`, `-field` and `-send`. In the list `sf-chat-start` with `sf-chat-older` (a button), and each
- * `sf-message` (with `data-own`, `data-first` of its group, `data-pending`, `data-state`, `data-type`) with
- * `-head`, `-owner`, `-time`, `-content`, `-part` and `-status`.
+ * Parts: `sf-chat`; in it `sf-chat-waiting` or `sf-chat-list`, `sf-chat-new` (a button), and `sf-composer`
+ * with `-error`, `-label`, `-field` and `-send`. In the list `sf-chat-start` with `sf-chat-older` (a button),
+ * and each `sf-message` (`data-own`, `data-first` of its group, `data-pending`, `data-state`, `data-type`)
+ * with `-head`, `-owner`, `-time`, `-content`, `-part` and `-status`.
  */
 export function Chat(props: ChatProps) {
   return <ChatOfSpace key={props.spaceId} {...props} />;

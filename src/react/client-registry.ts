@@ -1,6 +1,6 @@
 import { createSpaceClient, type SpaceClient, type SpaceClientOptions } from "../client/index.js";
 
-/** Components that move, or that StrictMode mounts twice, come back within this time: they do not reconnect. */
+/** Components that move, or that StrictMode mounts twice, are back within this time, and do not reconnect. */
 const LINGER_MS = 1_000;
 
 interface Entry {
@@ -19,9 +19,9 @@ const entries = new Map<string, Entry>();
 const functionIds = new WeakMap<object, number>();
 let functions = 0;
 
-/** What tells clients apart: options that say the same have the same key. Functions are told apart by identity. */
+/** What tells clients apart: options that say the same have the same key. Functions go by their identity. */
 export function keyOf(options: Partial<SpaceClientOptions>): string {
-  const { spaceId, url, headers, persist = false, tabs = true, fetch } = options;
+  const { spaceId, url, headers, persist = false, tabs, fetch } = options;
   const said = typeof headers === "object" ? Object.entries(headers).sort() : idOf(headers);
   return JSON.stringify([spaceId, url, said, persist, tabs, idOf(fetch)]);
 }
@@ -48,7 +48,7 @@ export function leaseClient(key: string, options: SpaceClientOptions): Lease {
   return { client: entry.client, release };
 }
 
-/** The client that is open now. Makes none: for rendering, which may happen on a server or come to nothing. */
+/** The client that is open now. Makes none: rendering may happen on a server, or come to nothing. */
 export function peekClient(key: string): SpaceClient | undefined {
   return entries.get(key)?.client;
 }

@@ -9,8 +9,8 @@ export interface Draft {
 
 const EMPTY: Draft = { text: "", error: null };
 
-// Drafts outlive their components: nothing is lost when the reader looks at another space meanwhile, or when a
-// message is refused after he has left. Those that are empty are not kept.
+// Drafts outlive their components: nothing is lost when another space is looked at meanwhile, or when a
+// message is refused after that. Those that are empty are not kept.
 const drafts = new Map<string, Draft>();
 const listeners = new Set<() => void>();
 /** Drafts that an input method is composing in, with what waits until it is done. */

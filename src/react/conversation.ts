@@ -18,7 +18,7 @@ export function ownerName(client: SharedSpaceClient, ownerId: string | null, unk
   return being?.name || unknown;
 }
 
-/** The messages that have come since `known` was all there was. Those that stand before them are older ones. */
+/** The messages that have come since `known` was all there was. What stands before those is older. */
 export function comeSince(known: ReadonlySet<string>, ids: readonly string[]): string[] {
   const first = ids.findIndex((id) => known.has(id));
   return ids.slice(first + 1).filter((id) => !known.has(id));

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { getCachedBeing } from "../client/index.js";
 import { classNames } from "./class-names.js";
+import { isForInputMethod } from "./composition.js";
 import { useBeingOf } from "./use-entity.js";
 import { useSelected, useSharedClient } from "./use-space-client.js";
 
@@ -44,24 +45,27 @@ function NameOfBeing({ spaceId, beingId, label = "Name", className }: InlineBein
     isFocusReturning.current = false;
   }, [isEditing]);
 
+  const cancel = () => {
+    setTyped(null);
+    setRefusal(null);
+  };
+
   const save = () => {
     const wanted = typed?.trim();
-    setTyped(null);
+    cancel();
     if (!wanted || wanted === name) return;
-    setRefusal(null);
     client.updateBeing(beingId, { name: wanted }).catch((error: Error) => {
       setRefusal({ name: wanted, reason: error.message });
     });
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing) return;
-    if (event.key !== "Enter" && event.key !== "Escape") return;
+    if ((event.key !== "Enter" && event.key !== "Escape") || isForInputMethod(event)) return;
     event.preventDefault();
     event.stopPropagation(); // Escape is not meant for the dialog around it
     isFocusReturning.current = true;
     if (event.key === "Enter") save();
-    else setTyped(null);
+    else cancel();
   };
 
   return (

@@ -25,8 +25,8 @@ const Defaults = createContext<SpacefeedOptions>({});
  *
  *     <SpacefeedProvider url="https://sync.example.com" headers={() => ({ Authorization: token() })} persist>
  *
- * `headers` and `fetch` may be functions written inline: the newest are used, and nobody reconnects. Headers that
- * are an object are part of who asks: when they say something else, the spaces are opened anew.
+ * `headers` and `fetch` may be functions written inline: the newest are used, and nothing reconnects. Headers
+ * that are an object say who asks: when they change, the spaces are opened anew.
  */
 export function SpacefeedProvider({ children, headers, fetch, ...options }: SpacefeedProviderProps) {
   const newest = useRef({ headers, fetch });

@@ -1,7 +1,7 @@
 import type { SpaceClient, SpaceClientOptions, SpaceSnapshot } from "../client/index.js";
 import { leaseClient, peekClient } from "./client-registry.js";
 
-/** A client that components share. It closes by itself, when nobody subscribes and no change waits any more. */
+/** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
 export interface SharedSpaceClient extends Omit<SpaceClient, "close"> {
   /** What is known before the client is open, and on a server: nothing. */
   getServerSnapshot(): SpaceSnapshot;

@@ -3,14 +3,16 @@ import type { Being, Intention } from "../client/index.js";
 import type { SharedSpaceClient } from "./shared-client.js";
 import { type SpaceOptions, useSharedClient } from "./use-space-client.js";
 
-/** One being of a space; undefined while it is not here. The component renders again when this being changes. */
+/**
+ * One being of a space; undefined while it is not here. The component renders again when this being changes.
+ */
 export function useBeing(spaceId: string, id: string, options?: SpaceOptions): Being | undefined {
   return useBeingOf(useSharedClient(spaceId, options), id);
 }
 
 /**
- * One message of a space; undefined while it is not here, or not loaded. The component renders again when this
- * message changes.
+ * One message of a space; undefined while it is not here, or not loaded. The component renders again when
+ * this message changes.
  */
 export function useIntention(spaceId: string, id: string, options?: SpaceOptions): Intention | undefined {
   return useIntentionOf(useSharedClient(spaceId, options), id);

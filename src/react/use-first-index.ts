@@ -5,7 +5,7 @@ const START = 10_000_000;
 
 /**
  * The number of the first ID, chosen so that an ID keeps its number while others come and go before it. By
- * that Virtuoso knows that messages were put before those that it shows, and keeps the reader where he is.
+ * that Virtuoso knows that messages were put before those that it shows, and keeps the reader in place.
  */
 export function useFirstIndex(ids: readonly string[]): number {
   const [before, setBefore] = useState({ ids, first: START });

@@ -45,7 +45,7 @@ export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | nul
       before = scrollTop;
     };
     const sizes = new ResizeObserver(() => {
-      // Content that has got shorter has moved the reader up: that was not he.
+      // Shorter content moves the reader up, too. That was not the reader.
       before = scroller.scrollTop;
       // A frame later the list has measured what has grown. Before that it would render the wrong part of it.
       requestAnimationFrame(() => {

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { SharedSpaceClient } from "./shared-client.js";
 
-/** With fewer messages than this above the reader, older ones are loaded: mostly they come before the top does. */
+/** With fewer messages than this above, older ones are loaded: mostly before the reader is at the top. */
 const MARGIN = 20;
 
 export interface Older {
@@ -11,7 +11,7 @@ export interface Older {
   onTop: (id: string | undefined) => void;
 }
 
-/** Loads older messages when the reader comes near the first of `ids`; `isPlaced`: he is somewhere. */
+/** Loads older messages when the reader comes near the first of `ids`, once the list is placed at its end. */
 export function useOlder(client: SharedSpaceClient, ids: readonly string[], isPlaced: boolean): Older {
   const [isLoading, setLoading] = useState(false);
   const isBusy = useRef(false);

@@ -5,8 +5,8 @@ import { type SpacefeedOptions, useDefaults, useStable } from "./provider.js";
 import { type SharedSpaceClient, shareClient } from "./shared-client.js";
 
 /**
- * What one hook has otherwise than the provider. Options with another `url` do not take the provider's headers
- * with them: these are for its own relay.
+ * What one hook has otherwise than the provider. With another `url` the provider's headers are not sent:
+ * these are for its own relay.
  */
 export interface SpaceOptions extends Pick<SpacefeedOptions, "url" | "persist" | "tabs"> {
   headers?: Record<string, string>;

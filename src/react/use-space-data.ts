@@ -19,8 +19,8 @@ type Actions = Pick<
 export interface UseSpaceDataResult extends Omit<SpaceSnapshot, "spaceId" | "intentionIds">, Actions {}
 
 /**
- * Everything of a space, live. The component renders again at each change in it: for one being or message there
- * are `useBeing` and `useIntention`.
+ * Everything of a space, live. The component renders again at each change in it: for one being or message
+ * there are `useBeing` and `useIntention`.
  *
  *     const { beings, utterances, connected, error, createIntention } = useSpaceData("lobby");
  */

@@ -36,14 +36,22 @@ export interface TestBrowser {
   readonly complaints: readonly string[];
 }
 
-export function useBrowser(): TestBrowser {
+export interface BrowserOptions {
+  /**
+   * Pages that are left may be kept, and shown again as they were ("bfcache"), as in a real browser. Playwright then
+   * never sees that such a page has loaded: `goBack({ waitUntil: "commit" })`. Unless set: false.
+   */
+  pageCache?: boolean;
+}
+
+export function useBrowser({ pageCache = false }: BrowserOptions = {}): TestBrowser {
   let browser: Browser | undefined;
   let contexts: BrowserContext[] = [];
   let complaints: string[] = [];
   let allowed: RegExp[] = [];
 
   beforeAll(async () => {
-    browser = await launch();
+    browser = await launch(pageCache);
   });
   beforeEach(() => {
     [contexts, complaints, allowed] = [[], [], []];
@@ -81,7 +89,7 @@ export function useBrowser(): TestBrowser {
 }
 
 /** The browser that is installed: none is ever downloaded. */
-async function launch(): Promise<Browser> {
+async function launch(pageCache: boolean): Promise<Browser> {
   try {
     accessSync(EXECUTABLE, constants.X_OK);
   } catch {
@@ -90,7 +98,8 @@ async function launch(): Promise<Browser> {
     );
   }
   // Playwright adds --no-sandbox, without which root's Chromium does not start.
-  return chromium.launch({ executablePath: EXECUTABLE, args: ARGS });
+  const ignoreDefaultArgs = pageCache ? ["--disable-back-forward-cache"] : [];
+  return chromium.launch({ executablePath: EXECUTABLE, args: ARGS, ignoreDefaultArgs });
 }
 
 function describe(error: unknown): string {

@@ -1,0 +1,75 @@
+import { expect, type TestContext, test } from "vitest";
+import { Api } from "../../src/client/api.js";
+import type { Mode } from "../../src/client/snapshot.js";
+import { Transport } from "../../src/client/transport.js";
+import { closing, eventually } from "../support/follow.js";
+import { spaceSyncOf, stateOf } from "../support/rows.js";
+import { SseServer } from "../support/sse-server.js";
+
+// What a browser tells a client of its network and its page, at the transport: a client in Node has neither.
+
+/** A transport in realtime, and what its receiver has got. */
+async function begin(context: TestContext) {
+  const server = closing(context, await SseServer.start());
+  server.opened = (stream) => stream.send([spaceSyncOf(5)]);
+  const lines: [Mode, string | null][] = [];
+  const got: string[] = [];
+  const transport = closing(
+    context,
+    new Transport(new Api({ url: server.url }), "here", {
+      cursor: () => "e.5",
+      held: () => 0,
+      group: (group) => got.push(`group of ${group.length}`),
+      state: (state) => got.push(`state at ${state.version}`),
+      beat: (version) => got.push(`beat at ${version}`),
+      line: (mode, fault) => lines.push([mode, fault]),
+    }),
+  );
+  transport.start();
+  await eventually(() => expect(got).toEqual(["group of 1"]));
+  expect(lines).toEqual([["realtime", null]]);
+  return { server, transport, lines, got };
+}
+
+test("offline ends realtime at once, and a wake-up asks and tries at once", async (context) => {
+  const { server, transport, lines, got } = await begin(context);
+  transport.offline();
+  expect(lines.at(-1)).toEqual(["polling", "no live updates: the browser is offline"]);
+  await eventually(() => expect(lines.map(([mode]) => mode)).toContain("cache"));
+  server.state = stateOf(6);
+  transport.wake();
+  await eventually(() => expect(lines.at(-1)).toEqual(["realtime", null]));
+  expect(server.streams.length).toBe(2);
+  await eventually(() => expect(got.filter((one) => one === "group of 1").length).toBe(2));
+});
+
+test("a wake-up while all is well, or while an attempt is under way, changes nothing", async (context) => {
+  const { server, transport, lines } = await begin(context);
+  transport.wake();
+  transport.wake();
+  transport.start();
+  expect([server.streams.length, lines.length]).toEqual([1, 1]);
+  transport.offline();
+  for (let n = 0; n < 10; n++) transport.wake();
+  await eventually(() => expect(lines.at(-1)?.[0]).toBe("realtime"));
+  expect(server.streams.length).toBe(2);
+});
+
+test("after close nothing that a page says opens anything", async (context) => {
+  const { server, transport, lines } = await begin(context);
+  transport.close();
+  for (const call of ["offline", "wake", "gap", "start", "close"] as const) transport[call]();
+  await eventually(() => expect(server.streams.every(({ isOpen }) => !isOpen)).toBe(true));
+  expect([server.streams.length, server.polls.length, lines.length]).toEqual([1, 0, 1]);
+});
+
+test("what a stream said before it was given up counts for nothing afterwards", async (context) => {
+  const { server, transport, got } = await begin(context);
+  const [first] = server.streams;
+  transport.gap();
+  // Both streams speak; only the new one is heard.
+  first?.send([spaceSyncOf(7)]);
+  await eventually(() => expect(server.streams.length).toBe(2));
+  await eventually(() => expect(first?.isOpen).toBe(false));
+  await eventually(() => expect(got).toEqual(["group of 1", "group of 1"]));
+});
