@@ -9,7 +9,10 @@ export interface SpaceClientOptions {
   url?: string;
   /** Sent with each request, such as an Authorization. A function is asked each time. */
   headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
-  /** Keeps the last known state, and the changes that wait to be sent, in IndexedDB. Unless given: false. */
+  /**
+   * Keeps the last known state, and the changes that wait to be sent, in IndexedDB. Unless given: false. With
+   * `headers`, `tabs` has to say whose they are.
+   */
   persist?: boolean;
   /**
    * The tabs of this browser share one stream. Unless given: true without `headers`, and false with them, since

@@ -1,4 +1,4 @@
-import { createStore, del, get, keys, set, type UseStore } from "idb-keyval";
+import { createStore, del, get, keys, promisifyRequest, set, type UseStore } from "idb-keyval";
 import { type Mutation, newId } from "./mutation.js";
 import { newest, type Replica, type State } from "./replica.js";
 
@@ -67,6 +67,7 @@ export class Keep {
 
   /** Keeps the changes of this tab that wait to be sent. */
   saveMutations(mutations: readonly Mutation[]): void {
+    if (!navigator.locks) return; // nobody could tell later whether we still look after them
     const key = this.#mutationsKey;
     void this.#try(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
   }
@@ -79,12 +80,21 @@ export class Keep {
       if (kind !== "changes" || space !== this.#space || tab === this.#tab) continue;
       await navigator.locks?.request(this.#lockOf(tab), { ifAvailable: true }, async (lock) => {
         if (!lock) return;
-        const mutations = await this.#try(() => get<Mutation[]>(key, store()));
-        // Whoever takes them keeps them, before they go from here.
+        const mutations = await this.#try(() => this.#takeOver(key));
         for (const mutation of mutations ?? []) take(mutation);
-        await this.#try(() => del(key, store()));
       });
     }
+  }
+
+  /** In one transaction: at no moment are they kept twice, or not at all. */
+  #takeOver(key: IDBValidKey): Promise<Mutation[]> {
+    return store()("readwrite", async (objects) => {
+      const theirs = ((await promisifyRequest(objects.get(key))) ?? []) as Mutation[];
+      const own = ((await promisifyRequest(objects.get(this.#mutationsKey))) ?? []) as Mutation[];
+      objects.put([...own, ...theirs], this.#mutationsKey);
+      objects.delete(key);
+      return promisifyRequest(objects.transaction).then(() => theirs);
+    });
   }
 
   close(): void {

@@ -36,6 +36,8 @@ export class Outbox {
   #sending: Letter | undefined;
   #isClosed = false;
   #wake: (() => void) | undefined;
+  /** The line came back while an attempt was under way, which may fail because of what was before. */
+  #isKicked = false;
 
   constructor(api: Api, spaceId: string, events: OutboxEvents) {
     this.#api = api;
@@ -63,6 +65,7 @@ export class Outbox {
 
   /** The line is back: whatever pauses goes on now. */
   kick(): void {
+    this.#isKicked = true;
     this.#wake?.();
   }
 
@@ -76,6 +79,7 @@ export class Outbox {
     for (let attempt = 0; this.#letters[0]; attempt++) {
       const letter = this.#letters[0];
       this.#sending = letter;
+      this.#isKicked = false;
       try {
         const { data, version: there } = await this.#post(letter);
         const version = data.locationId === this.#spaceId ? there : await this.#versionHere();
@@ -84,7 +88,7 @@ export class Outbox {
         for (const settle of this.#settle(letter.keys)) settle.resolve(data);
       } catch (thrown) {
         const error = thrown as SpacefeedError;
-        if (error.code === "unavailable" || error.code === "rate_limited") {
+        if (isNoAnswer(error)) {
           letter.isRetry = true;
           if (this.#isClosed) break;
           await this.#pause(attempt);
@@ -136,7 +140,8 @@ export class Outbox {
     try {
       return (await this.#api.post("beings", question)).version;
     } catch (error) {
-      if ((error as SpacefeedError).code === "not_found") return null; // no space, nothing to wait for
+      // A refusal here is none of the change, which is stored: it is shown as the space says from now on.
+      if (!isNoAnswer(error) || this.#isClosed) return null;
       throw error;
     }
   }
@@ -163,13 +168,18 @@ export class Outbox {
   #pause(attempt: number): Promise<void> {
     const ms = Math.min(LONGEST_PAUSE_MS, 250 * 2 ** attempt) * (0.5 + Math.random() / 2);
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, this.#isKicked ? 0 : ms);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
+}
+
+/** Nobody has said no. */
+function isNoAnswer(error: unknown): boolean {
+  return error instanceof SpacefeedError && (error.code === "unavailable" || error.code === "rate_limited");
 }
 
 function isMergeable(last: Mutation, next: Mutation): boolean {

@@ -31,7 +31,14 @@ export class Space implements SpaceClient {
     this.#store = emptyStore(spaceId);
     this.#snapshot = show(this.#store, null);
     this.#api = new Api({ url, ...(headers && { headers }), ...(fetch && { fetch }) });
-    const name = `${this.#api.address("/")} ${typeof tabs === "string" ? tabs : ""} ${spaceId}`;
+    const user = typeof tabs === "string" ? tabs : "";
+    const name = JSON.stringify([this.#api.address("/"), user, spaceId]);
+    if (persist && headers && !user) {
+      throw new SpacefeedError(
+        "config",
+        "persist with headers would show what one user has read to the next one: set tabs to the user's ID",
+      );
+    }
     if (persist && canKeep()) this.#keep = new Keep(name);
     const connect = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
     const shares = tabs !== false && canShare();

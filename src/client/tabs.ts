@@ -64,6 +64,7 @@ export class SharedLine implements Line {
   }
 
   start(): void {
+    if (this.#watch) return;
     void this.#compete({});
     this.#say({ type: "hello", cursor: this.#receiver.cursor() });
     this.#heard = Date.now();
@@ -108,6 +109,8 @@ export class SharedLine implements Line {
       this.#own?.close();
       this.#own = undefined;
       this.#heard = Date.now();
+      // What the other one has said while both led was not heard here.
+      this.#say({ type: "hello", cursor: this.#receiver.cursor() });
       void this.#compete({});
     }
   }

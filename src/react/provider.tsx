@@ -23,7 +23,7 @@ const Defaults = createContext<SpacefeedOptions>({});
  * Gives the hooks and components below it their relay. Without one: where the page comes from. One inside
  * another replaces it.
  *
- *     <SpacefeedProvider url="https://sync.example.com" headers={() => ({ Authorization: token() })} persist>
+ *     <SpacefeedProvider url="https://sync.example.com" headers={() => ({ Authorization: token() })} tabs={userId} persist>
  *
  * `headers` and `fetch` may be functions written inline: the newest are used, and nothing reconnects. Headers
  * that are an object say who asks: when they change, the spaces are opened anew.

@@ -24,9 +24,12 @@ export class Connection {
     response.socket?.setNoDelay(true);
     metrics.clients.inc({ endpoint });
     response.once("close", () => {
+      for (const leave of this.#leaving) leave();
+    });
+    // Also for who has left before this began.
+    this.onClose(() => {
       clearInterval(this.#watch);
       metrics.clients.dec({ endpoint });
-      for (const leave of this.#leaving) leave();
     });
     response.on("error", () => {}); // the reader went away; "close" follows
     // Spread, so that the readers of a relay that stopped do not all come back at once.

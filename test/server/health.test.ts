@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { useDatabase } from "../support/database.js";
 import { post, startTestRelay, useRelay } from "../support/relay.js";
@@ -149,4 +152,17 @@ test("a HEAD of a stream is answered, and leaves no reader behind", async () => 
   later.close();
   controller.abort();
   expect([await status, there]).toEqual([200, 1]);
+});
+
+test("who leaves while its stream is being opened is not counted, and leaves no reader behind", async () => {
+  const spaceId = await newSpace(relay.current);
+  const { hostname, port } = new URL(relay.current.url);
+  for (let n = 0; n < 50; n++) {
+    const socket = connect(Number(port), hostname);
+    await once(socket, "connect");
+    socket.write(`GET /api/stream?spaceId=${encodeURIComponent(spaceId)} HTTP/1.1\r\nHost: here\r\n\r\n`);
+    await setTimeout(n % 10);
+    socket.destroy();
+  }
+  await expect.poll(() => clients("stream"), { timeout: 10_000 }).toBe(0);
 });
