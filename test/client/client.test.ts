@@ -210,3 +210,17 @@ test("a listener that throws costs no change: each is stored, resolves, and sett
     "fulfilled fulfilled fulfilled\n1 2 3 0\nclosed\nended with 0",
   );
 });
+
+test("what is kept with headers must say whose it is", () => {
+  const options = {
+    url: relay.current.url,
+    spaceId: "s",
+    persist: true,
+    headers: { Authorization: "Bearer me" },
+  };
+  for (const tabs of [undefined, true, false, ""]) {
+    const given = tabs === undefined ? options : { ...options, tabs };
+    expect(() => createSpaceClient(given)).toThrowError(expect.objectContaining({ code: "config" }));
+  }
+  createSpaceClient({ ...options, tabs: "me" }).close();
+});

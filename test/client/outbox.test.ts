@@ -206,3 +206,20 @@ test("an undefined field of a later update does not undo that of an earlier one"
     (await post(relay.current, "intentions", { action: "get", intentionId: id })).body.data,
   ).toMatchObject({ name: "kept", state: "paused" });
 });
+
+test("a row that was moved away is not shown again while its event is on its way", async (context) => {
+  const { client, proxy, spaceId } = await begin(context);
+  const other = await newSpace(relay.current);
+  const { id } = await client.createIntention({});
+  await expectEqual(client, relay.current.url);
+  proxy.streamDelayMs = 1_000;
+  const before = client.getSnapshot().data?.version;
+  const shown: unknown[] = [];
+  const moved = client.updateIntention(id, { locationId: other });
+  client.subscribe(() => shown.push(client.getIntention(id)));
+  expect(await moved).toMatchObject({ locationId: other });
+  expect([client.getSnapshot().data?.version, client.getIntention(id)]).toEqual([before, undefined]);
+  await expectEqual(client, relay.current.url);
+  expect(new Set(shown)).toEqual(new Set([undefined]));
+  expect(await rows(spaceId)).toEqual([]);
+});

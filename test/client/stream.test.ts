@@ -202,3 +202,20 @@ test("P3: a state that was asked before a stream came alive does not undo what t
   await client.refresh();
   expect(ids(client)).toEqual(["m1", "m2", "m3", "m4"]);
 });
+
+test("P11: a poll that is answered after a stream came alive counts for nothing", async (context) => {
+  const { server, client } = await begin(context);
+  let letThrough = () => {};
+  server.held = new Promise<void>((resolve) => {
+    letThrough = resolve;
+  });
+  server.state = stateOf(9, { intentions: [messageOf(9)] });
+  server.opened = (stream) => stream.send([spaceSyncOf(2, { cursor: "f.2", intentions: [messageOf(1)] })]);
+  server.streams[0]?.cut();
+  await reaches(client, 2);
+  expect(server.polls.length).toBe(1);
+  letThrough();
+  server.streams[1]?.send([{ ...created(messageOf(2))(3), prev: 2, cursor: "f.3" }]);
+  await reaches(client, 3);
+  expect(ids(client)).toEqual(["m1", "m2"]);
+});

@@ -132,3 +132,37 @@ test("a list that gets smaller, and larger, stays at its end", async () => {
     await chat.atEnd(/^message 60/);
   }
 });
+
+for (const slowness of [1, 6]) {
+  test(`many messages of very different heights are followed, on a machine ${slowness} times slower`, async () => {
+    const spaceId = await stage.newSpace();
+    await stage.fill(spaceId, 120);
+    const page = await stage.open({ parts: [{ what: "Chat", spaceId }] });
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate: slowness });
+    const chat = new ChatReader(page);
+    await chat.atEnd(/^message 120/);
+    const write = (batch: string, count: number) =>
+      stage.session.query(
+        `insert into public.intentions (location_id, content)
+         select $1, jsonb_build_array(repeat('tall and taller ', 1 + n * 7919 % 97) || n || ' ' || $2::text)
+         from generate_series(1, $3::integer) n`,
+        [spaceId, batch, count],
+      );
+    for (let n = 1; n <= 12; n++) {
+      const count = 1 + ((n * 13) % 30);
+      await write(`of ${n}.`, count);
+      await chat.atEnd(` ${count} of ${n}.`);
+    }
+    for (const way of ["button", "wheel", "button", "wheel"]) {
+      await chat.leaveEnd(1_000);
+      await write(`by ${way}`, 40);
+      await expect.poll(() => chat.newMessages.textContent()).toBe("40 new messages");
+      if (way === "button") await chat.newMessages.click();
+      else await chat.returnToEnd();
+      await expect.poll(() => chat.fromEnd(), { timeout: 15_000 }).toBeLessThanOrEqual(2);
+      expect(await chat.texts()).toContainEqual(expect.stringMatching(new RegExp(`40 by ${way}$`)));
+      await expect.poll(() => chat.newMessages.count()).toBe(0);
+    }
+  }, 120_000);
+}

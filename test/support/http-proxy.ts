@@ -39,6 +39,8 @@ export class HttpProxy {
   rule: (asked: Asked) => Verdict | Promise<Verdict> = () => "pass";
   /** Milliseconds that each piece is on its way, in each direction. */
   delayMs = 0;
+  /** The same for what streams bring, beside that. */
+  streamDelayMs = 0;
   readonly #target: URL;
   readonly #server: Server;
 
@@ -110,7 +112,8 @@ export class HttpProxy {
         if (typeof verdict === "object") await verdict.lose();
         outgoing.destroy();
       } else {
-        await this.#answer(answer, outgoing, verdict === "buffer");
+        const extraMs = () => (asked.path === "/api/stream" ? this.streamDelayMs : 0);
+        await this.#answer(answer, outgoing, verdict === "buffer", extraMs);
       }
     }
   }
@@ -128,11 +131,17 @@ export class HttpProxy {
     return answer;
   }
 
-  async #answer(answer: IncomingMessage, outgoing: ServerResponse, isBuffered: boolean): Promise<void> {
+  async #answer(
+    answer: IncomingMessage,
+    outgoing: ServerResponse,
+    isBuffered: boolean,
+    extraMs: () => number,
+  ): Promise<void> {
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
     outgoing.flushHeaders();
     const late = (work: () => void) => {
-      if (this.delayMs > 0) setTimeout(work, this.delayMs);
+      const ms = this.delayMs + extraMs();
+      if (ms > 0) setTimeout(work, ms);
       else work();
     };
     answer.on("error", () => {});

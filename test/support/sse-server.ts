@@ -58,12 +58,14 @@ export class SseServer {
   readonly polls: (string | undefined)[] = [];
   /** What a poll gets; null: nothing new, undefined: 503. */
   state: State | null | undefined;
+  /** What a poll's answer waits for. */
+  held: Promise<unknown> | undefined;
   /** Called when a stream was opened, for what it gets at once. */
   opened: (stream: ServedStream) => void = () => {};
   readonly #server: Server;
 
   private constructor() {
-    this.#server = createServer((request, response) => {
+    this.#server = createServer(async (request, response) => {
       const url = new URL(request.url ?? "/", "http://127.0.0.1");
       if (url.pathname === "/api/stream") {
         response.writeHead(200, { "Content-Type": "text/event-stream" });
@@ -74,6 +76,7 @@ export class SseServer {
         return;
       }
       this.polls.push(request.headers["if-none-match"]);
+      await this.held;
       const status = this.state === undefined ? 503 : this.state === null ? 304 : 200;
       response.writeHead(status, { "Content-Type": "application/json" });
       response.end(this.state ? JSON.stringify({ spaceId: "here", ...this.state }) : undefined);
