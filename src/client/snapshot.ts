@@ -34,7 +34,7 @@ export interface SpaceSnapshot {
   /** The messages that somebody said: those of type `utterance`. */
   readonly utterances: readonly Intention[];
   readonly mode: Mode;
-  /** True in realtime. */
+  /** True in realtime: then there is data. */
   readonly connected: boolean;
   /** Why a change was refused, or what is wrong with the line; null when all is well. */
   readonly error: string | null;

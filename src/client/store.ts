@@ -96,7 +96,9 @@ function withReplica(store: SpaceStore, replica: Replica): SpaceStore {
 
 /** What the store shows. Whatever did not change is the same object as in the snapshot before. */
 export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnapshot {
-  const { spaceId, replica, mutations, mode } = store;
+  const { spaceId, replica, mutations } = store;
+  // A line that lives, but has not brought anything yet, is nothing to look at.
+  const mode = store.mode === "realtime" && !replica ? "cache" : store.mode;
   const shown = overlay(replica ?? { beings: [], intentions: [] }, mutations, spaceId);
   const beings = same(before?.beings, shown.beings);
   const intentions = same(before?.intentions, shown.intentions);

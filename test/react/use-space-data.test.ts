@@ -10,12 +10,12 @@ const FIELDS = "data beings intentions connected error onlineBeings utterances r
 const MORE = "mode hasMore pendingIds loadOlder dismissError";
 const CHANGES = "createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention";
 
-/** A page with the hook, once it is in realtime. */
+/** A page with the hook, once it is in realtime and has the space: the line lives a moment before. */
 async function openData(spaceId: string) {
   const page = await stage.open({ parts: [{ what: "useSpaceData", spaceId }] });
   const read = <T>(look: (data: UseSpaceDataResult) => T): Promise<T> =>
     page.evaluate(`(${look})(window.stage.seen.data)`);
-  await expect.poll(() => read((data) => data.connected)).toBe(true);
+  await expect.poll(() => read((data) => data.connected && data.data !== null)).toBe(true);
   return { page, read };
 }
 
