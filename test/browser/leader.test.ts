@@ -12,7 +12,8 @@ import { TcpProxy } from "../support/tcp-proxy.js";
 
 const SLOW = 90_000;
 const db = useDatabase();
-const relay = useRelay(db);
+// Rare, so that a page which the machine keeps waiting does not take its line for dead.
+const relay = useRelay(db, { heartbeatMs: 10_000 });
 const site = useSite({ entry: new URL("./pages/space.ts", import.meta.url), relay });
 // Before the browser's own: the pages are closed first.
 const ends: (() => void)[] = [];

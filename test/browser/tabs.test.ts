@@ -9,7 +9,8 @@ import { leaderOf, type PageOptions, SpacePage, settled } from "../support/space
 
 const SLOW = 60_000;
 const db = useDatabase();
-const relay = useRelay(db);
+// Rare, so that a page which the machine keeps waiting does not take its line for dead.
+const relay = useRelay(db, { heartbeatMs: 10_000 });
 const site = useSite({ entry: new URL("./pages/space.ts", import.meta.url), relay });
 const browser = useBrowser();
 // Those of the test before may be on their way out.

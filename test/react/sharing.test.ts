@@ -35,7 +35,7 @@ test("components of one space share one client, which goes when the last of them
   await expect.poll(() => stage.streams()).toBe(1);
   await show(page, { parts: parts.slice(0, 2) });
   await page.waitForTimeout(1_500); // longer than a client lingers
-  expect(await stage.streams()).toBe(1);
+  expect([asked, await stage.streams()]).toEqual([[spaceId], 1]);
   await show(page, { parts: [] });
   await expect.poll(() => stage.streams()).toBe(0);
   expect(asked).toEqual([spaceId]);

@@ -42,7 +42,8 @@ interface Row {
 /** The relay, the site, the browser and the database of one test file. */
 export function useStage(): StageTools {
   const db = useDatabase();
-  const relay = useRelay(db);
+  // Rare, so that a page which the machine keeps waiting does not take its line for dead.
+  const relay = useRelay(db, { heartbeatMs: 10_000 });
   const site = useSite({ entry: new URL("./pages/stage.tsx", import.meta.url), relay });
   const browser = useBrowser();
   let session: Session;
