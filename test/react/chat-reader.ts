@@ -46,6 +46,14 @@ export class ChatReader {
       return this.fromEnd();
     };
     await expect.poll(turn, { timeout: 15_000, interval: 250 }).toBeGreaterThanOrEqual(pixels);
+    // A turn of the wheel is done later than it is answered, and a message that grows is away from the end by itself.
+    let place = Number.NaN;
+    const standsStill = async () => {
+      const before = place;
+      place = await this.list.evaluate((list) => list.scrollTop);
+      return place === before;
+    };
+    await expect.poll(standsStill, { timeout: 15_000, interval: 150 }).toBe(true);
   }
 
   async returnToEnd(): Promise<void> {
