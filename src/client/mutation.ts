@@ -1,5 +1,5 @@
 import type { Being, BeingRequest, Intention, IntentionRequest } from "../protocol/messages.js";
-import type { Replica } from "./replica.js";
+import { epochOf, type Replica } from "./replica.js";
 
 /** The fields of a being that a client may set. */
 export type BeingFields = NonNullable<Extract<BeingRequest, { action: "create" }>["data"]>;
@@ -67,8 +67,7 @@ export function unsettled(mutations: readonly Mutation[], replica: Replica): rea
 }
 
 function isReached(replica: Replica, { version, cursor }: Answer): boolean {
-  const epoch = replica.cursor.slice(0, replica.cursor.lastIndexOf("."));
-  if (cursor !== null && !cursor.startsWith(`${epoch}.`)) return true;
+  if (cursor !== null && epochOf(cursor) !== epochOf(replica.cursor)) return true;
   return version === null || replica.version >= version;
 }
 

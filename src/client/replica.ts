@@ -157,7 +157,8 @@ function isBefore(replica: Pick<Replica, "hasMore" | "oldest">, intention: Inten
   return replica.hasMore && replica.oldest !== null && byPosition(intention, replica.oldest) < 0;
 }
 
-function epochOf(cursor: string): string {
+/** The history that a cursor belongs to: `<epoch>.<version>`. */
+export function epochOf(cursor: string): string {
   return cursor.slice(0, cursor.lastIndexOf("."));
 }
 
