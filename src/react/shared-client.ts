@@ -1,4 +1,5 @@
 import type { SpaceClient, SpaceClientOptions, SpaceSnapshot } from "../client/index.js";
+import { emptyStore, show } from "../client/store.js";
 import { leaseClient, peekClient } from "./client-registry.js";
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
@@ -12,7 +13,7 @@ export interface SharedSpaceClient extends Omit<SpaceClient, "close"> {
  * client when somebody subscribes, or changes something. Its functions need no `this`.
  */
 export function shareClient(key: string, options: SpaceClientOptions): SharedSpaceClient {
-  const nothing = emptySnapshot(options.spaceId);
+  const nothing = show(emptyStore(options.spaceId), null);
   const opened = () => peekClient(key);
 
   /** The client stays open until the answer is there, also when the component has gone by then. */
@@ -46,22 +47,5 @@ export function shareClient(key: string, options: SpaceClientOptions): SharedSpa
     updateIntention: (id, fields) => during((client) => client.updateIntention(id, fields)),
     deleteIntention: (id) => during((client) => client.deleteIntention(id)),
     dismissError: () => opened()?.dismissError(),
-  };
-}
-
-function emptySnapshot(spaceId: string): SpaceSnapshot {
-  return {
-    spaceId,
-    data: null,
-    beings: [],
-    intentions: [],
-    intentionIds: [],
-    onlineBeings: [],
-    utterances: [],
-    mode: "cache",
-    connected: false,
-    error: null,
-    hasMore: false,
-    pendingIds: new Set(),
   };
 }
