@@ -1,5 +1,7 @@
--- Chapter 1, continued: the commit. Files the touched rows, in one statement: what was touched, what the tables say
--- of it now, the spaces raised in sorted order, the relays woken, and one row an entity in sync.changes.
+-- Chapter 1, continued: the commit. The first note of a transaction to have its turn has all of its notes filed:
+-- what the tables say now of the touched rows, the spaces raised in sorted order, the relays woken, and one row an
+-- entity in sync.changes. The notes only say where to look. Most transactions touch one row: record files that by
+-- itself, in statements of one row, and leaves the rest to file.
 
 create or replace function sync._look_up(
   entity_type text,
@@ -48,60 +50,46 @@ comment on function sync._look_up(text, text[], text[]) is
 a being, and null where it is not.';
 
 
-create or replace function sync._file(noted text)
-returns bigint
+create or replace function sync._file(
+  first sync.touched,
+  wake boolean
+)
+returns void
 language plpgsql
 security definer
 set search_path = ''
 set enable_seqscan = off  -- a plan that was made when the tables were small
-set jit = off  -- it would take longer than the commit, where sync.touched looks large after a bulk load
+set jit = off  -- it would take longer than the commit
 as $$
-declare
-  filed bigint;
 begin
-  with chunk as (
+  with note as (
     delete from sync.touched t
-    where t.xid = pg_current_xact_id()
-    returning t.rows
-  ), truncated as (
-    delete from sync.truncated t
-    returning t.location_id as space_id
-  ), line as materialized (
-    select l.line
-    from (
-      select c.rows
-      from chunk c
-      union all
-      select substr(noted, strpos(noted, E'\n') + 1)
-    ) as part, string_to_table(rtrim(part.rows, E'\n'), E'\n') as l (line)
-    where part.rows <> ''
+    where t.xid = first.xid
+      and t.note > first.note
+    returning t.space_id, t.entity_type, t.entity_ids
   ), touched as materialized (
-    -- What comes out of a setting has collation C, with which no index on an ID would be used.
-    select distinct
-      split_part(l.line, E'\t', f.field) collate "default" as space_id,
-      split_part(l.line, E'\t', f.field + 1) collate "default" as entity_type,
-      split_part(l.line, E'\t', f.field + 2) collate "default" as entity_id
-    from line l, (values (1), (4)) as f (field)
-    where split_part(l.line, E'\t', f.field) <> ''
+    -- A note of TRUNCATE has no IDs: entity_id is null.
+    select distinct n.space_id, n.entity_type, e.entity_id
+    from (
+      select first.space_id, first.entity_type, first.entity_ids
+      union all
+      select * from note
+    ) as n
+    left join unnest(n.entity_ids) as e (entity_id) on true
   ), looked_up as (
-    -- The set only says where to look, the tables say what is there: who forges it can keep changes of his own
-    -- from the readers, and nothing else.
     select 'intention' as entity_type, i.*
     from sync._look_up(
       'intention',
-      array(select t.space_id from touched t where t.entity_type = 'intention'),
-      array(select t.entity_id from touched t where t.entity_type = 'intention')
+      array(select t.space_id from touched t where t.entity_type = 'intention' and t.entity_id is not null),
+      array(select t.entity_id from touched t where t.entity_type = 'intention' and t.entity_id is not null)
     ) as i
     union all
     select 'being', b.*
     from sync._look_up(
       'being',
-      array(select t.space_id from touched t where t.entity_type = 'being'),
-      array(select t.entity_id from touched t where t.entity_type = 'being')
+      array(select t.space_id from touched t where t.entity_type = 'being' and t.entity_id is not null),
+      array(select t.entity_id from touched t where t.entity_type = 'being' and t.entity_id is not null)
     ) as b
-    union all
-    select distinct 'truncate', t.space_id, '', null
-    from truncated t
   ), changed as materialized (
     select
       l.*,
@@ -112,16 +100,18 @@ begin
          where c.entity_id = l.entity_id
            and c.entity_type = l.entity_type
            and c.space_id || '' = l.space_id  -- by the primary key: without statistics, an index on spaces looks as good
-           and c.deleted_at is null),
-        case when l.entity_type = 'truncate' then '' end
-      ) as message_id
+           and c.deleted_at is null)
+      ) as message_id  -- null: came and went in this transaction
     from looked_up l
   ), raised as (
     -- Sorted, so that two commits never deadlock (P8); at most once a transaction (P1).
     insert into sync.spaces as s (space_id, version, floor, xid)
-    select c.space_id, 1, bool_or(c.entity_type = 'truncate')::integer, pg_current_xact_id()
-    from changed c
-    where c.message_id is not null
+    select c.space_id, 1, bool_or(c.is_truncated)::integer, first.xid
+    from (
+      select n.space_id, false as is_truncated from changed n where n.message_id is not null
+      union all
+      select t.space_id, true from touched t where t.entity_id is null
+    ) as c
     group by c.space_id
     order by c.space_id collate "C"
     on conflict (space_id) do update
@@ -130,32 +120,116 @@ begin
         floor = case when excluded.floor = 0 then s.floor
           else s.version + (s.xid <> excluded.xid or age(s.xmin) > 0)::integer end,
         xid = excluded.xid
-    returning s.space_id, s.version, pg_notify('spacefeed', s.version || ' ' || s.space_id)
-  ), filed as (
-    insert into sync.changes as c
-      (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
-    select
-      n.space_id,
-      n.entity_type,
-      n.entity_id,
-      r.version,
-      r.version,
-      nullif(n.message_id, ''),
-      case when n.is_there is null then clock_timestamp() end
-    from changed n
-    join raised r on r.space_id = n.space_id
-    where n.message_id is not null  -- null: came and went in this transaction
-      and n.entity_type <> 'truncate'
-    on conflict on constraint changes_pkey do update
-    set version = excluded.version,
-        created_version = case when c.deleted_at is null then c.created_version else excluded.version end,
-        message_id = excluded.message_id,
-        deleted_at = excluded.deleted_at
+    returning s.space_id, s.version, case when wake then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
   )
-  select count(*) into filed from line;
-  return filed;
+  insert into sync.changes as c
+    (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
+  select
+    n.space_id,
+    n.entity_type,
+    n.entity_id,
+    r.version,
+    r.version,
+    nullif(n.message_id, ''),
+    case when n.is_there is null then clock_timestamp() end
+  from changed n
+  join raised r on r.space_id = n.space_id
+  where n.message_id is not null
+  on conflict on constraint changes_pkey do update
+  set version = excluded.version,
+      created_version = case when c.deleted_at is null then c.created_version else excluded.version end,
+      message_id = excluded.message_id,
+      deleted_at = excluded.deleted_at;
 end
 $$;
-comment on function sync._file(text) is
-  'Locks the spaces of the touched rows, raises each version by one, wakes the relays with "<version>
-<space_id>", and files the rows in sync.changes under the new versions. Returns how many rows were touched.';
+comment on function sync._file(sync.touched, boolean) is
+  'Files this note and the later ones of its transaction: locks the spaces of the touched rows, raises each version
+by one, wakes the relays with "<version> <space_id>" if wake, and files the rows in sync.changes.';
+
+
+create or replace function sync._record()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+set enable_seqscan = off  -- a plan that was made when the tables were small
+as $$
+declare
+  wake constant boolean := true;
+  touched_id constant pg_catalog.text := new.entity_ids[1];
+  is_there boolean;
+  touched_message_id pg_catalog.text;
+  raised_version bigint;
+begin
+  delete from sync.touched t
+  where t.xid = new.xid
+    and t.note = new.note;
+  if not found then
+    return null;  -- filed with an earlier note
+  end if;
+
+  -- Notes have their turns in the order of their numbers: what is below this one is filed.
+  if cardinality(new.entity_ids) <> 1
+    or exists (select from sync.touched t where t.xid = new.xid and t.note > new.note)
+  then
+    perform sync._file(new, wake);
+    return null;
+  end if;
+
+  -- What follows does for one row what sync._file() does for many: keep them alike.
+  case new.entity_type
+    when 'intention' then
+      select i.location_id = new.space_id, i.message_id
+      into is_there, touched_message_id
+      from public.intentions i
+      where i.id = touched_id;
+    when 'being' then
+      select b.location_id = new.space_id
+      into is_there
+      from public.beings b
+      where b.id = touched_id;
+  end case;
+  if is_there is not true then
+    select c.message_id
+    into touched_message_id
+    from sync.changes c
+    where c.entity_id = touched_id
+      and c.entity_type = new.entity_type
+      and c.space_id || '' = new.space_id
+      and c.deleted_at is null;
+    if not found then
+      return null;
+    end if;
+  end if;
+
+  insert into sync.spaces as s (space_id, version, xid)
+  values (new.space_id, 1, new.xid)
+  on conflict (space_id) do update
+  set version = s.version + (s.xid <> excluded.xid or age(s.xmin) > 0)::integer,
+      xid = excluded.xid
+  returning s.version into raised_version;
+
+  insert into sync.changes as c
+    (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
+  values (
+    new.space_id,
+    new.entity_type,
+    touched_id,
+    raised_version,
+    raised_version,
+    touched_message_id,
+    case when is_there is not true then clock_timestamp() end
+  )
+  on conflict on constraint changes_pkey do update
+  set version = excluded.version,
+      created_version = case when c.deleted_at is null then c.created_version else excluded.version end,
+      message_id = excluded.message_id,
+      deleted_at = excluded.deleted_at;
+
+  if wake then
+    perform pg_notify('spacefeed', raised_version || ' ' || new.space_id);
+  end if;
+  return null;
+end
+$$;
+comment on function sync._record() is 'At commit: has all rows filed that the transaction has touched.';

@@ -1,9 +1,8 @@
 -- Chapter 5: the triggers. What ties the functions of chapter 1 to the tables.
--- Triggers of one event fire in the order of their names: touch must come before record. An update is compared
--- byte by byte (*<>): what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader, while
--- an update that changes nothing raises nothing. Creating a trigger locks its table, so that one which is there
--- is left alone; a migration that changes one drops it first. A BEFORE trigger may not compare whole rows: they can
--- have generated columns, which are not computed yet.
+-- Touch sits on the tables, one trigger for each kind of statement; record sits on sync.touched, so that whatever
+-- touch notes is filed after it, also where set constraints all immediate makes the two of one statement. Creating
+-- a trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
+-- A BEFORE trigger may not compare whole rows: they can have generated columns, which are not computed yet.
 
 do $$
 declare
@@ -20,20 +19,18 @@ begin
          row(new.id, new.name, new.type, new.owner_id, new.location_id, new.metadata, new.properties, new.content)::record
        )
        execute function sync._stamp()',
-    'create trigger spacefeed_1_touch after insert or delete on public.beings
-       for each row
+    'create trigger spacefeed_touch_insert after insert on public.beings
+       referencing new table as touched_rows
+       for each statement
        execute function sync._touch(''being'')',
-    'create trigger spacefeed_1_touch_update after update on public.beings
-       for each row when (old operator(pg_catalog.*<>) new)
+    'create trigger spacefeed_touch_update after update on public.beings
+       referencing old table as old_rows new table as new_rows
+       for each statement
+       execute function sync._touch_update(''being'')',
+    'create trigger spacefeed_touch_delete after delete on public.beings
+       referencing old table as touched_rows
+       for each statement
        execute function sync._touch(''being'')',
-    'create constraint trigger spacefeed_2_record after insert or delete on public.beings
-       deferrable initially deferred
-       for each row
-       execute function sync._record()',
-    'create constraint trigger spacefeed_2_record_update after update on public.beings
-       deferrable initially deferred
-       for each row when (old operator(pg_catalog.*<>) new)
-       execute function sync._record()',
     'create trigger spacefeed_truncate after truncate on public.beings
        for each statement
        execute function sync._truncate(''being'')',
@@ -51,28 +48,23 @@ begin
          row(new.id, new.name, new.type, new.state, new.owner_id, new.location_id, new.content)::record
        )
        execute function sync._stamp()',
-    'create trigger spacefeed_1_touch after insert or delete on public.intentions
-       for each row
+    'create trigger spacefeed_touch_insert after insert on public.intentions
+       referencing new table as touched_rows
+       for each statement
        execute function sync._touch(''intention'')',
-    'create trigger spacefeed_1_touch_update after update on public.intentions
-       for each row when (old operator(pg_catalog.*<>) new)
+    'create trigger spacefeed_touch_update after update on public.intentions
+       referencing old table as old_rows new table as new_rows
+       for each statement
+       execute function sync._touch_update(''intention'')',
+    'create trigger spacefeed_touch_delete after delete on public.intentions
+       referencing old table as touched_rows
+       for each statement
        execute function sync._touch(''intention'')',
-    'create constraint trigger spacefeed_2_record after insert or delete on public.intentions
-       deferrable initially deferred
-       for each row
-       execute function sync._record()',
-    'create constraint trigger spacefeed_2_record_update after update on public.intentions
-       deferrable initially deferred
-       for each row when (old operator(pg_catalog.*<>) new)
-       execute function sync._record()',
     'create trigger spacefeed_truncate after truncate on public.intentions
        for each statement
        execute function sync._truncate(''intention'')',
 
-    'create trigger spacefeed_1_touch after insert on sync.truncated
-       for each row
-       execute function sync._touch(''truncate'')',
-    'create constraint trigger spacefeed_2_record after insert on sync.truncated
+    'create constraint trigger spacefeed_record after insert on sync.touched
        deferrable initially deferred
        for each row
        execute function sync._record()'
