@@ -8,6 +8,9 @@ import { useEmptyDatabases } from "../support/empty-database.js";
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
 const spacefeed = useCommand();
+const NAMES = ["0001_tables", "0002_notes"];
+const UP = `up: ${NAMES.join(", ")}\n`;
+const status = (word: string) => NAMES.map((name) => `${word}  ${name}\n`).join("");
 
 /** `spacefeed migrate <action>`: what it prints. */
 async function migrate(action: string, url: string): Promise<string> {
@@ -21,11 +24,11 @@ test("what `spacefeed sql` prints makes the same schema as `migrate up`, which t
   const { code, stdout } = await spacefeed(["sql"]).end;
   expect(code).toBe(0);
   await piped.client.query(stdout);
-  expect(await migrate("up", migrated.url)).toBe("up: 0001_tables\n");
+  expect(await migrate("up", migrated.url)).toBe(UP);
   const catalog = await catalogOf(migrated.client);
   expect(catalog.length).toBeGreaterThan(100);
   expect(await catalogOf(piped.client)).toEqual(catalog);
-  expect(await migrate("status", piped.url)).toBe("applied  0001_tables\n");
+  expect(await migrate("status", piped.url)).toBe(status("applied"));
   for (const { url, client } of [piped, migrated]) {
     expect(await migrate("up", url)).toBe("up: nothing to do\n");
     expect(await catalogOf(client)).toEqual(catalog);
@@ -43,12 +46,12 @@ test("`spacefeed sql` installs nothing where there is a schema already", async (
 
 test("down leaves nothing but the migrations table, and up works again", async () => {
   const { url, client } = await emptyDatabase();
-  expect(await migrate("status", url)).toBe("missing  0001_tables\n");
+  expect(await migrate("status", url)).toBe(status("missing"));
   await migrate("up", url);
   const catalog = await catalogOf(client);
   await client.query("insert into public.beings (id, type) values ('s', 'space')");
-  expect(await migrate("down", url)).toBe("down: 0001_tables\n");
-  expect(await migrate("status", url)).toBe("missing  0001_tables\n");
+  for (const name of NAMES.toReversed()) expect(await migrate("down", url)).toBe(`down: ${name}\n`);
+  expect(await migrate("status", url)).toBe(status("missing"));
   const { rows } = await client.query<{ name: string }>(`
     select relname as name from pg_class where relnamespace in ('sync'::regnamespace, 'public'::regnamespace)
       and relkind not in ('i', 'S')
@@ -56,7 +59,7 @@ test("down leaves nothing but the migrations table, and up works again", async (
     union all select typname from pg_type where typnamespace = 'sync'::regnamespace and typtype <> 'c' and typelem = 0`);
   expect(rows.map((row) => row.name)).toEqual(["migrations"]);
   expect(await migrate("down", url)).toBe("down: nothing to do\n");
-  expect(await migrate("up", url)).toBe("up: 0001_tables\n");
+  expect(await migrate("up", url)).toBe(UP);
   expect(await catalogOf(client)).toEqual(catalog);
 });
 
@@ -111,8 +114,10 @@ test("a `migrate up` that has nothing to do does not wait for who looks at sync.
 test("several `migrate up` at once on an empty database all succeed, and one of them does it", async () => {
   const { url, client } = await emptyDatabase();
   const done = await Promise.all([1, 2, 3].map(() => migrate("up", url)));
-  expect(done.sort()).toEqual(["up: 0001_tables\n", "up: nothing to do\n", "up: nothing to do\n"]);
-  expect((await client.query("select count(*)::int as n from sync.migrations")).rows).toEqual([{ n: 1 }]);
+  expect(done.sort()).toEqual([UP, "up: nothing to do\n", "up: nothing to do\n"]);
+  expect((await client.query("select count(*)::int as n from sync.migrations")).rows).toEqual([
+    { n: NAMES.length },
+  ]);
 });
 
 test("a migration that cannot work is one line with the reason, and changes nothing", async () => {
@@ -121,7 +126,7 @@ test("a migration that cannot work is one line with the reason, and changes noth
   const { code, stderr } = await spacefeed(["migrate"], { DATABASE_URL: url }).end;
   expect(code).toBe(1);
   expect(stderr).toMatch(/^spacefeed: .*"beings" already exists.*\n$/);
-  expect(await migrate("status", url)).toBe("missing  0001_tables\n");
+  expect(await migrate("status", url)).toBe(status("missing"));
   await client.query("drop table public.beings");
-  expect(await migrate("up", url)).toBe("up: 0001_tables\n");
+  expect(await migrate("up", url)).toBe(UP);
 });
