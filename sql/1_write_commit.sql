@@ -1,7 +1,7 @@
 -- Chapter 1, continued: the commit. The first note of a transaction to have its turn has all of its notes filed:
--- what the tables say now of the touched rows, the spaces raised in sorted order, the relays woken, and one row an
--- entity in sync.changes. The notes only say where to look. Most transactions touch one row: record files that by
--- itself, in statements of one row, and leaves the rest to file.
+-- what the tables say now of the touched rows, the spaces raised in sorted order, sleeping relays woken, and one row
+-- an entity in sync.changes. The notes only say where to look. Most transactions touch one row: record files that
+-- by itself, in statements of one row, and leaves the rest to file.
 
 create or replace function sync._look_up(
   entity_type text,
@@ -50,10 +50,7 @@ comment on function sync._look_up(text, text[], text[]) is
 a being, and null where it is not.';
 
 
-create or replace function sync._file(
-  first sync.touched,
-  wake boolean
-)
+create or replace function sync._file(first sync.touched)
 returns void
 language plpgsql
 security definer
@@ -120,7 +117,10 @@ begin
         floor = case when excluded.floor = 0 then s.floor
           else s.version + (s.xid <> excluded.xid or age(s.xmin) > 0)::integer end,
         xid = excluded.xid
-    returning s.space_id, s.version, case when wake then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
+    returning
+      s.space_id,
+      s.version,
+      case when (select sync._relay_sleeps()) then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
   )
   insert into sync.changes as c
     (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
@@ -142,9 +142,9 @@ begin
       deleted_at = excluded.deleted_at;
 end
 $$;
-comment on function sync._file(sync.touched, boolean) is
+comment on function sync._file(sync.touched) is
   'Files this note and the later ones of its transaction: locks the spaces of the touched rows, raises each version
-by one, wakes the relays with "<version> <space_id>" if wake, and files the rows in sync.changes.';
+by one, wakes sleeping relays with "<version> <space_id>", and files the rows in sync.changes.';
 
 
 create or replace function sync._record()
@@ -155,7 +155,6 @@ set search_path = ''
 set enable_seqscan = off  -- a plan that was made when the tables were small
 as $$
 declare
-  wake constant boolean := true;
   touched_id constant pg_catalog.text := new.entity_ids[1];
   is_there boolean;
   touched_message_id pg_catalog.text;
@@ -172,7 +171,7 @@ begin
   if cardinality(new.entity_ids) <> 1
     or exists (select from sync.touched t where t.xid = new.xid and t.note > new.note)
   then
-    perform sync._file(new, wake);
+    perform sync._file(new);
     return null;
   end if;
 
@@ -226,7 +225,7 @@ begin
       message_id = excluded.message_id,
       deleted_at = excluded.deleted_at;
 
-  if wake then
+  if sync._relay_sleeps() then
     perform pg_notify('spacefeed', raised_version || ' ' || new.space_id);
   end if;
   return null;

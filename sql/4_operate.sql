@@ -2,13 +2,17 @@
 --   status   one row for a first look          verify   proves that sync.changes and the tables agree
 --   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
 --                                                       after writes with the triggers switched off
--- Then the relays' sign of life, and the rights.
+-- Then the rights.
 
--- Created only where it is missing: replacing it would wait for whoever is reading it.
+-- Created only where it, or its last column, is missing: replacing it would wait for whoever is reading it.
 do $$
 begin
-  if to_regclass('sync.status') is null then
-    create view sync.status as
+  if not exists (
+    select
+    from pg_catalog.pg_attribute a
+    where a.attrelid = to_regclass('sync.status') and a.attname = 'relays_asleep'
+  ) then
+    create or replace view sync.status as
     select
       sync.epoch() as epoch,
       (select count(*) from sync.spaces) as spaces,
@@ -20,11 +24,15 @@ begin
       (select clock_timestamp() - min(a.xact_start)
        from pg_catalog.pg_stat_activity a
        where a.datname = current_database() and a.backend_xid is not null) as oldest_write,
-      pg_notification_queue_usage() as notify_queue_usage;
+      pg_notification_queue_usage() as notify_queue_usage,
+      (select count(*)
+       from sync.relays r
+       where r.asleep and r.seen_at > clock_timestamp() - interval '1 minute') as relays_asleep;
 
     comment on view sync.status is
       'One row: spaces and the versions given out, relays and how long ago the most silent one was seen, the age of
-the oldest open write, and how full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1).';
+the oldest open write, how full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1), and how many relays
+are asleep: writers notify while it is not 0.';
   end if;
 end
 $$;
@@ -187,32 +195,6 @@ $$;
 comment on function sync.reset() is
   'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11). For a copy of the
 data files that was started as it was, and for writes with the triggers switched off. Locks both tables.';
-
-
-create or replace function sync.relay_seen(relay_id text)
-returns void
-language sql
-security definer
-set search_path = ''
-as $$
-  delete from sync.relays r where r.seen_at < clock_timestamp() - interval '1 minute';
-  insert into sync.relays as r (relay_id)
-  values (relay_seen.relay_id)
-  on conflict on constraint relays_pkey do update
-  set seen_at = excluded.seen_at
-$$;
-comment on function sync.relay_seen(text) is 'A relay''s sign of life. Also removes the rows of relays that have been silent for a minute.';
-
-
-create or replace function sync.relay_gone(relay_id text)
-returns void
-language sql
-security definer
-set search_path = ''
-as $$
-  delete from sync.relays r where r.relay_id = relay_gone.relay_id
-$$;
-comment on function sync.relay_gone(text) is 'A relay''s farewell.';
 
 
 -- Last, when every function is there: they are nobody's but the owner's. What a relay that is not the owner needs

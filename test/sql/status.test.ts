@@ -20,25 +20,28 @@ test("sync.status has one row, also when there is nothing yet", async () => {
     changes: "0",
     tombstones: "0",
     relays: "0",
+    relays_asleep: "0",
     relay_lag: null,
     oldest_write: null,
   });
 });
 
-test("sync.status counts spaces, versions, changes, tombstones and relays, and sees an open write", async () => {
+test("sync.status counts spaces, versions, changes, tombstones, and relays and who of them sleeps, and sees an open write", async () => {
   await s.run(
     "insert into beings (id, location_id) values ('a', 'one'), ('b', 'two')",
     "delete from beings where id = 'a'",
     "select sync.relay_seen('r1')",
     "select sync.relay_seen('r2')",
     "select sync.relay_gone('r2')",
+    "select sync.relay_seen('r3', false)",
   );
   expect(await status()).toMatchObject({
     spaces: "2",
     versions: "3",
     changes: "2",
     tombstones: "1",
-    relays: "1",
+    relays: "2",
+    relays_asleep: "1",
     relay_lag: expect.anything(),
   });
   const writer = await Session.open(db);
