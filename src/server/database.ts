@@ -31,6 +31,16 @@ export interface Opening {
   since: number | null;
 }
 
+/** What a poll has found. */
+export interface Raised {
+  /** The snapshot to poll from next. */
+  seen: string;
+  /** The xid of the oldest transaction that was open. */
+  oldestOpen: bigint;
+  /** Null: any. */
+  spaceIds: string[] | null;
+}
+
 const TRIES = 5;
 
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
@@ -43,7 +53,7 @@ export class Database {
   readonly pool: pg.Pool;
   readonly #metrics: Metrics;
 
-  constructor(url: string, log: Logger, metrics: Metrics) {
+  constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {
     this.#metrics = metrics;
     this.pool = new pg.Pool({
       connectionString: url,
@@ -54,6 +64,7 @@ export class Database {
       query_timeout: 15_000,
       statement_timeout: 10_000,
       keepAlive: true,
+      ...settings,
     });
     // An idle connection that dies must not take the process along: the next query makes a new one.
     this.pool.on("error", ({ message }) => {
@@ -139,9 +150,34 @@ export class Database {
     return rows.map((row) => ({ ...row, since: Number(row.since) }));
   }
 
-  /** The relay's sign of life. */
-  async relaySeen(relayId: string): Promise<void> {
-    await this.query("relay_seen", "select sync.relay_seen($1)", [relayId]);
+  /**
+   * The relay's sign of life, and whether it sleeps from now on: whether writers have notified it until now, and a
+   * snapshot of before.
+   */
+  async relaySeen(relayId: string, asleep: boolean): Promise<{ wasAsleep: boolean; before: string }> {
+    const rows = await this.query<{ wasAsleep: boolean; before: string }>(
+      "relay_seen",
+      `select was_asleep as "wasAsleep", before from sync.relay_seen($1, $2)`,
+      [relayId, asleep],
+    );
+    return rows[0] as { wasAsleep: boolean; before: string };
+  }
+
+  /** A new xid: every transaction that had its own before has a lower one. */
+  async drawXid(): Promise<bigint> {
+    const rows = await this.query<{ xid: string }>("draw_xid", "select pg_current_xact_id() as xid", []);
+    return BigInt((rows[0] as { xid: string }).xid);
+  }
+
+  /** The spaces that were raised by what a snapshot does not show; without one, any. */
+  async raisedSince(seen: string | undefined): Promise<Raised> {
+    const rows = await this.query<{ seen: string; oldestOpen: string; spaceIds: string[] | null }>(
+      "raised_since",
+      `select now_seen as seen, oldest_open as "oldestOpen", space_ids as "spaceIds" from sync.raised_since($1)`,
+      [seen ?? null],
+    );
+    const row = rows[0] as { seen: string; oldestOpen: string; spaceIds: string[] | null };
+    return { ...row, oldestOpen: BigInt(row.oldestOpen) };
   }
 
   /** The relay's farewell. */

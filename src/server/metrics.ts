@@ -51,6 +51,21 @@ export class Metrics {
     help: "1 while the relay hears notifications, 0 while it reconnects.",
     registers: [this.registry],
   });
+  readonly awake = new Gauge({
+    name: "spacefeed_awake",
+    help: "1 while the relay polls and writers need not notify it, 0 while it relies on notifications.",
+    registers: [this.registry],
+  });
+  readonly polls = new Counter({
+    name: "spacefeed_polls_total",
+    help: "Polls for spaces that were raised.",
+    registers: [this.registry],
+  });
+  readonly sleepChanges = new Counter({
+    name: "spacefeed_sleep_changes_total",
+    help: "Changes of state between asleep and awake, those between them included.",
+    registers: [this.registry],
+  });
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });

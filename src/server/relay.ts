@@ -15,10 +15,10 @@ import { Listener } from "./listener.js";
 import { Metrics } from "./metrics.js";
 import { migrateOrLeave } from "./migrate.js";
 import { StateFeeds } from "./state-feed.js";
+import { WATCH_CONNECTION, Watch } from "./watch.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
-const SIGN_OF_LIFE_MS = 10_000;
 const SNAPSHOT_LIMIT = 100;
 
 /** A relay that runs. */
@@ -64,29 +64,36 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
 
     const { catchUpLimit, heartbeatMs } = config;
     const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
+    const listenUrl = config.listenDatabaseUrl ?? databaseUrl;
     const listener = new Listener({
-      url: config.listenDatabaseUrl ?? databaseUrl,
+      url: listenUrl,
       log,
       onWake: (spaceId) => {
         metrics.wakeUps.inc();
         hub.wake(spaceId);
+        watch.heard();
       },
       onListening: () => hub.wakeAll(),
     });
+    const watch = new Watch({
+      database: new Database(listenUrl, log, metrics, WATCH_CONNECTION),
+      relayId: randomUUID(),
+      metrics,
+      log,
+      onWake: (spaceId) => hub.wake(spaceId),
+      onWakeAll: () => hub.wakeAll(),
+    });
     await listener.start();
     open.push(() => listener.close());
+    open.push(() => watch.close());
+    await watch.start();
 
-    const relayId = randomUUID();
-    const signOfLife = () => database.relaySeen(relayId).catch(() => {}); // the database is away: nothing to tell it
-    await signOfLife();
     const timers = [
       setInterval(() => hub.heartbeat(), heartbeatMs),
       setInterval(() => hub.wakeAll(), BACKSTOP_MS),
-      setInterval(signOfLife, SIGN_OF_LIFE_MS),
     ];
     open.push(async () => {
       for (const timer of timers) clearInterval(timer);
-      await database.relayGone(relayId).catch(() => {});
     });
 
     const feeds = new StateFeeds(hub, database, log);

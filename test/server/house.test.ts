@@ -91,8 +91,7 @@ test("authorisation is decided in SQL only: no source calls sync.authorize, and 
 test("every promise of the design is held by a test that cites it", () => {
   const tests = filesIn("test").filter((file) => file.endsWith(".test.ts"));
   const cited = new Set(tests.flatMap((file) => read(file).match(/\bP(1[0-2]|[1-9])(?=[:, ])/g) ?? []));
-  const slow = ["P12"]; // sleep and wake come with an issue of their own
   const all = Array.from({ length: 12 }, (_, n) => `P${n + 1}`);
-  expect(all.filter((promise) => !cited.has(promise) && !slow.includes(promise))).toEqual([]);
+  expect(all.filter((promise) => !cited.has(promise))).toEqual([]);
   expect(tests.map((file) => basename(file)).length).toBeGreaterThan(10);
 });
