@@ -1,0 +1,76 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { Chance } from "../support/chance.js";
+import { useDatabase } from "../support/database.js";
+import { Session } from "../support/session.js";
+import { type Ledger, StressedRelay, write } from "../support/sleep-stress.js";
+
+// `npm run stress -- --minutes 10 --seed 7` runs it for longer.
+const SECONDS = Number(process.env.STRESS_MINUTES ?? 1 / 3) * 60;
+const SEED = Number(process.env.STRESS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const WRITERS = 6;
+/** So many that a lost wake-up is seldom mended by the next one of the same space. */
+const SPACES = 1_000;
+/** What takes longer is lost: only the next commit in the same space has mended it. */
+const LOST_MS = 5_000;
+
+const db = useDatabase();
+
+test(`P12: relays that change state all the time miss no version of any writer (seed ${SEED})`, {
+  timeout: SECONDS * 1_000 + 60_000,
+}, async () => {
+  const chance = new Chance(SEED);
+  const spaces = Array.from({ length: SPACES }, (_, n) => `space-${n}`);
+  const admin = await Session.open(db, "admin");
+  await admin.query("insert into beings (id, type) select unnest($1::text[]), 'space'", [spaces]);
+  const restless = { busy: { notifications: 2, withinMs: 50 }, quietMs: 10, signOfLifeMs: 200 };
+  const calmer = { busy: { notifications: 10, withinMs: 100 }, quietMs: 60, signOfLifeMs: 1_000 };
+  const relays = [new StressedRelay(db, restless), new StressedRelay(db, calmer)];
+  const ledger: Ledger = { committed: new Map(), undone: new Set(), refused: 0 };
+  try {
+    for (const relay of relays) await relay.start(spaces);
+    const end = performance.now() + SECONDS * 1_000;
+    const isOver = () => performance.now() > end;
+    const writers = Array.from({ length: WRITERS }, async (_, n) =>
+      write(await Session.open(db, `writer ${n}`), chance.fork(), spaces, ledger, isOver),
+    );
+    const progress = setInterval(() => void tell("so far", relays, ledger), 5_000);
+    await Promise.all(writers).finally(() => clearInterval(progress));
+
+    const missing = () =>
+      [...ledger.committed.keys()].filter((id) => relays.some(({ seen }) => !seen.has(id)));
+    for (const start = performance.now(); missing().length > 0 && performance.now() - start < LOST_MS; ) {
+      await pause(50);
+    }
+    await tell(`seed ${SEED}`, relays, ledger);
+    expect(missing()).toEqual([]);
+    for (const { seen, mostInFlight, ...relay } of relays) {
+      expect([...ledger.committed].filter(([id, at]) => (seen.get(id) as number) - at > LOST_MS)).toEqual([]);
+      expect([...ledger.undone].filter((id) => seen.has(id))).toEqual([]);
+      expect(mostInFlight, "one query at a time").toBe(1);
+      expect((await relay.watch.metrics.sleepChanges.get()).values[0]?.value).toBeGreaterThan(SECONDS);
+    }
+  } finally {
+    for (const relay of relays) await relay.close();
+  }
+});
+
+async function tell(when: string, relays: StressedRelay[], ledger: Ledger): Promise<void> {
+  const delays: number[] = [];
+  for (const { seen } of relays) {
+    for (const [id, at] of ledger.committed) {
+      const arrived = seen.get(id);
+      if (arrived !== undefined) delays.push(Math.max(0, arrived - at));
+    }
+  }
+  delays.sort((a, b) => a - b);
+  const sum = async (metric: "polls" | "sleepChanges" | "wakeUps") =>
+    (await Promise.all(relays.map((relay) => relay.count(metric)))).reduce((a, b) => a + b, 0);
+  const at = (part: number) => (delays[Math.ceil(delays.length * part) - 1] ?? 0).toFixed(1);
+  const expected = ledger.committed.size * relays.length;
+  process.stdout.write(
+    `sleep and wake, ${when}: ${ledger.committed.size} messages, ${delays.length} of ${expected} seen, ` +
+      `delay p50 ${at(0.5)} p99 ${at(0.99)} max ${at(1)} ms, ${await sum("sleepChanges")} changes of state, ` +
+      `${await sum("polls")} polls, ${await sum("wakeUps")} notifications, ${ledger.refused} refused (40001)\n`,
+  );
+}

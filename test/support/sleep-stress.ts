@@ -1,0 +1,138 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type pg from "pg";
+import { pino } from "pino";
+import { parseCursor } from "../../src/server/cursor.js";
+import { Database } from "../../src/server/database.js";
+import { Hub } from "../../src/server/hub.js";
+import type { WatchOptions } from "../../src/server/watch.js";
+import type { Chance } from "./chance.js";
+import type { TestDatabase } from "./database.js";
+import type { Session } from "./session.js";
+import { TestWatch } from "./watch.js";
+
+/** A hub that reads every space, fed by a watch alone: without the backstop, a lost wake-up stays lost. */
+export class StressedRelay {
+  /** When a message was delivered here, by its ID. */
+  readonly seen = new Map<string, number>();
+  readonly watch: TestWatch;
+  readonly #database: Database;
+  readonly #hub: Hub;
+  /** The most queries of the watch that were ever under way at once. */
+  mostInFlight = 0;
+  #inFlight = 0;
+
+  constructor(db: TestDatabase, options: Partial<WatchOptions>) {
+    const log = pino({ level: process.env.TEST_LOG ?? "silent" });
+    this.watch = new TestWatch(db, {
+      ...options,
+      onWake: (spaceId) => this.#hub.wake(spaceId),
+      onWakeAll: () => this.#hub.wakeAll(),
+    });
+    const { metrics, database: polled } = this.watch;
+    this.#database = new Database(db.url, log, metrics);
+    this.#hub = new Hub({
+      database: this.#database,
+      metrics,
+      log,
+      catchUpLimit: 100_000, // never a snapshot, in which no message is told from another
+      snapshotLimit: 1,
+      heartbeatMs: 1_000_000,
+    });
+    const query = polled.query.bind(polled);
+    polled.query = <Row extends pg.QueryResultRow>(...of: Parameters<typeof query>) => {
+      this.mostInFlight = Math.max(this.mostInFlight, ++this.#inFlight);
+      return query<Row>(...of).finally(() => this.#inFlight--);
+    };
+  }
+
+  async start(spaceIds: string[]): Promise<void> {
+    for (const spaceId of spaceIds) {
+      const cursor = parseCursor((await this.#database.currentCursor(spaceId)) as string);
+      this.#hub.join(spaceId, cursor, {
+        deliver: ({ events }) => {
+          const now = performance.now();
+          for (const event of events ?? [])
+            this.seen.set((JSON.parse(event) as { data: { id: string } }).data.id, now);
+        },
+        heartbeat: () => {},
+        end: () => {},
+      });
+    }
+    await this.watch.start();
+  }
+
+  async count(metric: "polls" | "sleepChanges" | "wakeUps"): Promise<number> {
+    return (await this.watch.metrics[metric].get()).values[0]?.value ?? 0;
+  }
+
+  async close(): Promise<void> {
+    await this.watch.close();
+    this.#hub.close();
+    await this.#database.close();
+  }
+}
+
+/** What the writers have done: when each message was committed, by its ID, and what was rolled back. */
+export interface Ledger {
+  committed: Map<string, number>;
+  undone: Set<string>;
+  refused: number;
+}
+
+let ids = 0;
+
+/** One session that writes in every way until it is told to stop, with pauses that let the relays fall asleep. */
+export async function write(
+  session: Session,
+  chance: Chance,
+  spaces: string[],
+  ledger: Ledger,
+  until: () => boolean,
+) {
+  while (!until()) {
+    const messages: string[] = [];
+    const insert = async (into = messages) => {
+      const id = `m${++ids}`;
+      into.push(id);
+      const spaceId = chance.is(0.1) ? spaces[0] : chance.of(spaces);
+      await session.query("insert into intentions (id, location_id) values ($1, $2)", [id, spaceId]);
+    };
+    try {
+      await transaction(session, chance, insert, ledger.undone);
+      const now = performance.now();
+      for (const id of messages) ledger.committed.set(id, now);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "40001") throw error;
+      await session.run("rollback");
+      for (const id of messages) ledger.undone.add(id);
+      ledger.refused++;
+    }
+    if (chance.is(0.15)) await pause(chance.below(200));
+  }
+}
+
+async function transaction(
+  session: Session,
+  chance: Chance,
+  insert: (into?: string[]) => Promise<void>,
+  undone: Set<string>,
+): Promise<void> {
+  if (chance.is(0.5)) return insert();
+  const level = chance.of(["read committed", "read committed", "repeatable read", "serializable"]);
+  await session.run(`begin isolation level ${level}`);
+  if (level !== "read committed") await session.run("select 1"); // its snapshot, long before its xid
+  if (chance.is(0.1)) await pause(chance.below(300));
+  await insert();
+  if (chance.is(0.2)) {
+    const lost: string[] = [];
+    await session.run("savepoint s");
+    await insert(lost);
+    await session.run(chance.is(0.5) ? "set constraints all immediate" : "select 1", "rollback to s");
+    for (const id of lost) undone.add(id);
+  }
+  // Filed now, with what is read now of who sleeps, and committed later.
+  if (chance.is(0.3)) await session.run("set constraints all immediate");
+  if (chance.is(0.1)) await pause(chance.below(1_000));
+  for (let more = chance.below(4); more > 0; more--) await insert();
+  await session.run("commit");
+}
