@@ -49,3 +49,43 @@ $$;
 comment on function sync.demand(jsonb, text, text, jsonb) is
   'True, or the error insufficient_privilege where sync.authorize() does not say true: a statement of the relay
 that asks for it does all or nothing.';
+
+
+create or replace function sync.open(
+  claims jsonb[],
+  space_ids text[],
+  sinces text[]
+)
+returns table (
+  cursor text,
+  since bigint,
+  refusal text,
+  reason text
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  for n in 1 .. cardinality(space_ids) loop
+    cursor := null;
+    since := null;
+    refusal := null;
+    reason := null;
+    begin
+      perform sync.demand(claims[n], 'read', space_ids[n], null);
+      cursor := sync.current_cursor(space_ids[n]);
+      since := sync.resolve_cursor(space_ids[n], sinces[n]);
+    exception when others then
+      -- One newcomer's fault, or its policy's, is not the others'.
+      refusal := sqlstate;
+      reason := sqlerrm;
+    end;
+    return next;
+  end loop;
+end
+$$;
+comment on function sync.open(jsonb[], text[], text[]) is
+  'Lets many newcomers in at once, a row each, in their order: the cursor of the space (null: there is none), and
+the version that since stands for (null: only a snapshot will do). Or else the SQLSTATE of the refusal, and its reason.';

@@ -16,17 +16,22 @@ const AWAY = /^(08|53|55P03|57|58)/;
 /** Turns whatever a query threw into the one error class. Losing the database is `unavailable`, not a fault. */
 export function toSpacefeedError(error: unknown): SpacefeedError {
   if (error instanceof SpacefeedError) return error;
-  if (error instanceof pg.DatabaseError && error.code) {
-    const { code: state } = error;
-    const refusal = REFUSALS.find((candidate) => candidate.states.test(state));
-    if (refusal) return new SpacefeedError(refusal.code, error.message, { cause: error });
-    if (!AWAY.test(state)) {
-      return new SpacefeedError("internal", "the database refused a query; the log has the reason", {
-        cause: error,
-      });
-    }
-  }
-  return new SpacefeedError("unavailable", "the database is away; try again in a moment", { cause: error });
+  if (error instanceof pg.DatabaseError && error.code) return refusalError(error.code, error.message, error);
+  return away(error);
+}
+
+/** What a SQLSTATE and its message mean. `cause`, where there is one, is for the log. */
+export function refusalError(state: string, message: string, cause?: unknown): SpacefeedError {
+  const refusal = REFUSALS.find((candidate) => candidate.states.test(state));
+  if (refusal) return new SpacefeedError(refusal.code, message, { cause });
+  if (AWAY.test(state)) return away(cause ?? message);
+  return new SpacefeedError("internal", "the database refused a query; the log has the reason", {
+    cause: cause ?? `${state}: ${message}`,
+  });
+}
+
+function away(cause: unknown): SpacefeedError {
+  return new SpacefeedError("unavailable", "the database is away; try again in a moment", { cause });
 }
 
 /** Whether the same statement may well work at once: a serialization failure or a deadlock. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
-import { isWorthRetrying, toSpacefeedError } from "./database-error.js";
+import type { SpacefeedError } from "../protocol/errors.js";
+import { isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
 import type { Metrics } from "./metrics.js";
 
 /** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
@@ -21,6 +22,13 @@ export interface Changes {
   cursor: string;
   /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
   events: string[] | null;
+}
+
+/** What a newcomer asks: may these claims read the space, and where in it is `since`? */
+export interface OpeningQuestion {
+  claims: unknown;
+  spaceId: string;
+  since: string | null;
 }
 
 /** What a newcomer gets to know about a space: its cursor, and the version that its `since` stands for. */
@@ -108,17 +116,23 @@ export class Database {
     return rows[0]?.cursor ?? null;
   }
 
-  /** Whether these claims may read the space, what its cursor is, and where `since` is. */
-  async open(claims: unknown, spaceId: string, since: string | null): Promise<Opening> {
-    const rows = await this.query<{ cursor: string | null; since: string | null }>(
-      "open",
-      `select sync.current_cursor($1) as cursor, sync.resolve_cursor($1, $2) as since
-       from sync.demand($3, 'read', $1, null)`,
-      [spaceId, since, claimsJson(claims)],
+  /** Lets many newcomers in at once: the answers are in the order of the questions. */
+  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | SpacefeedError)[]> {
+    const rows = await this.query<{
+      cursor: string | null;
+      since: string | null;
+      refusal: string | null;
+      reason: string;
+    }>("open", "select cursor, since, refusal, reason from sync.open($1, $2, $3)", [
+      questions.map(({ claims }) => claimsJson(claims)),
+      questions.map(({ spaceId }) => spaceId),
+      questions.map(({ since }) => since),
+    ]);
+    return rows.map(({ cursor, since, refusal, reason }) =>
+      refusal === null
+        ? { cursor, since: since === null ? null : Number(since) }
+        : refusalError(refusal, reason),
     );
-    const row = rows[0];
-    const at = row?.since ?? null;
-    return { cursor: row?.cursor ?? null, since: at === null ? null : Number(at) };
   }
 
   /** A space with its newest `limit` messages; null when there is no such space. */

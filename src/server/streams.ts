@@ -6,6 +6,7 @@ import { LIMITS, streamQuery, syncQuery } from "../protocol/messages.js";
 import { Connection, STREAM_HEADERS } from "./connection.js";
 import { type Cursor, parseCursor } from "./cursor.js";
 import type { Database, Opening } from "./database.js";
+import { Door } from "./door.js";
 import type { Hub } from "./hub.js";
 import type { Metrics } from "./metrics.js";
 import { NOBODY, readQuery, unknownSpace } from "./request.js";
@@ -17,6 +18,7 @@ type Env = { Bindings: HttpBindings };
 /** `GET /api/stream` (events) and `GET /api/sync` (complete state). */
 export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, metrics: Metrics): Hono<Env> {
   const app = new Hono<Env>();
+  const door = new Door(database);
 
   app.get("/api/stream", async (context) => {
     const { spaceId, since } = readQuery(context, streamQuery);
@@ -79,12 +81,12 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
   async function open(spaceId: string, lastEventId: string | undefined, since: string | undefined) {
     let opening: Opening;
     try {
-      opening = await database.open(NOBODY, spaceId, lastEventId || since || null);
+      opening = await door.open(NOBODY, spaceId, lastEventId || since || null);
     } catch (error) {
       // An EventSource cannot mend its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
       const isForeign = lastEventId && error instanceof SpacefeedError && error.code === "invalid";
       if (!isForeign) throw error;
-      opening = await database.open(NOBODY, spaceId, null);
+      opening = await door.open(NOBODY, spaceId, null);
     }
     const { cursor } = opening;
     if (cursor === null) throw unknownSpace(spaceId);
