@@ -1,4 +1,6 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { SpacefeedError } from "../protocol/errors.js";
 import { encodeRetry } from "../protocol/sse.js";
 import type { Metrics } from "./metrics.js";
 
@@ -8,89 +10,96 @@ const BACKLOG_LIMIT = 256 * 1024;
 const STUCK_MS = 30_000;
 const RETRY_MS = 1_000;
 
-/** One open SSE response, written as Buffers that other connections share. */
+/**
+ * One open SSE response, written as Buffers that other connections share. Only its head goes through Node's HTTP:
+ * the body has no length and no chunks, it goes to the socket as it is and ends with it. Nothing here may hold on to
+ * the request, the response or what Hono made of them: there are many connections, and most of them are idle.
+ */
 export class Connection {
-  readonly #response: ServerResponse;
+  readonly #socket: Socket;
   readonly #metrics: Metrics;
-  readonly #leaving: (() => void)[] = [];
-  #watch: NodeJS.Timeout | undefined;
+  #isWatched = false;
 
+  /** Throws `invalid` where another answer is still due on the same connection. */
   constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
-    this.#response = response;
+    const { socket } = response;
+    if (!socket)
+      throw new SpacefeedError("invalid", "ask for a stream on a connection that waits for nothing else");
+    this.#socket = socket;
     this.#metrics = metrics;
     // What the middleware has set (CORS) would be lost: this response does not go through Hono.
     for (const [name, value] of headers) response.setHeader(name, value);
-    response.writeHead(200, STREAM_HEADERS);
-    response.socket?.setNoDelay(true);
+    response.removeHeader("Transfer-Encoding"); // and leave it away
+    socket.setNoDelay(true);
+    // The head and all that is there for a newcomer leave in one write.
+    socket.cork();
+    process.nextTick(uncork, socket);
+    response.writeHead(200, STREAM_HEADERS).flushHeaders();
+    response.on("timeout", ignore); // or Node ends the connection by itself
+    deafen(socket);
     metrics.clients.inc({ endpoint });
-    response.once("close", () => {
-      for (const leave of this.#leaving) leave();
-    });
     // Also for who has left before this began.
-    this.onClose(() => {
-      clearInterval(this.#watch);
-      metrics.clients.dec({ endpoint });
-    });
-    response.on("error", () => {}); // the reader went away; "close" follows
+    this.onClose(() => metrics.clients.dec({ endpoint }));
     // Spread, so that the readers of a relay that stopped do not all come back at once.
     this.#write(encodeRetry(RETRY_MS + Math.round(Math.random() * RETRY_MS)));
   }
 
   /** Runs when the reader is gone; at once when it is gone already. */
   onClose(leave: () => void): void {
-    if (this.#response.closed) leave();
-    else this.#leaving.push(leave);
+    if (this.#socket.closed) leave();
+    else this.#socket.on("close", leave);
   }
 
   /** True while more waits for the reader than its socket takes. */
   get isFull(): boolean {
-    return this.#response.writableNeedDrain;
+    return this.#socket.writableNeedDrain;
   }
 
   /** True while so much waits that nothing may be added. Then it is full too, and will drain or be cut off. */
   get isBehind(): boolean {
-    return this.#response.writableLength > BACKLOG_LIMIT;
+    return this.#socket.writableLength > BACKLOG_LIMIT;
   }
 
   /** Runs once when a full connection has taken all that waits; never, when it is cut off first. */
   onceDrained(callback: () => void): void {
-    this.#response.once("drain", callback);
+    this.#socket.once("drain", callback);
   }
 
   write(frame: Buffer): void {
-    this.#metrics.events.inc();
+    this.#metrics.sent.frames++;
     this.#write(frame);
   }
 
   /** A reader with something to read needs no heartbeat. */
   heartbeat(frame: Buffer): void {
-    if (!this.isFull) this.#write(frame);
+    if (this.#socket.writableLength === 0 || this.#socket.writableCorked > 0) this.#write(frame);
+    else this.#watch();
   }
 
   end(): void {
-    this.#response.end();
+    this.#socket.end();
   }
 
   #write(frame: Buffer): void {
-    if (this.#response.writableEnded || this.#response.destroyed) return;
-    this.#metrics.bytes.inc(frame.length);
-    if (!this.#response.write(frame)) this.#watchDrain();
+    const socket = this.#socket;
+    if (socket.writableEnded) return;
+    this.#metrics.sent.bytes += frame.length;
+    if (!socket.write(frame) && socket.writableLength > 0) this.#watch();
   }
 
-  /** Slow is not stuck: as long as the backlog shrinks, it may take its time. */
-  #watchDrain(): void {
-    if (this.#watch) return;
-    let backlog = this.#response.writableLength;
-    this.#watch = setInterval(() => {
-      if (this.#response.writableLength >= backlog) {
+  /** Slow is not stuck: the socket's timeout begins again whenever some of what waits is taken. */
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    const socket = this.#socket;
+    socket.setTimeout(STUCK_MS, () => {
+      this.#isWatched = false;
+      if (socket.writableLength === 0) {
+        socket.setTimeout(0);
+      } else {
         this.#metrics.cutOff.inc();
-        this.#response.destroy();
+        socket.destroy();
       }
-      backlog = this.#response.writableLength;
-    }, STUCK_MS);
-    this.#response.once("drain", () => {
-      clearInterval(this.#watch);
-      this.#watch = undefined;
     });
   }
 }
@@ -99,4 +108,19 @@ export const STREAM_HEADERS = {
   "Content-Type": "text/event-stream; charset=utf-8",
   "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no",
+  Connection: "close",
 };
+
+function uncork(socket: Socket): void {
+  socket.uncork();
+}
+
+/** What a client sends after its request is no request: nothing would ever answer it, so nothing may be kept of it. */
+function deafen(socket: Socket): void {
+  socket.on("data", ignore);
+  for (const listener of socket.listeners("data")) {
+    if (listener !== ignore) socket.off("data", listener as () => void);
+  }
+}
+
+function ignore(): void {}

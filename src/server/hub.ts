@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { SpacefeedError } from "../protocol/errors.js";
 import { encodeGroup, encodeHeartbeat } from "../protocol/sse.js";
 import { type Cursor, parseCursor } from "./cursor.js";
 import type { Changes, Database } from "./database.js";
 import type { Metrics } from "./metrics.js";
-import { place, type Room, readers, type Subscriber } from "./room.js";
+import { Pump } from "./pump.js";
+import { Memory, Recent } from "./recent.js";
+import { Room, type Subscriber } from "./room.js";
 import { spaceSyncEvent } from "./snapshot-json.js";
 
 export interface HubOptions {
@@ -22,8 +23,9 @@ export interface HubOptions {
 
 const RETRY_MS = 250;
 const SNAPSHOTS_AT_ONCE = 4;
-const SPACES_AT_ONCE = 1_000;
 const VERSIONS_AT_ONCE = 16;
+/** A room without readers is kept up to date for so long: who was cut off comes back to it. */
+const LINGER_MS = 15_000;
 
 /**
  * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: a wake-up marks a
@@ -33,55 +35,89 @@ const VERSIONS_AT_ONCE = 16;
 export class Hub {
   readonly #options: HubOptions;
   readonly #rooms = new Map<string, Room>();
-  readonly #dirty = new Set<string>();
+  readonly #memory = new Memory();
+  readonly #pump: Pump;
+  readonly #firstBeat: Buffer;
   readonly #closing = new AbortController();
   readonly #snapshotQueue: Room[] = [];
   #snapshotsRunning = 0;
-  #pumping = false;
   /** The incarnation of the data that the versions in the rooms belong to (P11). */
   #epoch: string | undefined;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#firstBeat = encodeHeartbeat(null, options.heartbeatMs);
+    this.#pump = new Pump({
+      ...options,
+      versionsOf: (spaceId) => this.#versionsOf(spaceId),
+      epoch: () => this.#epoch,
+      apply: (answers, askedIn) => {
+        for (const changes of answers) {
+          if (this.#isOutdated(askedIn, changes.cursor)) this.wake(changes.spaceId);
+          else this.#apply(changes);
+        }
+      },
+    });
   }
 
   /**
-   * Adds a reader that has the space up to `cursor`, or needs a snapshot (null). It gets what it lacks, and
-   * then each change. Returns what removes it.
+   * Adds a reader that has the space up to version `since`, or needs a snapshot (null), to a space that is at `now`.
+   * It gets what it lacks, from memory where that has it, and then each change, until it leaves.
    */
-  join(spaceId: string, cursor: Cursor | null, subscriber: Subscriber): () => void {
+  join(spaceId: string, now: Cursor, since: number | null, subscriber: Subscriber): void {
     if (this.#closing.signal.aborted) {
       subscriber.end();
-      return () => {};
+      return;
     }
     let room = this.#rooms.get(spaceId);
     if (!room) {
-      room = { spaceId, at: new Map(), waiting: new Map(), snapshotting: false };
+      room = new Room(spaceId, new Recent(this.#memory, this.#options.catchUpLimit));
       this.#rooms.set(spaceId, room);
     }
     // At once, so that the reader knows how often they come.
-    subscriber.heartbeat(encodeHeartbeat(null, this.#options.heartbeatMs));
-    if (cursor) this.#epoch ??= cursor.epoch;
-    if (cursor && cursor.epoch === this.#epoch) {
-      place(room, cursor.version, new Set([subscriber]));
-      this.wake(spaceId);
-    } else {
+    subscriber.heartbeat(this.#firstBeat);
+    this.#epoch ??= now.epoch;
+    if (now.epoch !== this.#epoch) {
       room.waiting.set(subscriber, 0);
       this.#requestSnapshot(room);
+      return;
     }
-    return () => this.#leave(room, subscriber);
+    const { recent } = room;
+    const isStale = recent.head === undefined || recent.head < now.version;
+    const frame = since !== null ? recent.since(since) : isStale ? undefined : recent.snapshot;
+    if (frame) {
+      const version = recent.head as number;
+      room.add(version, subscriber);
+      this.#options.metrics.fromMemory.inc();
+      subscriber.deliver({ frame, reached: { epoch: now.epoch, version }, events: null });
+    } else if (since === null) {
+      room.waiting.set(subscriber, now.version);
+      this.#requestSnapshot(room);
+    } else {
+      room.add(since, subscriber);
+    }
+    if (isStale || (!frame && since !== recent.head)) this.#pump.wake(spaceId);
+  }
+
+  leave(spaceId: string, subscriber: Subscriber): void {
+    this.#rooms.get(spaceId)?.leave(subscriber);
   }
 
   /** Something was committed in this space. */
   wake(spaceId: string): void {
-    if (!this.#rooms.has(spaceId)) return;
-    this.#dirty.add(spaceId);
-    if (!this.#pumping) void this.#pump();
+    if (this.#rooms.has(spaceId)) this.#pump.wake(spaceId);
   }
 
   /** Anything may have been committed anywhere: notifications were lost, or it is time to look. */
   wakeAll(): void {
-    for (const spaceId of this.#rooms.keys()) this.wake(spaceId);
+    for (const [spaceId, room] of this.#rooms) {
+      if (room.isEmpty && Date.now() - room.emptyAt > LINGER_MS) {
+        this.#rooms.delete(spaceId);
+        room.recent.forget();
+      } else {
+        this.#pump.wake(spaceId);
+      }
+    }
   }
 
   /** Sends a heartbeat to every reader, one Buffer for all who stand at the same version. */
@@ -105,84 +141,37 @@ export class Hub {
   /** Ends every reader. */
   close(): void {
     this.#closing.abort();
+    this.#pump.close();
     for (const room of this.#rooms.values()) {
-      for (const subscriber of readers(room)) subscriber.end();
+      for (const subscriber of room.readers()) subscriber.end();
     }
     this.#rooms.clear();
-    this.#dirty.clear();
-  }
-
-  async #pump(): Promise<void> {
-    this.#pumping = true;
-    // One turn of the event loop: what is committed together, or joins together, shares the query.
-    await new Promise(setImmediate);
-    while (this.#dirty.size > 0 && !this.#closing.signal.aborted) {
-      const spaceIds: string[] = [];
-      const versions: number[] = [];
-      for (const spaceId of this.#dirty) {
-        this.#dirty.delete(spaceId);
-        const room = this.#rooms.get(spaceId);
-        for (const version of room ? this.#versionsOf(room) : []) {
-          spaceIds.push(spaceId);
-          versions.push(version);
-        }
-        if (spaceIds.length >= SPACES_AT_ONCE) break;
-      }
-      if (spaceIds.length === 0) continue;
-      const epoch = this.#epoch;
-      try {
-        const answers = await this.#ask(spaceIds, versions);
-        for (const changes of answers) {
-          if (this.#isOutdated(epoch, changes.cursor)) this.wake(changes.spaceId);
-          else this.#apply(changes);
-        }
-      } catch (error) {
-        this.#options.log.warn({ err: error }, "catch-up did not work; trying again");
-        for (const spaceId of spaceIds) this.#dirty.add(spaceId);
-        await this.#pause();
-      }
-    }
-    this.#pumping = false;
-  }
-
-  /** Throws only when the database is away. A space of which the query fails does not hold up the others. */
-  async #ask(spaceIds: string[], versions: number[]): Promise<Changes[]> {
-    const { database, catchUpLimit, metrics, log } = this.#options;
-    try {
-      const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
-      metrics.catchUps.inc(answers.length);
-      return answers;
-    } catch (error) {
-      if (error instanceof SpacefeedError && error.code === "unavailable") throw error;
-      if (spaceIds.length === 1) {
-        log.error({ err: error, spaceId: spaceIds[0] }, "this space cannot be caught up for now");
-        return [];
-      }
-      const answers: Changes[] = [];
-      for (const [index, spaceId] of spaceIds.entries()) {
-        answers.push(...(await this.#ask([spaceId], [versions[index] as number])));
-      }
-      return answers;
-    }
   }
 
   #apply(changes: Changes): void {
-    const reached = parseCursor(changes.cursor);
+    const { since, cursor, events } = changes;
+    const reached = parseCursor(cursor);
     this.#enter(reached.epoch);
     const room = this.#rooms.get(changes.spaceId);
-    const subscribers = room?.at.get(changes.since);
-    if (!room || !subscribers) return; // they have left, or wait for a snapshot of the new epoch
-    if (changes.events === null) {
-      room.at.delete(changes.since);
-      for (const subscriber of subscribers) room.waiting.set(subscriber, changes.since);
+    if (!room) return;
+    if (events === null) {
+      if (since === room.recent.head) room.recent.restart(reached.version);
+      room.putOff(since, since);
       this.#requestSnapshot(room);
-    } else if (changes.events.length > 0) {
-      const { cursor, events } = changes;
-      const delivery = { frame: encodeGroup(events, cursor), reached, events };
-      room.at.delete(changes.since);
-      place(room, reached.version, subscribers);
-      for (const subscriber of subscribers) subscriber.deliver(delivery);
+      return;
     }
+    if (events.length === 0) {
+      room.recent.head ??= reached.version;
+      return;
+    }
+    const frame = encodeGroup(events, cursor);
+    room.recent.add(since, reached.version, frame, events.length);
+    const subscribers = room.at.get(since);
+    if (!subscribers) return; // they have left, or wait for a snapshot of the new epoch
+    room.at.delete(since);
+    room.place(reached.version, subscribers);
+    const delivery = { frame, reached, events };
+    for (const subscriber of subscribers) subscriber.deliver(delivery);
   }
 
   /** Versions of another epoch mean nothing here: their readers wait for a snapshot (P11). */
@@ -196,22 +185,24 @@ export class Hub {
     }
     this.#epoch = epoch;
     for (const room of this.#rooms.values()) {
-      for (const subscribers of room.at.values()) {
-        for (const subscriber of subscribers) room.waiting.set(subscriber, 0);
-      }
-      room.at.clear();
+      room.recent.restart(undefined);
+      for (const version of [...room.at.keys()]) room.putOff(version, 0);
       this.#requestSnapshot(room);
     }
   }
 
-  /** The versions to catch up from. Many old ones would be many copies of the same: a snapshot does for those. */
-  #versionsOf(room: Room): number[] {
+  /**
+   * The versions to catch up from: that of the room's memory, and those of its readers. Many old ones would be many
+   * copies of the same: a snapshot does for those.
+   */
+  #versionsOf(spaceId: string): number[] {
+    const room = this.#rooms.get(spaceId);
+    if (!room) return [];
+    const { head } = room.recent;
     const versions = [...room.at.keys()].sort((a, b) => b - a);
-    for (const version of versions.splice(VERSIONS_AT_ONCE)) {
-      for (const subscriber of room.at.get(version) ?? []) room.waiting.set(subscriber, version);
-      room.at.delete(version);
-    }
+    for (const version of versions.splice(VERSIONS_AT_ONCE)) room.putOff(version, version);
     this.#requestSnapshot(room);
+    if (head !== undefined && !room.at.has(head)) versions.push(head);
     return versions;
   }
 
@@ -261,27 +252,14 @@ export class Hub {
       const takers = new Set<Subscriber>();
       for (const [subscriber, least] of room.waiting) if (least <= reached.version) takers.add(subscriber);
       for (const subscriber of takers) room.waiting.delete(subscriber);
+      room.recent.keep(reached.version, frame);
       if (takers.size === 0) return;
-      place(room, reached.version, takers);
+      room.place(reached.version, takers);
       for (const subscriber of takers) subscriber.deliver({ frame, reached, events: null });
       this.wake(room.spaceId);
     } catch (error) {
       log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");
-      await this.#pause();
+      await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     }
-  }
-
-  #leave(room: Room, subscriber: Subscriber): void {
-    room.waiting.delete(subscriber);
-    for (const [version, subscribers] of room.at) {
-      if (subscribers.delete(subscriber) && subscribers.size === 0) room.at.delete(version);
-    }
-    if (room.at.size === 0 && room.waiting.size === 0 && this.#rooms.get(room.spaceId) === room) {
-      this.#rooms.delete(room.spaceId);
-    }
-  }
-
-  #pause(): Promise<void> {
-    return sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
   }
 }

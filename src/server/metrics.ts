@@ -1,4 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import {
+  Counter,
+  type CounterConfiguration,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from "prom-client";
 
 /** What the relay counts, for Prometheus and for the tests. One registry a relay. */
 export class Metrics {
@@ -9,12 +16,14 @@ export class Metrics {
     labelNames: ["endpoint"] as const,
     registers: [this.registry],
   });
-  readonly events = new Counter({
+  /** Plain numbers, since they are raised for each client: a counter of Prometheus is slower than the write. */
+  readonly sent = { frames: 0, bytes: 0 };
+  readonly events = totalOf(() => this.sent.frames, {
     name: "spacefeed_events_sent_total",
-    help: "Frames written to streams: one for each group and client.",
+    help: "Frames written to streams: one for each client, and group or catch-up.",
     registers: [this.registry],
   });
-  readonly bytes = new Counter({
+  readonly bytes = totalOf(() => this.sent.bytes, {
     name: "spacefeed_bytes_sent_total",
     help: "Bytes written to streams.",
     registers: [this.registry],
@@ -27,6 +36,16 @@ export class Metrics {
   readonly snapshots = new Counter({
     name: "spacefeed_snapshots_total",
     help: "Snapshots read from the database, however many clients wait for each.",
+    registers: [this.registry],
+  });
+  readonly fromMemory = new Counter({
+    name: "spacefeed_joins_from_memory_total",
+    help: "Newcomers who got all that they lacked from what the relay remembers.",
+    registers: [this.registry],
+  });
+  readonly turnedAway = new Counter({
+    name: "spacefeed_clients_turned_away_total",
+    help: "Streams that were refused because MAX_CLIENTS were open.",
     registers: [this.registry],
   });
   readonly wakeUps = new Counter({
@@ -71,4 +90,15 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
     for (const endpoint of ["stream", "sync"]) this.clients.set({ endpoint }, 0);
   }
+}
+
+/** A counter that is read from a number whenever somebody looks. */
+function totalOf(total: () => number, configuration: CounterConfiguration<never>): Counter<never> {
+  return new Counter({
+    ...configuration,
+    collect() {
+      this.reset();
+      this.inc(total());
+    },
+  });
 }

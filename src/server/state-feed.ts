@@ -60,8 +60,10 @@ export class StateFeeds {
         stale: true,
         reading: false,
       };
-      open = { feed, leave: this.#hub.join(spaceId, cursor, this.#subscriber(feed)) };
+      const subscriber = this.#subscriber(feed);
+      open = { feed, leave: () => this.#hub.leave(spaceId, subscriber) };
       this.#feeds.set(key, open);
+      this.#hub.join(spaceId, cursor, cursor.version, subscriber);
     }
     const { feed, leave } = open;
     feed.readers.add(connection);

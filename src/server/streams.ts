@@ -4,11 +4,12 @@ import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../protocol/errors.js";
 import { LIMITS, streamQuery, syncQuery } from "../protocol/messages.js";
 import { Connection, STREAM_HEADERS } from "./connection.js";
-import { type Cursor, parseCursor } from "./cursor.js";
+import { parseCursor } from "./cursor.js";
 import type { Database, Opening } from "./database.js";
 import { Door } from "./door.js";
 import type { Hub } from "./hub.js";
 import type { Metrics } from "./metrics.js";
+import { Reader } from "./reader.js";
 import { NOBODY, readQuery, unknownSpace } from "./request.js";
 import { spaceState } from "./snapshot-json.js";
 import type { StateFeeds } from "./state-feed.js";
@@ -22,10 +23,10 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
 
   app.get("/api/stream", async (context) => {
     const { spaceId, since } = readQuery(context, streamQuery);
-    const { cursor, since: version } = await open(spaceId, context.req.header("Last-Event-ID"), since);
-    const { epoch } = parseCursor(cursor);
+    const opening = await open(spaceId, context.req.header("Last-Event-ID"), since);
     if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
-    follow(connect(context, "stream"), spaceId, version === null ? null : { epoch, version });
+    const reader = new Reader(hub, spaceId, connect(context, "stream"));
+    reader.start(parseCursor(opening.cursor), opening.since);
     return RESPONSE_ALREADY_SENT;
   });
 
@@ -50,29 +51,6 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
     context.header("Content-Type", "application/json");
     return context.body(spaceState(spaceId, snapshot, types));
   });
-
-  /** Makes the connection a reader. One that is behind is set aside until it has drained: then it catches up. */
-  function follow(connection: Connection, spaceId: string, start: Cursor | null): void {
-    let reached = start;
-    const join = () =>
-      hub.join(spaceId, reached, {
-        deliver: (delivery) => {
-          if (connection.isBehind) {
-            leave();
-            connection.onceDrained(() => {
-              leave = join();
-            });
-          } else {
-            reached = delivery.reached;
-            connection.write(delivery.frame);
-          }
-        },
-        heartbeat: (frame) => connection.heartbeat(frame),
-        end: () => connection.end(),
-      });
-    let leave = join();
-    connection.onClose(() => leave());
-  }
 
   function connect(context: Context<Env>, endpoint: "stream" | "sync"): Connection {
     return new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);

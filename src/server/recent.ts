@@ -1,0 +1,124 @@
+/** Bytes of frames that one room remembers at most: more is sent to nobody at once. The same for its snapshot. */
+const ROOM_BYTES = 256 * 1024;
+/** What all rooms remember together. */
+const ALL_BYTES = 64 * 1024 * 1024;
+
+interface Frame {
+  readonly from: number;
+  readonly buffer: Buffer;
+  /** How many events it has, on which the gap is counted. */
+  readonly events: number;
+}
+
+/** Bounds what all rooms remember: who has learnt nothing for longest forgets first. */
+export class Memory {
+  readonly #order = new Set<Recent>();
+  #bytes = 0;
+
+  /** `recent` has so many bytes more, or fewer. */
+  change(recent: Recent, bytes: number): void {
+    this.#bytes += bytes;
+    this.#order.delete(recent);
+    if (recent.bytes > 0) this.#order.add(recent);
+    for (const oldest of this.#order) {
+      if (this.#bytes <= ALL_BYTES) break;
+      oldest.forget();
+    }
+  }
+}
+
+/**
+ * What was sent in a room lately, so that who comes back after a moment asks the database nothing. The frames
+ * are a chain, in which each builds on the version of the one before; the last one ends at `head`. A snapshot is
+ * no link of it, and serves newcomers for as long as it is what the head is: nobody is shown an older state.
+ */
+export class Recent {
+  /** The newest version that was seen here; undefined until there is one. */
+  head: number | undefined;
+  #frames: Frame[] = [];
+  #snapshot: Buffer | undefined;
+  /** What was joined since the last frame: everybody at one version shares one Buffer. */
+  readonly #joined = new Map<number, Buffer>();
+  #bytes = 0;
+
+  /** `limit`: more events behind than that, and only the database knows how many entities they are. */
+  constructor(
+    private readonly memory: Memory,
+    private readonly limit: number,
+  ) {}
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A group was sent. One that does not build on `head` was for stragglers. */
+  add(from: number, to: number, buffer: Buffer, events: number): void {
+    this.head ??= from;
+    if (from !== this.head) return;
+    this.head = to;
+    this.#snapshot = undefined;
+    this.#frames.push({ from, buffer, events });
+    this.#trim();
+  }
+
+  /** A snapshot was taken. */
+  keep(version: number, buffer: Buffer): void {
+    this.head ??= version;
+    if (version !== this.head || buffer.length > ROOM_BYTES) return;
+    this.#snapshot = buffer;
+    this.#trim();
+  }
+
+  /** The space as it is at the head; undefined where only the database has it. */
+  get snapshot(): Buffer | undefined {
+    return this.#snapshot;
+  }
+
+  /** The chain has a hole: what is known begins again at this version. */
+  restart(version: number | undefined): void {
+    this.forget();
+    this.head = version;
+  }
+
+  forget(): void {
+    this.#frames = [];
+    this.#snapshot = undefined;
+    this.#trim();
+  }
+
+  /** What a reader at this version lacks; undefined where only the database has it. */
+  since(version: number): Buffer | undefined {
+    const known = this.#joined.get(version);
+    if (known) return known;
+    const first = this.#frames.findIndex(({ from }) => from === version);
+    if (first < 0) return undefined;
+    const frames = this.#frames.slice(first);
+    if (frames.length === 1) return frames[0]?.buffer;
+    const buffer = Buffer.concat(frames.map(({ buffer }) => buffer));
+    this.#joined.set(version, buffer);
+    this.#count(buffer.length);
+    return buffer;
+  }
+
+  /** Forgets what was joined, and the oldest frames, which nobody may have from here. */
+  #trim(): void {
+    this.#joined.clear();
+    let events = 0;
+    let bytes = 0;
+    let first = this.#frames.length;
+    while (first > 0) {
+      const frame = this.#frames[first - 1] as Frame;
+      if (events + frame.events > this.limit || bytes + frame.buffer.length > ROOM_BYTES) break;
+      events += frame.events;
+      bytes += frame.buffer.length;
+      first--;
+    }
+    this.#frames.splice(0, first);
+    this.#count(bytes + (this.#snapshot?.length ?? 0) - this.#bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.memory.change(this, bytes);
+  }
+}
