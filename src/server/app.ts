@@ -50,7 +50,8 @@ export function createApp({ database, hub, feeds, listener, metrics, corsOrigins
     }
     await next();
   });
-  app.use(
+  // Of POST only: it would make a whole Request of each one that opens a stream.
+  app.post(
     "/api/*",
     bodyLimit({
       maxSize: LIMITS.bodyBytes,

@@ -35,6 +35,7 @@ export class Connection {
     socket.cork();
     process.nextTick(uncork, socket);
     response.writeHead(200, STREAM_HEADERS).flushHeaders();
+    response.removeAllListeners("close"); // Hono's, which has the request
     response.on("timeout", ignore); // or Node ends the connection by itself
     deafen(socket);
     metrics.clients.inc({ endpoint });
