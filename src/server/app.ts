@@ -23,16 +23,18 @@ export interface AppParts {
   listener: Listener;
   metrics: Metrics;
   corsOrigins: string[];
+  maxClients: number;
   log: Logger;
   /** For the demo page at `/`. Without it there is none. */
   page?: PageFacts | undefined;
 }
 
-/** Seconds after which a client may ask again, when the database is away. */
-const RETRY_AFTER = "1";
+/** Seconds after which a client may ask again. Spread, so that who was refused together does not come together. */
+const retryAfter = () => String(1 + Math.floor(Math.random() * 3));
 
 /** All routes, and the one place where an error becomes an answer. */
-export function createApp({ database, hub, feeds, listener, metrics, corsOrigins, log, page }: AppParts) {
+export function createApp(parts: AppParts) {
+  const { database, listener, metrics, corsOrigins, log, page } = parts;
   const app = new Hono<{ Bindings: HttpBindings }>();
   const isAllowed = (origin: string) => corsOrigins.includes("*") || corsOrigins.includes(origin);
 
@@ -50,19 +52,17 @@ export function createApp({ database, hub, feeds, listener, metrics, corsOrigins
     }
     await next();
   });
-  // Of POST only: it would make a whole Request of each one that opens a stream.
-  app.post(
-    "/api/*",
-    bodyLimit({
-      maxSize: LIMITS.bodyBytes,
-      onError: () => {
-        throw new SpacefeedError("too_large", `the body has more than ${LIMITS.bodyBytes} bytes`);
-      },
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: LIMITS.bodyBytes,
+    onError: () => {
+      throw new SpacefeedError("too_large", `the body has more than ${LIMITS.bodyBytes} bytes`);
+    },
+  });
+  // Not of GET: it would make a whole Request, of which a stream needs nothing.
+  app.use("/api/*", (context, next) => (context.req.method === "GET" ? next() : limited(context, next)));
 
   app.route("/", entityRoutes(database));
-  app.route("/", streamRoutes(database, hub, feeds, metrics));
+  app.route("/", streamRoutes(parts));
   app.route("/", healthRoutes(database, listener, metrics));
   app.get("/openapi.json", (context) => context.json(openapi()));
   if (page) app.route("/", pageRoutes(page));
@@ -86,7 +86,7 @@ export function createApp({ database, hub, feeds, listener, metrics, corsOrigins
 }
 
 function refuse(context: Context, error: SpacefeedError): Response {
-  if (error.code === "unavailable") context.header("Retry-After", RETRY_AFTER);
+  if (error.code === "unavailable") context.header("Retry-After", retryAfter());
   // The rest of the body is still on its way: the next request cannot be told from it.
   if (error.code === "too_large") context.header("Connection", "close");
   return context.json({ success: false, error: error.message, code: error.code }, STATUS[error.code]);

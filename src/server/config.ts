@@ -21,6 +21,7 @@ const environment = z.object({
   DATA_DIR: z.string().min(1).default(".spacefeed"),
   HEARTBEAT_MS: wholeNumber(100, 60_000, 2_000),
   CATCH_UP_LIMIT: wholeNumber(1, 10_000, 100),
+  MAX_CLIENTS: wholeNumber(1, 1_000_000, 20_000),
   CORS_ORIGINS: z
     .string()
     .transform((list) => list.split(",").map((origin) => origin.trim()))
@@ -51,6 +52,8 @@ export interface Config {
   heartbeatMs: number;
   /** More changed entities than that behind: a space-sync instead of events. */
   catchUpLimit: number;
+  /** Open streams, above which a newcomer is refused with 503. */
+  maxClients: number;
   /** Origins of other sites whose pages may call the API; `*` for all. */
   corsOrigins: string[];
   /** The demo: a page at `/`, two spaces and a bot. Unless set, where the Postgres is the embedded one. */
@@ -81,6 +84,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: settings.DATA_DIR,
     heartbeatMs: settings.HEARTBEAT_MS,
     catchUpLimit: settings.CATCH_UP_LIMIT,
+    maxClients: settings.MAX_CLIENTS,
     corsOrigins: settings.CORS_ORIGINS ?? [],
     demo: settings.DEMO === undefined ? settings.DATABASE_URL === undefined : settings.DEMO === "true",
     logLevel: settings.LOG_LEVEL,

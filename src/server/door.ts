@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Database, Opening, OpeningQuestion } from "./database.js";
 
 const QUESTIONS_AT_ONCE = 1_000;
+/** After a question the next one gathers newcomers for so long: in a storm they come in ones and twos. */
+const GATHER_MS = 10;
 
 /**
  * Where newcomers ask whether they may come in, and where they are. One query is in flight; whoever comes
- * meanwhile is in the next, and who asks the same shares the answer: the queries do not grow with the newcomers.
+ * meanwhile is in the next, and who asks the same shares the answer: the queries grow with time, not with newcomers.
  */
 export class Door {
   readonly #database: Database;
@@ -50,6 +53,7 @@ export class Door {
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      await sleep(GATHER_MS, undefined, { ref: false });
     }
     this.#asking = false;
   }

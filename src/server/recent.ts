@@ -37,7 +37,7 @@ export class Recent {
   head: number | undefined;
   #frames: Frame[] = [];
   #snapshot: Buffer | undefined;
-  /** What was joined since the last frame: everybody at one version shares one Buffer. */
+  /** What takes a reader from a version to the head: everybody at it shares one Buffer. */
   readonly #joined = new Map<number, Buffer>();
   #bytes = 0;
 
@@ -51,10 +51,13 @@ export class Recent {
     return this.#bytes;
   }
 
-  /** A group was sent. One that does not build on `head` was for stragglers. */
+  /** A group was read. One that does not build on `head` is for stragglers, who may be many. */
   add(from: number, to: number, buffer: Buffer, events: number): void {
     this.head ??= from;
-    if (from !== this.head) return;
+    if (from !== this.head) {
+      if (to === this.head && buffer.length <= ROOM_BYTES) this.#remember(from, buffer);
+      return;
+    }
     this.head = to;
     this.#snapshot = undefined;
     this.#frames.push({ from, buffer, events });
@@ -94,7 +97,10 @@ export class Recent {
     if (first < 0) return undefined;
     const frames = this.#frames.slice(first);
     if (frames.length === 1) return frames[0]?.buffer;
-    const buffer = Buffer.concat(frames.map(({ buffer }) => buffer));
+    return this.#remember(version, Buffer.concat(frames.map(({ buffer }) => buffer)));
+  }
+
+  #remember(version: number, buffer: Buffer): Buffer {
     this.#joined.set(version, buffer);
     this.#count(buffer.length);
     return buffer;

@@ -20,6 +20,8 @@ import { WATCH_CONNECTION, Watch } from "./watch.js";
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
 const SNAPSHOT_LIMIT = 100;
+/** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
+const BACKLOG = 4_096;
 
 /** A relay that runs. */
 export interface Relay {
@@ -99,8 +101,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const { corsOrigins } = config;
-    const app = createApp({ database, hub, feeds, listener, metrics, corsOrigins, log, page });
+    const { corsOrigins, maxClients } = config;
+    const app = createApp({ database, hub, feeds, listener, metrics, corsOrigins, maxClients, log, page });
     const server = createAdaptorServer({
       fetch: async (request, env) => {
         const response = await app.fetch(request, env);
@@ -109,7 +111,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         return (env as HttpBindings).outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
       },
     }) as Server;
-    server.listen(config.port, config.host);
+    server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     await once(server, "listening").catch((error) => {
       throw new SpacefeedError(
         "config",

@@ -16,13 +16,24 @@ import type { StateFeeds } from "./state-feed.js";
 
 type Env = { Bindings: HttpBindings };
 
+export interface StreamParts {
+  database: Database;
+  hub: Hub;
+  feeds: StateFeeds;
+  metrics: Metrics;
+  /** Open streams, above which a newcomer is refused. */
+  maxClients: number;
+}
+
 /** `GET /api/stream` (events) and `GET /api/sync` (complete state). */
-export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, metrics: Metrics): Hono<Env> {
+export function streamRoutes({ database, hub, feeds, metrics, maxClients }: StreamParts): Hono<Env> {
   const app = new Hono<Env>();
   const door = new Door(database);
+  let clients = 0;
 
   app.get("/api/stream", async (context) => {
     const { spaceId, since } = readQuery(context, streamQuery);
+    demandRoom();
     const opening = await open(spaceId, context.req.header("Last-Event-ID"), since);
     if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
     const reader = new Reader(hub, spaceId, connect(context, "stream"));
@@ -52,8 +63,26 @@ export function streamRoutes(database: Database, hub: Hub, feeds: StateFeeds, me
     return context.body(spaceState(spaceId, snapshot, types));
   });
 
+  /** Before the database is asked, and once more after it: meanwhile others may have come. */
+  function demandRoom(): void {
+    if (clients < maxClients) return;
+    metrics.turnedAway.inc();
+    throw new SpacefeedError(
+      "unavailable",
+      `this relay has the ${maxClients} streams that it may have: come back in a moment, or raise MAX_CLIENTS`,
+    );
+  }
+
   function connect(context: Context<Env>, endpoint: "stream" | "sync"): Connection {
-    return new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);
+    demandRoom();
+    const connection = new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);
+    clients++;
+    connection.onClose(leave);
+    return connection;
+  }
+
+  function leave(): void {
+    clients--;
   }
 
   async function open(spaceId: string, lastEventId: string | undefined, since: string | undefined) {

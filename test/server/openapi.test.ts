@@ -81,6 +81,7 @@ test("it lists every route that the relay has, and no other", () => {
     listener: nothing,
     metrics: new Metrics(),
     corsOrigins: [],
+    maxClients: 1,
     log: pino({ level: "silent" }),
   }) as never;
   expect(app).toBeInstanceOf(Hono);
