@@ -1,46 +1,81 @@
-// npm run bench [-- subject …]: measures, and prints Markdown at the end. Progress goes to stderr, so that
-// `npm run --silent bench > figures.md` has the report and nothing else.
-// A subject is a file here: it exports run(bench) and returns the sections of the report.
+// npm run bench [-- --quick | --full] [--runs N] [--plots DIRECTORY] [subject …]
+// Measures, and prints Markdown at the end; test/bench/report.html has the same with plots. Progress goes to stderr,
+// so that `npm run --silent bench > figures.md` has the report and nothing else.
+// A subject is a file here: it exports run(bench) and returns the sections of the report. One that fails says why
+// and the others go on; then the exit code is 1.
 
+import { parseArgs } from "node:util";
 import { machine } from "./support/machine.mjs";
 import { markdown } from "./support/markdown.mjs";
+import { endAll } from "./support/process.mjs";
+import { writePlots, writeReport } from "./support/report.mjs";
 import { startServer } from "./support/server.mjs";
+import { measure } from "./support/subject.mjs";
 
-const SUBJECTS = ["latency", "bulk", "writers", "waiting", "cache", "dying"];
+/** The subjects, and the minutes that each may take; all together less than 25. */
+const SUBJECTS = {
+  fanout: 6,
+  idle: 2.5,
+  storms: 3,
+  slow: 1.5,
+  growth: 2.5,
+  relays: 1.5,
+  latency: 1.5,
+  bulk: 2,
+  writers: 2.5,
+  waiting: 1,
+  cache: 0.5,
+  dying: 1.5,
+};
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !SUBJECTS.includes(name));
-if (unknown.length > 0) {
-  console.error(`bench: no subject "${unknown.join('", "')}"; there are ${SUBJECTS.join(", ")}`);
-  process.exit(1);
-}
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: "boolean", default: false },
+    full: { type: "boolean", default: false },
+    runs: { type: "string" },
+    plots: { type: "string" },
+  },
+});
+const names = Object.keys(SUBJECTS);
+const unknown = positionals.filter((name) => !names.includes(name));
+if (unknown.length > 0) fail(`no subject "${unknown.join('", "')}"; there are ${names.join(", ")}`);
+if (options.runs && !/^[1-9]\d?$/.test(options.runs)) fail(`--runs ${options.runs}: must be 1 to 99`);
+const runs = Number(options.runs ?? (options.quick ? 1 : 3));
+const wanted = positionals.length > 0 ? positionals : names;
 
 const server = await startServer();
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, () => void server.stop().finally(() => process.exit(130)));
+  process.once(signal, () => {
+    endAll();
+    void server.stop().finally(() => process.exit(130));
+  });
 }
+const failures = [];
 try {
   // Before the work, or the load that is shown would be our own.
   const where = await machine(server);
   const sections = [];
-  for (const name of wanted.length > 0 ? wanted : SUBJECTS) sections.push(...(await measure(name)));
+  for (const name of wanted) {
+    const { quick, full } = options;
+    const result = await measure(name, { server, minutes: SUBJECTS[name], runs, quick, full });
+    sections.push(...result.sections);
+    if (result.failure) failures.push(name);
+  }
   process.stdout.write(markdown(where, sections));
+  process.stderr.write(`plots are in ${await writeReport(where, sections)}\n`);
+  if (options.plots) {
+    for (const file of await writePlots(options.plots, sections)) process.stderr.write(`wrote ${file}\n`);
+  }
 } finally {
+  endAll();
   await server.stop();
 }
+if (failures.length > 0) fail(`failed: ${failures.join(", ")}`);
+// What a failed subject left waiting must not keep the command alive.
+process.exit(0);
 
-/** A database of its own for each subject: what one leaves behind does not slow the next. */
-async function measure(name) {
-  const { run } = await import(`./${name}.mjs`);
-  const started = performance.now();
-  const progress = (text) => {
-    const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(4);
-    process.stderr.write(`${name} ${seconds} s  ${text}\n`);
-  };
-  const database = await server.createDatabase();
-  try {
-    return await run({ database, progress });
-  } finally {
-    await database.drop();
-  }
+function fail(reason) {
+  console.error(`bench: ${reason}`);
+  process.exit(1);
 }

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { get } from "node:http";
 import { fileURLToPath } from "node:url";
+import { own } from "./process.mjs";
 
 const SPACEFEED = fileURLToPath(new URL("../../../bin/spacefeed.mjs", import.meta.url));
 
@@ -12,17 +13,10 @@ export async function startRelay(databaseUrl, settings = {}) {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const exited = once(child, "exit");
+  const { pid, exited, stop } = own(child);
   const url = await Promise.race([addressOf(child), exited.then(() => undefined)]);
   if (!url) throw new Error("the relay ended before it said where it is");
-  return {
-    url,
-    signal: (name) => child.kill(name),
-    stop: async () => {
-      child.kill("SIGTERM");
-      await exited;
-    },
-  };
+  return { url, port: Number(new URL(url).port), pid, exited, signal: (name) => child.kill(name), stop };
 }
 
 /** The address that it prints. Reading goes on after that: a closed pipe would end the relay. */
