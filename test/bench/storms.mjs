@@ -68,7 +68,7 @@ async function storm(server, swarm, witness, { clients, cursors }) {
 
 /** A client that was there all the time: it knows the cursor of each message. */
 async function openWitness({ port, path, cursorBefore }) {
-  const request = get({ host: "127.0.0.1", port, path, agent: false });
+  const request = get({ host: "127.0.0.1", port, path, agent: false, headers: { Accept: "text/event-stream" } });
   request.on("error", () => {}); // a stream that breaks is seen by what does not arrive
   const [response] = await once(request, "response");
   const cursors = [];

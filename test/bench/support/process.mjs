@@ -89,6 +89,13 @@ export function childrenOf(parent) {
     .map(Number);
 }
 
+/** The parent of a process, if both are programs of that name here. */
+export function parentOf(pid, name) {
+  const parent = Number(fieldsOf(pid)?.[3]);
+  const isNamed = (which) => fieldsOf(which)?.[1] === name;
+  return parent && isNamed(pid) && isNamed(parent) ? parent : undefined;
+}
+
 /** Bytes of memory that the processes have, shared pages counted by their share. */
 export function memoryOf(pids) {
   return pids.reduce((sum, pid) => {
@@ -106,7 +113,8 @@ function ticksOf(pid, ...indexes) {
 function fieldsOf(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return [pid, "", ...text.slice(text.lastIndexOf(")") + 2).split(" ")];
+    const name = text.slice(text.indexOf("(") + 1, text.lastIndexOf(")"));
+    return [pid, name, ...text.slice(text.lastIndexOf(")") + 2).split(" ")];
   } catch {
     return undefined; // it has ended
   }

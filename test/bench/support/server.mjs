@@ -4,6 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { startEmbedded } from "../../../dist/server/embedded.js";
 import { migrate } from "../../../dist/server/index.js";
+import { parentOf } from "./process.mjs";
 
 /** A Postgres to measure: TEST_DATABASE_URL, else an embedded one that is thrown away. */
 export async function startServer() {
@@ -34,6 +35,11 @@ export async function startServer() {
     what: source.what,
     setting: async (name) => (await admin.query("select current_setting($1) as v", [name])).rows[0].v,
     createDatabase,
+    /** The pid of its first process; undefined where that is on another machine. */
+    postmaster: async () => {
+      const { rows } = await admin.query("select pg_backend_pid() as pid");
+      return parentOf(rows[0].pid, "postgres");
+    },
     stop: () => {
       stopped ??= stopAll();
       return stopped;
