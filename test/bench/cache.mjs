@@ -16,7 +16,8 @@ const ENTRIES = 10_000;
 const CALLS = 1_000_000;
 const HIGHEST_MS = 1;
 
-export async function run({ database, progress }) {
+export async function run(bench) {
+  const { database, progress } = bench;
   const connection = await database.connect();
   await connection.query("insert into public.beings (id, type) values ($1, 'space')", [SPACE]);
   for (const table of ["beings", "intentions"]) {
@@ -25,7 +26,7 @@ export async function run({ database, progress }) {
       [SPACE, ENTRIES],
     );
   }
-  const relay = await startRelay(database.url);
+  const relay = bench.use(await startRelay(database.url));
   const client = createSpaceClient({ url: relay.url, spaceId: SPACE, tabs: false });
   try {
     await fill(client);
@@ -38,7 +39,6 @@ export async function run({ database, progress }) {
     ];
   } finally {
     client.close();
-    await relay.stop();
   }
 }
 

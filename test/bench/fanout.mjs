@@ -1,6 +1,6 @@
 // One space, many clients: what a delivery costs the server, how late it comes, and how many there can be.
 import { setTimeout as delay } from "node:timers/promises";
-import { cpuReport, speedReport, latencyReport } from "./support/fanout-report.mjs";
+import { cpuReport, latencyReport, speedReport } from "./support/fanout-report.mjs";
 import { cpuOf } from "./support/process.mjs";
 import { compare, HONO, KERNEL, NCHAN, OURS, startRival } from "./support/rivals.mjs";
 import { startSwarm } from "./support/swarm.mjs";
@@ -35,13 +35,14 @@ async function measure(name, bench, { clients, seconds }) {
   await swarm.open(server, clients);
   // The compiler of Node has its say first.
   await writer.paced({ rate: RATE, count: RATE, bytes: BYTES });
-  await delay(300);
+  await swarm.until({ count: RATE * clients }, LATE_MS);
 
   const paced = {};
   const rates = IN_TIME.includes(name) && !bench.quick ? RATES : [RATE];
   // The rate of the comparison first: no server has a backlog of its own making then.
   for (const rate of [RATE, ...rates.filter((other) => other !== RATE)]) {
-    const isHopeless = rate > RATE && paced[RATE].share * (rate / RATE) > SATURATED && paced[RATE].share > 0.5;
+    const isHopeless =
+      rate > RATE && paced[RATE].share * (rate / RATE) > SATURATED && paced[RATE].share > 0.5;
     if (!isHopeless) paced[rate] = await measurePaced({ server, swarm, writer, clients }, rate, seconds);
   }
   const full = await measureFull({ server, swarm, writer }, Math.min(seconds, 3));

@@ -1,6 +1,6 @@
 // Several relays of one database: what each costs the database, and a rolling restart under load.
 import { setTimeout as delay } from "node:timers/promises";
-import { spread, verdict } from "./support/figures.mjs";
+import { median, spread, verdict } from "./support/figures.mjs";
 import { groupedBars } from "./support/plot.mjs";
 import { cpuOfFamily, startModule } from "./support/process.mjs";
 import { startRelay } from "./support/relay.mjs";
@@ -25,11 +25,15 @@ export async function run(bench) {
     for (const count of COUNTS) {
       results.steady.push(await steady(bench, count, size, postmaster));
       const { cpuMs } = results.steady.at(-1);
-      bench.progress(`run ${round + 1} of ${bench.runs}, ${count} relays: ${cpuMs.toFixed(2)} ms of the database a message`);
+      bench.progress(
+        `run ${round + 1} of ${bench.runs}, ${count} relays: ${cpuMs.toFixed(2)} ms of the database a message`,
+      );
     }
     results.rolling = await rolling(bench, size);
     const { lost, doubled, reconnects } = results.rolling;
-    bench.progress(`run ${round + 1} of ${bench.runs}, rolling restart: ${lost} lost, ${doubled} doubled, ${reconnects} came back`);
+    bench.progress(
+      `run ${round + 1} of ${bench.runs}, rolling restart: ${lost} lost, ${doubled} doubled, ${reconnects} came back`,
+    );
     runs.push(results);
   }
   return [costReport(runs, size), restartReport(runs, size)];
@@ -111,9 +115,9 @@ function costReport(runs, { clients, seconds }) {
             title: "CPU of the database for a message",
             spec: groupedBars(
               COUNTS.map((count, n) => ({
-                group: `${count} relays`,
+                group: count === 1 ? "1 relay" : `${count || "no"} relays`,
                 name: "database",
-                value: of(n, "cpuMs").sort((a, b) => a - b)[runs.length >> 1],
+                value: median(of(n, "cpuMs")),
               })),
               "CPU ms a message",
             ),
@@ -127,7 +131,15 @@ function restartReport(runs, { clients }) {
   const sum = (key) => runs.reduce((total, { rolling }) => total + rolling[key], 0);
   return {
     title: `Relays: a rolling restart of two under load (${runs.length} runs, ${clients} clients, ${RATE} messages/s)`,
-    head: ["messages", "deliveries due", "clients that came back", "of it with a complete state", "lost", "doubled", "target"],
+    head: [
+      "messages",
+      "deliveries due",
+      "clients that came back",
+      "of it with a complete state",
+      "lost",
+      "doubled",
+      "target",
+    ],
     rows: [
       [
         sum("sent"),

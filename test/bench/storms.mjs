@@ -21,7 +21,9 @@ const PATIENCE_MS = 60_000;
 
 export async function run(bench) {
   const counts = bench.quick ? [100] : COUNTS;
-  const cases = counts.flatMap((clients) => ["the same", "different"].map((cursors) => ({ clients, cursors })));
+  const cases = counts.flatMap((clients) =>
+    ["the same", "different"].map((cursors) => ({ clients, cursors })),
+  );
   const { runs, names, notes } = await compare(SERVERS, bench, async (name, round) => {
     const results = await measure(name, cases, bench);
     const shortly = cases.map((which, n) => `${nameOf(which)}: ${results[n].cpu.toFixed(2)} CPU s`);
@@ -62,13 +64,20 @@ async function storm(server, swarm, witness, { clients, cursors }) {
   const queries = (await queriesOf(server)) - before.queries;
   const deliveries = await swarm.deliveries();
   await swarm.close();
-  if (deliveries < wanted) throw new Error(`${clients} clients had ${deliveries} messages instead of ${wanted}`);
+  if (deliveries < wanted)
+    throw new Error(`${clients} clients had ${deliveries} messages instead of ${wanted}`);
   return { cpu, seconds, queries, each: deliveries / clients };
 }
 
 /** A client that was there all the time: it knows the cursor of each message. */
 async function openWitness({ port, path, cursorBefore }) {
-  const request = get({ host: "127.0.0.1", port, path, agent: false, headers: { Accept: "text/event-stream" } });
+  const request = get({
+    host: "127.0.0.1",
+    port,
+    path,
+    agent: false,
+    headers: { Accept: "text/event-stream" },
+  });
   request.on("error", () => {}); // a stream that breaks is seen by what does not arrive
   const [response] = await once(request, "response");
   const cursors = [];
@@ -109,7 +118,8 @@ async function queriesOf({ url }) {
   return [...counts].reduce((sum, [, name, count]) => sum + (/relay/i.test(name) ? 0 : Number(count)), 0);
 }
 
-const nameOf = ({ clients, cursors }) => `${clients.toLocaleString("en-US")} with ${cursors} cursor${cursors === "different" ? "s" : ""}`;
+const nameOf = ({ clients, cursors }) =>
+  `${clients.toLocaleString("en-US")} with ${cursors} cursor${cursors === "different" ? "s" : ""}`;
 
 function report(runs, names, cases, notes) {
   const rows = cases.flatMap((which, n) =>
@@ -128,7 +138,14 @@ function report(runs, names, cases, notes) {
   );
   return {
     title: `Storms: clients that come back at once, each having missed ${MISSED} messages of 1 KB (${runs.length} runs)`,
-    head: ["clients and server", "CPU s of the server", "s until all are whole", "messages a client", "database queries", "target"],
+    head: [
+      "clients and server",
+      "CPU s of the server",
+      "s until all are whole",
+      "messages a client",
+      "database queries",
+      "target",
+    ],
     rows,
     notes: [
       "Whole: each has had the last message, and all that it missed before it. More messages than 50 a client are of those that got a complete state instead. Different cursors: 26 to 75 missed messages. One client was there all the time. Bare Node replays from a ring in memory, Hono with a query for each client, nchan from its message buffer.",

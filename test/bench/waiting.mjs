@@ -2,7 +2,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { spread, verdict } from "./support/figures.mjs";
 
-const ROUNDS = 3;
 const WRITERS = 12;
 const MOVERS = 4;
 const SPACES = 10;
@@ -12,19 +11,18 @@ const HELD_MS = 10_000;
 /** Much less than the open transaction lasts, and more than a checkpoint's stall on a slow disk. */
 const LONGEST_WAIT_MS = 1_000;
 
-export async function run({ database, progress }) {
+export async function run({ database, progress, rounds, quick }) {
+  const size = quick ? { writeMs: 500, heldMs: 1_000 } : { writeMs: WRITE_MS, heldMs: HELD_MS };
   const [holder, ...clients] = await database.connectMany(1 + WRITERS + MOVERS);
   await createWhatMoves(holder);
   const runs = { alone: [], beside: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    runs.alone.push(await writeAll(clients));
-    progress(`round ${round + 1} of ${ROUNDS}, nothing open: ${shortly(runs.alone[round])}`);
-    runs.beside.push(await writeBesideOpenTransaction(holder, clients));
-    progress(
-      `round ${round + 1} of ${ROUNDS}, a transaction open in all spaces: ${shortly(runs.beside[round])}`,
-    );
+  for (const round of rounds()) {
+    runs.alone.push(await writeAll(clients, size));
+    progress(`round ${round + 1}, nothing open: ${shortly(runs.alone[round])}`);
+    runs.beside.push(await writeBesideOpenTransaction(holder, clients, size));
+    progress(`round ${round + 1}, a transaction open in all spaces: ${shortly(runs.beside[round])}`);
   }
-  return [report(runs)];
+  return [report(runs, size)];
 }
 
 /** Two beings for each mover; of two movers that share spaces, one starts where the other goes. */
@@ -47,19 +45,19 @@ function placesOf(mover) {
 
 const spaceOf = (n) => `space-${n % SPACES}`;
 
-async function writeBesideOpenTransaction(holder, clients) {
+async function writeBesideOpenTransaction(holder, clients, size) {
   await holder.query("begin");
   for (let n = 0; n < SPACES; n++) await insertInto(holder, spaceOf(n));
-  const held = delay(HELD_MS).then(() => holder.query("commit"));
-  const counts = await writeAll(clients);
+  const held = delay(size.heldMs).then(() => holder.query("commit"));
+  const counts = await writeAll(clients, size);
   await held;
   return counts;
 }
 
-/** Everybody at once for WRITE_MS; whoever is held up by the open transaction comes back later, and is seen. */
-async function writeAll(clients) {
+/** Everybody at once for writeMs; whoever is held up by the open transaction comes back later, and is seen. */
+async function writeAll(clients, { writeMs }) {
   const counts = { commits: 0, deadlocks: 0, refused: 0, failed: 0, longestCommit: 0, longestTransaction: 0 };
-  const end = performance.now() + WRITE_MS;
+  const end = performance.now() + writeMs;
   await Promise.all(
     clients.map(async (client, n) => {
       const work = n < WRITERS ? writeSomewhere : swap(n - WRITERS);
@@ -121,7 +119,7 @@ function swap(mover) {
 const shortly = ({ commits, deadlocks, refused, failed, longestCommit }) =>
   `${commits} commits, ${deadlocks} deadlocks, ${refused} refused, ${failed} failed, longest commit ${longestCommit.toFixed(0)} ms`;
 
-function report(runs) {
+function report(runs, { writeMs, heldMs }) {
   const row = (what, rounds) => {
     const all = (key) => rounds.map((counts) => counts[key]);
     const sum = (key) => all(key).reduce((total, count) => total + count, 0);
@@ -139,7 +137,7 @@ function report(runs) {
     ];
   };
   return {
-    title: `Waiting: ${WRITERS} writers over ${SPACES} spaces and ${MOVERS} movers (${ROUNDS} runs of ${WRITE_MS / 1000} s)`,
+    title: `Waiting: ${WRITERS} writers over ${SPACES} spaces and ${MOVERS} movers (${runs.alone.length} runs of ${writeMs / 1000} s)`,
     head: [
       "beside them",
       "commits",
@@ -153,7 +151,7 @@ function report(runs) {
     rows: [
       row("nothing", runs.alone),
       row(
-        `a transaction that wrote in all ${SPACES} spaces and stays open for ${HELD_MS / 1000} s`,
+        `a transaction that wrote in all ${SPACES} spaces and stays open for ${heldMs / 1000} s`,
         runs.beside,
       ),
     ],

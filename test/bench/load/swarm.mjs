@@ -27,7 +27,10 @@ answer({
   deliveries: () => deliveries,
   /** Resolves when so many messages have come, or so many times the one with that number, or after some time. */
   until: async ({ count, number, ms }) => {
-    await untilSeen(number === undefined ? () => deliveries >= count : () => latencies.countOf(number) >= count, ms);
+    await untilSeen(
+      number === undefined ? () => deliveries >= count : () => latencies.countOf(number) >= count,
+      ms,
+    );
     return { deliveries };
   },
   report: () => ({ deliveries, ended, ...latencies.report() }),

@@ -27,7 +27,12 @@ answer({
       sending.push(send(hands[n % hands.length], bytes, taken));
     }
     await Promise.all(sending);
-    return { sent: count, seconds: (nowUs() - start) / 1e6, commit50: percentile(taken, 0.5), first: number - count };
+    return {
+      sent: count,
+      seconds: (nowUs() - start) / 1e6,
+      commit50: percentile(taken, 0.5),
+      first: number - count,
+    };
   },
   /** All sessions, each as fast as it is answered. */
   full: async ({ seconds, bytes }) => {
@@ -62,7 +67,8 @@ async function inserter(databaseUrl, sql, values) {
   // Prepared, as a driver of an application does it.
   // Queued here, not by the driver.
   let last = Promise.resolve();
-  const write = (text) => client.query({ name: "write", text: sql, values: [JSON.stringify([text]), ...values] });
+  const write = (text) =>
+    client.query({ name: "write", text: sql, values: [JSON.stringify([text]), ...values] });
   return (text) => {
     last = last.then(() => write(text));
     return last;

@@ -37,7 +37,9 @@ app.get("/stream", (context) =>
   streamSSE(context, async (stream) => {
     const since = context.req.header("Last-Event-ID");
     if (since) {
-      const missed = await pool.query("select id, content from public.forwarded where id > $1 order by id", [since]);
+      const missed = await pool.query("select id, content from public.forwarded where id > $1 order by id", [
+        since,
+      ]);
       for (const row of missed.rows) await stream.writeSSE({ id: row.id, data: JSON.stringify(row) });
     }
     streams.add(stream);

@@ -61,7 +61,17 @@ export function latencyReport(runs, names, { clients, rates, notes }) {
   };
   return {
     title: `Fan-out: milliseconds from the writer to the clients (${runs.length} runs, ${whole(clients)} clients, 1 KB)`,
-    head: ["server", "messages/s", "p50", "p95", "p99", "last client, p50", "last client, p99", "of it the write", "target"],
+    head: [
+      "server",
+      "messages/s",
+      "p50",
+      "p95",
+      "p99",
+      "last client, p50",
+      "last client, p99",
+      "of it the write",
+      "target",
+    ],
     rows: cases.map(({ name, rate, all }) => [
       name,
       rate,
@@ -99,7 +109,10 @@ export function speedReport(runs, names, { clients, notes }) {
       spread(perSecond(name)),
       spread(of(runs, name, (result) => result.full.messages)),
     ]),
-    notes: ["Server, clients, writers and Postgres share the machine: with more cores there would be more.", ...notes],
+    notes: [
+      "Server, clients, writers and Postgres share the machine: with more cores there would be more.",
+      ...notes,
+    ],
     plots: [
       {
         title: "Deliveries a second at full speed",

@@ -25,14 +25,27 @@ const CONFIG = {
     tickColor: "#94a3b8",
     labelLimit: 260,
   },
-  legend: { labelFontSize: 12, labelColor: "#334155", title: null, orient: "top", symbolStrokeWidth: 3, labelLimit: 300 },
+  legend: {
+    labelFontSize: 12,
+    labelColor: "#334155",
+    title: null,
+    orient: "top",
+    symbolStrokeWidth: 3,
+    labelLimit: 300,
+  },
   title: { fontSize: 14, fontWeight: 600, color: "#0f172a", anchor: "start", offset: 12 },
   range: { category: COLOURS },
 };
 
 /** Bars, one for each of [{name, value, isOurs}], in this order, with their values beside them. */
 export function bars(values, title) {
-  const y = { field: "name", type: "nominal", sort: null, title: null, axis: { ticks: false, domain: false, labelPadding: 8 } };
+  const y = {
+    field: "name",
+    type: "nominal",
+    sort: null,
+    title: null,
+    axis: { ticks: false, domain: false, labelPadding: 8 },
+  };
   const x = { field: "value", type: "quantitative", title, scale: { domainMin: 0 } };
   const colour = { condition: { test: "datum.isOurs", value: OURS }, value: OTHERS };
   return {
@@ -58,7 +71,13 @@ export function groupedBars(values, title) {
     data: { values },
     mark: { type: "bar", cornerRadiusEnd: 2 },
     encoding: {
-      y: { field: "group", type: "nominal", sort: null, title: null, axis: { ticks: false, domain: false, labelPadding: 8 } },
+      y: {
+        field: "group",
+        type: "nominal",
+        sort: null,
+        title: null,
+        axis: { ticks: false, domain: false, labelPadding: 8 },
+      },
       yOffset: { field: "name", sort: null },
       x: { field: "value", type: "quantitative", title },
       color: { field: "name", type: "nominal", sort: null },
@@ -76,7 +95,13 @@ export function lines(values, { x, y, isLog = false, hasPoints = true }) {
     data: { values },
     mark: { type: "line", point: hasPoints && { size: 50 }, strokeWidth: 2.5 },
     encoding: {
-      x: { field: "x", type: "quantitative", title: x, axis, scale: isLog ? { type: "log" } : { zero: !hasPoints } },
+      x: {
+        field: "x",
+        type: "quantitative",
+        title: x,
+        axis,
+        scale: isLog ? { type: "log" } : { zero: !hasPoints },
+      },
       y: { field: "y", type: "quantitative", title: y, scale: { domainMin: 0 } },
       color: { field: "name", type: "nominal", sort: null },
     },
@@ -92,4 +117,10 @@ export async function svgOf({ title, spec }) {
   return svg;
 }
 
-const silent = { level: () => silent, error: () => silent, warn: () => silent, info: () => silent, debug: () => silent };
+const silent = {
+  level: () => silent,
+  error: () => silent,
+  warn: () => silent,
+  info: () => silent,
+  debug: () => silent,
+};

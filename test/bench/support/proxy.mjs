@@ -40,6 +40,10 @@ export async function startProxy(relayUrl) {
     swallow: () => {
       isOpen = false;
     },
+    /** From now on it takes nothing from either side, as a peer that is gone without a word. */
+    freeze: () => {
+      for (const socket of sockets) socket.pause();
+    },
     close: () => {
       server.close();
       cut();

@@ -1,9 +1,9 @@
 // The servers that are compared. Each is {name, port, path, pids, openWriter(sessions), stop}; a writer has
 // paced({rate, count, bytes}) and full({seconds, bytes}).
 
-import { startModule, start as startProcess } from "./process.mjs";
 import { compileKernel } from "./kernel.mjs";
 import { hasNchan, startNchan } from "./nchan.mjs";
+import { startModule, start as startProcess } from "./process.mjs";
 import { startRelay } from "./relay.mjs";
 
 export const OURS = "Spacefeed";
@@ -67,7 +67,9 @@ export async function startRival(name, bench) {
 
 async function spacefeed(bench) {
   const client = await bench.database.connect();
-  await client.query("insert into public.beings (id, type) values ($1, 'space') on conflict do nothing", [SPACE]);
+  await client.query("insert into public.beings (id, type) values ($1, 'space') on conflict do nothing", [
+    SPACE,
+  ]);
   await client.end();
   const relay = bench.use(await startRelay(bench.database.url, UNLIMITED));
   const open = { databaseUrl: bench.database.url, sql: INSERT, values: [SPACE] };
