@@ -92,6 +92,19 @@ export function latencyReport(runs, names, { clients, rates, notes }) {
           cases
             .filter(({ name }) => name !== KERNEL && !name.startsWith("bare"))
             .map(({ name, rate, all }) => ({ x: rate, y: median(all("last99")), name })),
+          { x: "messages a second", y: "ms", isLog: true, isLogY: true },
+        ),
+      },
+      {
+        title: `Spacefeed: from the INSERT to ${whole(clients)} clients`,
+        spec: lines(
+          cases
+            .filter(({ name }) => name === OURS)
+            .flatMap(({ rate, all }) =>
+              Object.entries({ p50: "p50", p95: "p95", p99: "p99", last99: "the last client, p99" }).map(
+                ([key, name]) => ({ x: rate, y: median(all(key)), name }),
+              ),
+            ),
           { x: "messages a second", y: "ms", isLog: true },
         ),
       },
@@ -119,6 +132,7 @@ export function speedReport(runs, names, { clients, notes }) {
         spec: bars(
           names.map((name) => ({ name, value: median(perSecond(name)), isOurs: name === OURS })),
           "deliveries a second",
+          ",.3~s",
         ),
       },
     ],

@@ -38,7 +38,7 @@ const CONFIG = {
 };
 
 /** Bars, one for each of [{name, value, isOurs}], in this order, with their values beside them. */
-export function bars(values, title) {
+export function bars(values, title, format = ",.1f") {
   const y = {
     field: "name",
     type: "nominal",
@@ -57,7 +57,7 @@ export function bars(values, title) {
       { mark: { type: "bar", cornerRadiusEnd: 3, height: { band: 0.7 } }, encoding: { color: colour } },
       {
         mark: { type: "text", align: "left", dx: 6, fontSize: 12, color: "#0f172a" },
-        encoding: { text: { field: "value", type: "quantitative", format: ",.3~s" } },
+        encoding: { text: { field: "value", type: "quantitative", format } },
       },
     ],
   };
@@ -86,7 +86,7 @@ export function groupedBars(values, title) {
 }
 
 /** Lines through [{x, y, name}]. */
-export function lines(values, { x, y, isLog = false, hasPoints = true }) {
+export function lines(values, { x, y, isLog = false, isLogY = false, hasPoints = true }) {
   const ticks = [...new Set(values.map((value) => value.x))];
   const axis = hasPoints ? { values: ticks, format: ",~s" } : {};
   return {
@@ -102,7 +102,7 @@ export function lines(values, { x, y, isLog = false, hasPoints = true }) {
         axis,
         scale: isLog ? { type: "log" } : { zero: !hasPoints },
       },
-      y: { field: "y", type: "quantitative", title: y, scale: { domainMin: 0 } },
+      y: { field: "y", type: "quantitative", title: y, scale: isLogY ? { type: "log" } : { domainMin: 0 } },
       color: { field: "name", type: "nominal", sort: null },
     },
   };
