@@ -19,7 +19,9 @@ const HOPELESS_MS = 500;
 const LATE_MS = 3_000;
 
 export async function run(bench) {
-  const size = bench.quick ? { clients: 100, seconds: 1 } : { clients: 1_000, seconds: bench.full ? 10 : 4 };
+  const size = bench.quick
+    ? { clients: 100, seconds: 0.5 }
+    : { clients: 1_000, seconds: bench.full ? 10 : 4 };
   const { runs, names, notes } = await compare(SERVERS, bench, async (name, round) => {
     const result = await measure(name, bench, size);
     bench.progress(`run ${round + 1} of ${bench.runs}, ${name}: ${shortly(result)}`);
@@ -35,8 +37,9 @@ async function measure(name, bench, { clients, seconds }) {
   const writer = await server.openWriter(SESSIONS);
   await swarm.open(server, clients);
   // The compiler of Node has its say first.
-  await writer.paced({ rate: RATE, count: RATE, bytes: BYTES });
-  await swarm.until({ count: RATE * clients }, LATE_MS);
+  const warmUp = bench.quick ? 2 : RATE;
+  await writer.paced({ rate: RATE, count: warmUp, bytes: BYTES });
+  await swarm.until({ count: warmUp * clients }, LATE_MS);
 
   const paced = {};
   const rates = IN_TIME.includes(name) && !bench.quick ? RATES : [RATE];

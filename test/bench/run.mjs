@@ -1,9 +1,10 @@
-// npm run bench [-- --quick | --full] [--runs N] [--plots DIRECTORY] [subject …]
+// npm run bench [-- --quick | --full] [--runs N] [--plots DIRECTORY] [--report FILE] [subject …]
 // Measures, and prints Markdown at the end; test/bench/report.html has the same with plots. Progress goes to stderr,
 // so that `npm run --silent bench > figures.md` has the report and nothing else.
 // A subject is a file here: it exports run(bench) and returns the sections of the report. One that fails says why
 // and the others go on; then the exit code is 1.
 
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { machine } from "./support/machine.mjs";
 import { markdown } from "./support/markdown.mjs";
@@ -35,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     full: { type: "boolean", default: false },
     runs: { type: "string" },
     plots: { type: "string" },
+    report: { type: "string", default: fileURLToPath(new URL("report.html", import.meta.url)) },
   },
 });
 const names = Object.keys(SUBJECTS);
@@ -63,7 +65,8 @@ try {
     if (result.failure) failures.push(name);
   }
   process.stdout.write(markdown(where, sections));
-  process.stderr.write(`plots are in ${await writeReport(where, sections)}\n`);
+  await writeReport(options.report, where, sections);
+  process.stderr.write(`plots are in ${options.report}\n`);
   if (options.plots) {
     for (const file of await writePlots(options.plots, sections)) process.stderr.write(`wrote ${file}\n`);
   }

@@ -1,16 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { svgOf } from "./plot.mjs";
 
-const REPORT = fileURLToPath(new URL("../report.html", import.meta.url));
-
-/** Writes the tables with their plots as a page that needs nothing else; returns its path. */
-export async function writeReport(where, sections) {
+/** Writes the tables with their plots as a page that needs nothing else. */
+export async function writeReport(file, where, sections) {
   const parts = [];
   for (const section of sections) parts.push(await html(section));
-  await writeFile(REPORT, page(where, parts));
-  return REPORT;
+  await writeFile(file, page(where, parts));
 }
 
 /** Writes each plot that has a `file` into the directory, and returns the paths. */
