@@ -119,7 +119,7 @@ function memoryReport(runs, { clients, seconds }) {
       ),
     ],
     notes: [
-      "The three: one reads 1 KB a second, one stops reading, one is behind a proxy that freezes. Memory of the relay as the operating system has it, every 0.25 s. Latency from just before the INSERT to the healthy client's read.",
+      "The three: one reads 1 KB a second, one stops reading, one is behind a proxy that freezes. Resident memory (RSS) of the relay, every 0.25 s. Latency from just before the INSERT to the healthy client's read.",
     ],
     plots: [
       {

@@ -40,6 +40,7 @@ export async function fill(client, { size, spaces }) {
   for (const table of ["public.beings", "public.intentions", "sync.spaces", "sync.changes"]) {
     await client.query(`vacuum analyze ${table}`);
   }
+  await client.query("checkpoint");
 }
 
 /** Writes `count` messages into each measured space; returns the cursors from before. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync, rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ export const hasNchan = () => existsSync(MODULE) && existsSync(NGINX);
 /** nginx with one worker: POST /pub publishes, GET /sub is the event stream. */
 export async function startNchan() {
   const directory = await mkdtemp(join(tmpdir(), "spacefeed-nchan-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const port = await freePort();
   await writeFile(join(directory, "nginx.conf"), configuration(directory, port));
   const { child, pid, stop } = start(NGINX, ["-c", join(directory, "nginx.conf"), "-e", "stderr"]);
@@ -24,10 +25,7 @@ export async function startNchan() {
   return {
     port,
     pids: [pid, ...childrenOf(pid)],
-    stop: async () => {
-      await stop();
-      await rm(directory, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

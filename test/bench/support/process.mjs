@@ -96,10 +96,10 @@ export function parentOf(pid, name) {
   return parent && isNamed(pid) && isNamed(parent) ? parent : undefined;
 }
 
-/** Bytes of memory that the processes have, shared pages counted by their share. */
+/** Bytes of memory that the processes have resident (RSS). */
 export function memoryOf(pids) {
   return pids.reduce((sum, pid) => {
-    const [, kilobytes] = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8").match(/^Pss:\s+(\d+) kB/m);
+    const [, kilobytes] = readFileSync(`/proc/${pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB/m);
     return sum + Number(kilobytes) * 1024;
   }, 0);
 }
