@@ -14,6 +14,10 @@ export class Follower {
   /** The number that the next message must have; each has one more than the one before. */
   next = 0;
   lost = 0;
+  /** Missed, but older than what a complete state has: to be had page by page. */
+  older = 0;
+  /** The longest time from the end of a stream to what came by the next, in milliseconds. */
+  awayMs = 0;
   doubled = 0;
   reconnects = 0;
   snapshots = 0;
@@ -27,6 +31,7 @@ export class Follower {
   #group = [];
   #request;
   #closed = false;
+  #leftAt = 0;
 
   constructor(urls, onChange = () => {}) {
     this.#urls = urls;
@@ -66,6 +71,7 @@ export class Follower {
   async #comeBack() {
     if (this.#closed) return;
     this.reconnects++;
+    this.#leftAt ||= performance.now();
     this.#urls = [...this.#urls.slice(1), this.#urls[0]];
     await delay(BACK_MS + Math.random() * BACK_SPREAD_MS);
     // What fails closes, and so comes back.
@@ -76,6 +82,8 @@ export class Follower {
     if (event) return; // a heartbeat
     this.#group.push(JSON.parse(data));
     if (!id) return;
+    if (this.#leftAt) this.awayMs = Math.max(this.awayMs, performance.now() - this.#leftAt);
+    this.#leftAt = 0;
     for (const item of this.#group) this.#apply(item);
     this.delivered.set(url, (this.delivered.get(url) ?? 0) + this.#group.length);
     this.#group = [];
@@ -83,15 +91,21 @@ export class Follower {
     this.#onChange();
   }
 
-  #apply({ type, data, intentions }) {
+  #apply({ type, data, intentions, hasMore }) {
     if (type === "space-sync") {
       this.snapshots++;
       this.messages = new Map(intentions.map((message) => [message.id, message]));
+      if (hasMore) this.#skipTo(numberOf(intentions[0]));
       for (const message of intentions) if (numberOf(message) >= this.next) this.#count(message);
     } else if (type === "intention-created") {
       this.messages.set(data.id, data);
       this.#count(data);
     }
+  }
+
+  #skipTo(number) {
+    this.older += Math.max(0, number - this.next);
+    this.next = Math.max(this.next, number);
   }
 
   #count(message) {

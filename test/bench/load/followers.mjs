@@ -36,6 +36,8 @@ answer({
     return {
       // What did not come at all is lost, too.
       lost: sum(({ lost, next }) => lost + Math.max(0, number - next)),
+      older: sum(({ older }) => older),
+      awayMs: Math.max(0, ...followers.map(({ awayMs }) => awayMs)),
       doubled: sum(({ doubled }) => doubled),
       reconnects: sum(({ reconnects }) => reconnects),
       snapshots: sum(({ snapshots }) => snapshots) - followers.length,
