@@ -1,6 +1,6 @@
 // A relay dies: how long until a client says so, by leaving the mode `realtime`.
 import { setTimeout as delay } from "node:timers/promises";
-import { spread, verdict } from "./support/figures.mjs";
+import { runsOf, spread, verdict } from "./support/figures.mjs";
 import { startProxy } from "./support/proxy.mjs";
 import { startRelay } from "./support/relay.mjs";
 import { nodeWatcher, now, startChromiumWatcher } from "./support/watchers.mjs";
@@ -76,7 +76,7 @@ async function dieOnce(way, database, watchers, afterMs) {
 
 function report(rows) {
   return {
-    title: `A relay dies: until a client has noticed (${rows[0].times.length} runs)`,
+    title: `A relay dies: until a client has noticed (${runsOf(rows[0].times)})`,
     head: ["the relay is", "client", "ms", "target"],
     rows: rows.map(({ way, name, times }) => {
       const met = Math.max(...times) < HIGHEST_MS;

@@ -1,6 +1,6 @@
 // Many messages: whether what a client waits for grows with them. And what a change costs on the wire, beside the
 // complete state.
-import { median, percentile, spread, verdict } from "./support/figures.mjs";
+import { median, percentile, runsOf, spread, verdict } from "./support/figures.mjs";
 import { fill, missSome, prepare } from "./support/messages.mjs";
 import { lines } from "./support/plot.mjs";
 import { openStream, startRelay } from "./support/relay.mjs";
@@ -98,7 +98,7 @@ function growthReport(results) {
   });
   const largest = named(results.at(-1).size);
   return {
-    title: `Growth: milliseconds with ever more messages in ${named(SPACES)} spaces (${results[0].runs.length} runs)`,
+    title: `Growth: milliseconds with ever more messages in ${named(SPACES)} spaces (${runsOf(results[0].runs)})`,
     head: [
       "",
       ...results.flatMap(({ size }) => [`p50 at ${named(size)}`, `p95 at ${named(size)}`]),

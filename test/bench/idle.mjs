@@ -1,6 +1,6 @@
 // Clients that wait: the memory of the server for each, and what heartbeats cost it.
 import { setTimeout as delay } from "node:timers/promises";
-import { median, spread, verdict } from "./support/figures.mjs";
+import { median, runsOf, spread, verdict } from "./support/figures.mjs";
 import { lines } from "./support/plot.mjs";
 import { cpuOf, memoryOf } from "./support/process.mjs";
 import { compare, HONO, NCHAN, OURS, startRival } from "./support/rivals.mjs";
@@ -70,7 +70,7 @@ function report(runs, names, counts, notes) {
   };
   const named = (count) => count.toLocaleString("en-US");
   return {
-    title: `Idle: memory of the server for a client that waits (${runs.length} runs)`,
+    title: `Idle: memory of the server for a client that waits (${runsOf(runs)})`,
     head: [
       "server",
       ...counts.map((count) => `KB a client, ${named(count)}`),

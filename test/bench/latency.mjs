@@ -1,6 +1,6 @@
 // Commit to client: from a writer's INSERT to the line in a browser's event stream.
 import { setTimeout as delay } from "node:timers/promises";
-import { percentile, spread, verdict } from "./support/figures.mjs";
+import { percentile, runsOf, spread, verdict } from "./support/figures.mjs";
 import { hasPsql, openPsql } from "./support/psql.mjs";
 import { openStream, startRelay } from "./support/relay.mjs";
 
@@ -96,7 +96,7 @@ async function allArrived(sent, arrivals) {
 
 function report(runs) {
   return {
-    title: `Latency: from a writer to a client's line (${runs[0].rounds.length} runs)`,
+    title: `Latency: from a writer to a client's line (${runsOf(runs[0].rounds)})`,
     head: [
       "writer",
       "p50, ms",

@@ -1,6 +1,6 @@
 // Several relays of one database: what each costs the database, and a rolling restart under load.
 import { setTimeout as delay } from "node:timers/promises";
-import { median, spread, verdict } from "./support/figures.mjs";
+import { median, runsOf, spread, verdict } from "./support/figures.mjs";
 import { groupedBars } from "./support/plot.mjs";
 import { cpuOfFamily, startModule } from "./support/process.mjs";
 import { startRelay } from "./support/relay.mjs";
@@ -101,7 +101,7 @@ function costReport(runs, { clients, seconds }) {
   const of = (n, key) => runs.map(({ steady }) => steady[n][key]);
   const isKnown = !Number.isNaN(of(0, "cpuMs")[0]);
   return {
-    title: `Relays: CPU of the database for a message (${runs.length} runs of ${seconds} s, ${RATE} messages/s of 1 KB, ${clients} clients)`,
+    title: `Relays: CPU of the database for a message (${runsOf(runs)} of ${seconds} s, ${RATE} messages/s of 1 KB, ${clients} clients)`,
     head: ["relays", "CPU ms a message", "delivery equal on all"],
     rows: COUNTS.map((count, n) => [
       count === 0 ? "none, the writer alone" : count,
@@ -132,7 +132,7 @@ function costReport(runs, { clients, seconds }) {
 function restartReport(runs, { clients }) {
   const sum = (key) => runs.reduce((total, { rolling }) => total + rolling[key], 0);
   return {
-    title: `Relays: a rolling restart of two under load (${runs.length} runs, ${clients} clients, ${RESTART_RATE} messages/s)`,
+    title: `Relays: a rolling restart of two under load (${runsOf(runs)}, ${clients} clients, ${RESTART_RATE} messages/s)`,
     head: [
       "messages",
       "deliveries due",

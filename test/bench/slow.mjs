@@ -1,6 +1,6 @@
 // P10: readers that take too little cost a bounded memory, disturb nobody, and lose nothing.
 import { isDeepStrictEqual } from "node:util";
-import { median, ratios, spread, verdict } from "./support/figures.mjs";
+import { median, ratios, runsOf, spread, verdict } from "./support/figures.mjs";
 import { lines } from "./support/plot.mjs";
 import { memoryOf, startModule } from "./support/process.mjs";
 import { OURS, startRival } from "./support/rivals.mjs";
@@ -108,7 +108,7 @@ function memoryReport(runs, { clients, seconds }) {
   const isStill = median(moved) <= HIGHEST_RATIO;
   const last = runs.at(-1);
   return {
-    title: `Slow readers: ${clients} healthy clients, ${RATE} messages/s of 4 KB (${runs.length} runs of ${seconds} s)`,
+    title: `Slow readers: ${clients} healthy clients, ${RATE} messages/s of 4 KB (${runsOf(runs)} of ${seconds} s)`,
     head: ["healthy clients", "relay at the start, MB", "at most, MB", "p50, ms", "p99, ms", "target"],
     rows: [
       row("alone", "alone", ""),
@@ -147,7 +147,7 @@ function memoryReport(runs, { clients, seconds }) {
 function recoveryReport(runs, { seconds }) {
   const all = (name) => runs.map(({ beside }) => beside.recovered.find((reader) => reader.name === name));
   return {
-    title: `Slow readers: what they have when they read again, after ${seconds} s (${runs.length} runs)`,
+    title: `Slow readers: what they have when they read again, after ${seconds} s (${runsOf(runs)})`,
     head: [
       "a client that",
       "reconnects",

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { get } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { median, spread, verdict } from "./support/figures.mjs";
+import { median, runsOf, spread, verdict } from "./support/figures.mjs";
 import { groupedBars } from "./support/plot.mjs";
 import { cpuOf } from "./support/process.mjs";
 import { compare, HONO, NCHAN, OURS, startRival } from "./support/rivals.mjs";
@@ -137,7 +137,7 @@ function report(runs, names, cases, notes) {
     }),
   );
   return {
-    title: `Storms: clients that come back at once, each having missed ${MISSED} messages of 1 KB (${runs.length} runs)`,
+    title: `Storms: clients that come back at once, each having missed ${MISSED} messages of 1 KB (${runsOf(runs)})`,
     head: [
       "clients and server",
       "CPU s of the server",

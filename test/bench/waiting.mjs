@@ -1,6 +1,6 @@
 // P8: a transaction that is open in every space holds up nobody, and nobody deadlocks.
 import { setTimeout as delay } from "node:timers/promises";
-import { spread, verdict } from "./support/figures.mjs";
+import { runsOf, spread, verdict } from "./support/figures.mjs";
 
 const WRITERS = 12;
 const MOVERS = 4;
@@ -137,7 +137,7 @@ function report(runs, { writeMs, heldMs }) {
     ];
   };
   return {
-    title: `Waiting: ${WRITERS} writers over ${SPACES} spaces and ${MOVERS} movers (${runs.alone.length} runs of ${writeMs / 1000} s)`,
+    title: `Waiting: ${WRITERS} writers over ${SPACES} spaces and ${MOVERS} movers (${runsOf(runs.alone)} of ${writeMs / 1000} s)`,
     head: [
       "beside them",
       "commits",

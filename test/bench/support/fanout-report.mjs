@@ -1,4 +1,4 @@
-import { median, ratios, spread, verdict } from "./figures.mjs";
+import { median, ratios, runsOf, spread, verdict } from "./figures.mjs";
 import { bars, lines } from "./plot.mjs";
 import { KERNEL, NCHAN, OURS } from "./rivals.mjs";
 
@@ -20,7 +20,7 @@ export function cpuReport(runs, names, { clients, rate, seconds, sessions, notes
     return `at most ${HIGHEST_RATIO.toFixed(2)} times the kernel: ${verdict(ratio <= HIGHEST_RATIO)}; ${atFull}`;
   };
   return {
-    title: `Fan-out: CPU seconds of the server for a million deliveries (${runs.length} runs, ${whole(clients)} clients, 1 KB)`,
+    title: `Fan-out: CPU seconds of the server for a million deliveries (${runsOf(runs)}, ${whole(clients)} clients, 1 KB)`,
     head: ["server", `at ${rate} messages/s`, "beside the kernel", "writers at full speed", "target"],
     rows: names.map((name) => [
       name,
@@ -60,7 +60,7 @@ export function latencyReport(runs, names, { clients, rates, notes }) {
     return `p99 to the last at most nchan's: ${verdict(median(all("last99")) <= median(nchan.all("last99")))}`;
   };
   return {
-    title: `Fan-out: milliseconds from the writer to the clients (${runs.length} runs, ${whole(clients)} clients, 1 KB)`,
+    title: `Fan-out: milliseconds from the writer to the clients (${runsOf(runs)}, ${whole(clients)} clients, 1 KB)`,
     head: [
       "server",
       "messages/s",
@@ -115,7 +115,7 @@ export function latencyReport(runs, names, { clients, rates, notes }) {
 export function speedReport(runs, names, { clients, notes }) {
   const perSecond = (name) => of(runs, name, (result) => result.full.perSecond);
   return {
-    title: `Fan-out: deliveries a second at full speed (${runs.length} runs, ${whole(clients)} clients, 1 KB)`,
+    title: `Fan-out: deliveries a second at full speed (${runsOf(runs)}, ${whole(clients)} clients, 1 KB)`,
     head: ["server", "deliveries/s", "messages/s written"],
     rows: names.map((name) => [
       name,

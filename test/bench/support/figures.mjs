@@ -23,3 +23,6 @@ export const ratios = (above, below) => above.map((value, run) => value / below[
 
 /** A target beside its figure. */
 export const verdict = (met) => (met ? "met" : "**missed**");
+
+/** "3 runs", for a title: each figure says how often it was measured. */
+export const runsOf = ({ length }) => `${length} ${length === 1 ? "run" : "runs"}`;

@@ -49,6 +49,7 @@ const page = (where, parts) => `<!doctype html>
   .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
   th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid #e2e8f0 }
   th { color: #475569; font-weight: 600; vertical-align: bottom } th:first-child, td:first-child { text-align: left }
+  td { white-space: nowrap } td:last-child { white-space: normal; min-width: 8rem }
   tbody tr:hover { background: #f8fafc } strong { color: #be123c }
   figure { margin: 1.2rem 0 } svg { max-width: 100%; height: auto } li, p { color: #475569; font-size: .9rem }
 </style>
