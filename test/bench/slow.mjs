@@ -62,19 +62,20 @@ async function measure(bench, { clients, seconds }, isBeside) {
   if (report.deliveries !== sent * clients) {
     throw new Error(`healthy clients had ${report.deliveries} messages instead of ${sent * clients}`);
   }
-  const recovered = slow ? await recover(bench, slow) : undefined;
+  const recovered = slow ? await recover(bench, server.spaceId, slow) : undefined;
   await Promise.all([swarm.stop(), writer.stop(), slow?.stop(), server.stop()]);
   const highestMb = Math.max(...samples.map(({ mb }) => mb));
   return { ...report, samples, startMb: samples[0].mb, highestMb, recovered };
 }
 
 /** What each knows when it has read all, beside what the database says. */
-async function recover({ database }, slow) {
+async function recover({ database }, spaceId, slow) {
   const client = await database.connect();
-  const { rows } = await client.query("select sync.current_cursor('feed') as cursor");
+  const { rows } = await client.query("select sync.current_cursor($1) as cursor", [spaceId]);
   const newest = await client.query(
-    `select id, message_id, content from public.intentions where location_id = 'feed'
+    `select id, message_id, content from public.intentions where location_id = $1
      order by substr(message_id, 5)::bigint desc limit 100`,
+    [spaceId],
   );
   await client.end();
   const [{ cursor }] = rows;

@@ -10,7 +10,6 @@ export const OURS = "Spacefeed";
 export const KERNEL = "the kernel's send";
 export const NCHAN = "nchan (nginx)";
 export const HONO = "Hono, NOTIFY";
-const SPACE = "feed";
 const INSERT = "insert into public.intentions (content, location_id) values ($1, $2)";
 const INSERT_FORWARDED = "insert into public.forwarded (content) values ($1)";
 
@@ -68,17 +67,20 @@ export async function startRival(name, bench) {
   return { name, ...server };
 }
 
+let spaces = 0;
+
+/** Each time another space: what an earlier run has written would come as a complete state. */
 async function spacefeed(bench) {
+  const spaceId = `feed-${++spaces}`;
   const client = await bench.database.connect();
-  await client.query("insert into public.beings (id, type) values ($1, 'space') on conflict do nothing", [
-    SPACE,
-  ]);
+  await client.query("insert into public.beings (id, type) values ($1, 'space')", [spaceId]);
   await client.end();
   const relay = bench.use(await startRelay(bench.database.url, UNLIMITED));
-  const open = { databaseUrl: bench.database.url, sql: INSERT, values: [SPACE] };
+  const open = { databaseUrl: bench.database.url, sql: INSERT, values: [spaceId] };
   return {
+    spaceId,
     port: relay.port,
-    path: `/api/stream?spaceId=${SPACE}`,
+    path: `/api/stream?spaceId=${spaceId}`,
     url: relay.url,
     // Several versions may come as one group, of which only the last has a cursor.
     cursorBefore: (cursor, count) => cursor.replace(/\d+$/, (version) => Number(version) - count),
