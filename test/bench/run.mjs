@@ -46,9 +46,11 @@ if (options.runs && !/^[1-9]\d?$/.test(options.runs)) fail(`--runs ${options.run
 const runs = Number(options.runs ?? (options.quick ? 1 : 3));
 const wanted = positionals.length > 0 ? positionals : names;
 
+let interrupted = false;
 const server = await startServer();
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, () => {
+    interrupted = true;
     endAll();
     void server.stop().finally(() => process.exit(130));
   });
@@ -61,6 +63,7 @@ try {
   const where = await machine(server);
   const sections = [];
   for (const name of wanted) {
+    if (interrupted) break;
     const { quick, full } = options;
     const result = await measure(name, { server, minutes: SUBJECTS[name], runs, quick, full });
     sections.push(...result.sections);

@@ -110,12 +110,15 @@ async function openWitness({ port, path, cursorBefore }) {
   };
 }
 
-/** Queries that a relay has made, from its metrics; NaN of what has none. Its signs of life are not ours. */
+/** Queries that a relay has made, from its metrics; NaN of what has none. Its signs of life and its polls are not of clients. */
 async function queriesOf({ url }) {
   if (!url) return Number.NaN;
   const text = await (await fetch(`${url}/metrics`)).text();
   const counts = text.matchAll(/^spacefeed_query_seconds_count\{query="([^"]+)"\} (\d+)/gm);
-  return [...counts].reduce((sum, [, name, count]) => sum + (/relay/i.test(name) ? 0 : Number(count)), 0);
+  return [...counts].reduce(
+    (sum, [, name, count]) => sum + (/relay|raised/.test(name) ? 0 : Number(count)),
+    0,
+  );
 }
 
 const nameOf = ({ clients, cursors }) =>

@@ -15,8 +15,7 @@ const INSERT_FORWARDED = "insert into public.forwarded (content) values ($1)";
 
 /** What a relay needs to be told, so that its limits are not what is measured. */
 export const UNLIMITED = {
-  MAX_CONNECTIONS: "50000",
-  MAX_STREAMS: "50000",
+  MAX_CLIENTS: "50000",
   MAX_STREAMS_PER_ADDRESS: "50000",
   MAX_STREAMS_PER_SPACE: "50000",
 };
