@@ -48,7 +48,7 @@ export class StressedRelay {
   async start(spaceIds: string[]): Promise<void> {
     for (const spaceId of spaceIds) {
       const cursor = parseCursor((await this.#database.currentCursor(spaceId)) as string);
-      this.#hub.join(spaceId, cursor, {
+      this.#hub.join(spaceId, cursor, cursor.version, {
         deliver: ({ events }) => {
           const now = performance.now();
           for (const event of events ?? [])
