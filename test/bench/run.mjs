@@ -13,7 +13,7 @@ import { writePlots, writeReport } from "./support/report.mjs";
 import { startServer } from "./support/server.mjs";
 import { measure } from "./support/subject.mjs";
 
-/** The subjects, and the minutes that each may take; all together some 25. */
+/** The subjects, and the minutes that each may take; all together some 28. */
 const SUBJECTS = {
   fanout: 5,
   idle: 3.5,
@@ -22,8 +22,9 @@ const SUBJECTS = {
   growth: 2.5,
   relays: 1.75,
   latency: 1.5,
-  bulk: 1.5,
-  writers: 2.5,
+  bulk: 2,
+  triggers: 2,
+  writers: 3,
   waiting: 1,
   cache: 0.5,
   dying: 1.5,

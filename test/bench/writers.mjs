@@ -1,85 +1,121 @@
-// One-row inserts, each its own commit: how many a second the triggers leave of those of a plain table.
-import { ratios, spread } from "./support/figures.mjs";
-import { CONTENT, createPlainTable, emptyTables, inTurn, TABLES } from "./support/tables.mjs";
+// One-row inserts, each its own commit: how many a second the triggers leave of those of a plain table (P12).
+import { median, ratios, spread, verdict } from "./support/figures.mjs";
+import { startSlowServer } from "./support/slow-disk.mjs";
+import {
+  CONTENT,
+  createNotifyingTable,
+  createPlainTable,
+  emptyTables,
+  pretendRelay,
+  TABLES,
+} from "./support/tables.mjs";
+import { commitRate, LOAD_GENERATOR } from "./support/write-load.mjs";
 
-const ROUNDS = 3;
-const SECONDS = 5;
-const CASES = [
-  { sessions: 1, spaces: 1_000 },
-  { sessions: 1, spaces: 1 },
-  { sessions: 8, spaces: 1_000 },
-  { sessions: 8, spaces: 1 },
-];
+const WRITERS = [1, 8, 32];
+const SPACES = [1, 1_000];
+const CASES = WRITERS.flatMap((writers) => SPACES.map((spaces) => ({ writers, spaces })));
+const SECONDS = 1;
+const LOWEST_SHARE = 0.75;
 
-export async function run({ database, progress }) {
-  const clients = await database.connectMany(Math.max(...CASES.map(({ sessions }) => sessions)));
-  await createPlainTable(clients[0]);
-  progress("warming up");
-  for (const name of inTurn(0)) await measure(clients, { sessions: 8, spaces: 1_000 }, name);
+/** What is compared, plain first. */
+const KINDS = {
+  plain: { table: TABLES.plain },
+  awake: { table: TABLES.triggers, asleep: false },
+  asleep: { table: TABLES.triggers, asleep: true },
+  notifying: { table: "notifying.intentions" },
+};
 
-  const runs = new Map(CASES.map((which) => [which, { plain: [], triggers: [] }]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const which of CASES) {
-      for (const name of inTurn(round)) runs.get(which)[name].push(await measure(clients, which, name));
-      const [plain, triggers] = ["plain", "triggers"].map((name) => runs.get(which)[name][round]);
-      const rates = `${plain.rate.toFixed(0)} a second plain, ${triggers.rate.toFixed(0)} with triggers`;
-      progress(`round ${round + 1} of ${ROUNDS}, ${nameOf(which)}: ${rates}`);
+export async function run({ database, progress, quick = false, rounds = () => [0, 1, 2] }) {
+  const slow = await startSlowServer();
+  if (!slow) progress("no C compiler: no figures with a slow fsync");
+  try {
+    const disks = [await openDisk("this disk", database)];
+    if (slow) disks.push(await openDisk("fsync 2 ms slower", await slow.createDatabase()));
+    for (const round of rounds()) await measureRound(disks, round, quick, progress);
+    return disks.map(report);
+  } finally {
+    await slow?.stop();
+  }
+}
+
+async function openDisk(name, database) {
+  const client = await database.connect();
+  await createPlainTable(client);
+  await createNotifyingTable(client);
+  const runs = new Map(
+    CASES.map((which) => [which, Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, []]))]),
+  );
+  return { name, url: database.url, client, runs };
+}
+
+async function measureRound(disks, round, quick, progress) {
+  for (const disk of disks) {
+    for (const which of quick ? CASES.slice(-1) : CASES) {
+      const kinds = Object.keys(KINDS);
+      for (const kind of round % 2 === 0 ? kinds : kinds.reverse()) {
+        disk.runs.get(which)[kind].push(await measure(disk, which, kind));
+      }
+      const rates = Object.entries(disk.runs.get(which)).map(
+        ([kind, all]) => `${kind} ${all.at(-1).toFixed(0)}`,
+      );
+      progress(`round ${round + 1}, ${disk.name}, ${nameOf(which)}: ${rates.join(", ")}`);
     }
   }
-  return [report(runs)];
 }
 
-/** Commits a second, and how the last second compares with the first: a cost that grows with the table shows. */
-async function measure(clients, { sessions, spaces }, name) {
-  await emptyTables(clients[0]);
-  await clients[0].query("checkpoint");
-  const start = performance.now();
-  const seconds = new Array(SECONDS).fill(0);
-  const writers = clients.slice(0, sessions);
-  await Promise.all(writers.map((client) => insertAgainAndAgain(client, name, spaces, start, seconds)));
-  const commits = seconds.reduce((sum, count) => sum + count, 0);
-  return { rate: commits / SECONDS, pace: seconds.at(-1) / seconds[0] };
+async function measure({ client, url }, { writers, spaces }, kind) {
+  const { table, asleep } = KINDS[kind];
+  await emptyTables(client);
+  await client.query("truncate notifying.intentions");
+  if (asleep !== undefined) await pretendRelay(client, asleep);
+  await client.query("checkpoint");
+  const sql = `insert into ${table} (location_id, content) values ('space-' || :n, '${CONTENT}')`;
+  return commitRate({ url, sql, numbers: spaces, writers, seconds: SECONDS });
 }
 
-async function insertAgainAndAgain(client, name, spaces, start, seconds) {
-  const text = `insert into ${TABLES[name]} (location_id, content) values ($1, $2)`;
-  for (;;) {
-    const space = `space-${Math.floor(Math.random() * spaces)}`;
-    // Prepared: planning would cost both tables the same, and hide a part of the difference.
-    await client.query({ name, text, values: [space, CONTENT] });
-    const second = Math.floor((performance.now() - start) / 1000);
-    if (second >= SECONDS) return;
-    seconds[second]++;
-  }
-}
+const nameOf = ({ writers, spaces }) =>
+  `${writers} writer${writers === 1 ? "" : "s"}, ${spaces === 1 ? "one space" : `${spaces.toLocaleString("en-US")} spaces`}`;
 
-const nameOf = ({ sessions, spaces }) =>
-  `${sessions} session${sessions === 1 ? "" : "s"}, ${spaces === 1 ? "one space" : `${spaces.toLocaleString("en-US")} spaces`}`;
-
-function report(runs) {
+function report({ name, runs }) {
+  const measured = CASES.filter((which) => runs.get(which).plain.length > 0);
+  const isSlow = name !== "this disk";
+  const count = runs.get(measured[0]).plain.length;
+  const shareOf = (which, kind) => ratios(runs.get(which)[kind], runs.get(which).plain);
   return {
-    title: `Writers: one-row commits a second (${ROUNDS} runs of ${SECONDS} s)`,
+    title: `Writers, ${name}: one-row commits a second (${count} ${count === 1 ? "run" : "runs"} of ${SECONDS} s)`,
     head: [
       "writers",
       "plain",
-      "triggers",
-      "triggers over plain",
-      "plain, last second over first",
-      "triggers, last second over first",
+      "relay awake",
+      "relay asleep",
+      "a trigger that always notifies",
+      "awake over plain",
+      "asleep over plain",
+      "always over plain",
+      "target",
     ],
-    rows: CASES.map((which) => {
-      const of = (name, key) => runs.get(which)[name].map((run) => run[key]);
+    rows: measured.map((which) => {
+      const aimed = isSlow && which.writers === 32 && which.spaces === 1_000;
+      const met = median(shareOf(which, "awake")) >= LOWEST_SHARE;
       return [
         nameOf(which),
-        spread(of("plain", "rate")),
-        spread(of("triggers", "rate")),
-        spread(ratios(of("triggers", "rate"), of("plain", "rate")), 2),
-        spread(of("plain", "pace"), 2),
-        spread(of("triggers", "pace"), 2),
+        ...Object.keys(KINDS).map((kind) => spread(runs.get(which)[kind])),
+        ...["awake", "asleep", "notifying"].map((kind) => spread(shareOf(which, kind), 2)),
+        aimed ? `awake at least ${LOWEST_SHARE}: ${verdict(met)}` : "",
       ];
     }),
+    data: measured.flatMap((which) =>
+      ["awake", "asleep", "notifying"].map((kind) => ({
+        series: `${kind}, ${which.spaces === 1 ? "one space" : "1,000 spaces"}`,
+        x: which.writers,
+        y: median(shareOf(which, kind)),
+      })),
+    ),
     notes: [
-      "The sessions are in one Node process, which uses a part of the same cores. No relay is connected; writers notify all the same. Both tables start empty.",
+      `The writers are ${LOAD_GENERATOR}, on the same cores. All tables start empty. No relay is connected: its row in sync.relays says what it would.`,
+      ...(isSlow
+        ? ["A library that is preloaded into this Postgres sleeps 2 ms in fsync and fdatasync."]
+        : []),
     ],
   };
 }

@@ -6,10 +6,15 @@ import { startEmbedded } from "../../../dist/server/embedded.js";
 import { migrate } from "../../../dist/server/index.js";
 import { parentOf } from "./process.mjs";
 
-/** A Postgres to measure: TEST_DATABASE_URL, else an embedded one that is thrown away. */
-export async function startServer() {
-  const given = process.env.TEST_DATABASE_URL;
-  const source = given ? { what: "TEST_DATABASE_URL", url: given, stop: async () => {} } : await embedded();
+/**
+ * A Postgres to measure: TEST_DATABASE_URL, else an embedded one that is thrown away. With `preload`, a library that
+ * is loaded into it, always an embedded one.
+ */
+export async function startServer({ preload } = {}) {
+  const given = preload ? undefined : process.env.TEST_DATABASE_URL;
+  const source = given
+    ? { what: "TEST_DATABASE_URL", url: given, stop: async () => {} }
+    : await embedded(preload);
   const admin = new pg.Client({ connectionString: source.url });
   await admin.connect();
   const open = new Set();
@@ -47,11 +52,17 @@ export async function startServer() {
   };
 }
 
-async function embedded() {
+async function embedded(preload) {
   const dataDir = await mkdtemp(join(tmpdir(), "spacefeed-bench-"));
   // Started by root, Postgres runs as another user, who must get in; else its data would stay elsewhere.
   await chmod(dataDir, 0o711);
-  const server = await startEmbedded({ dataDir, port: 54_600, log: () => {} });
+  const { LD_PRELOAD: before } = process.env;
+  if (preload) process.env.LD_PRELOAD = preload;
+  const starting = startEmbedded({ dataDir, port: preload ? 54_601 : 54_600, log: () => {} });
+  const server = await starting.finally(() => {
+    if (before === undefined) delete process.env.LD_PRELOAD;
+    else process.env.LD_PRELOAD = before;
+  });
   return {
     what: "embedded, default settings",
     url: server.url,

@@ -18,13 +18,37 @@ export async function createPlainTable(client) {
     alter table sync.spaces set (autovacuum_enabled = off)`);
 }
 
+/** What one would write in an hour: the plain table, and a trigger that notifies at each row. */
+export async function createNotifyingTable(client) {
+  await client.query(`
+    create schema notifying;
+    create table notifying.intentions (like plain.intentions including all);
+    create function notifying.notify() returns trigger language plpgsql as $$
+    begin
+      perform pg_notify('notifying', new.id);
+      return null;
+    end
+    $$;
+    create trigger notify after insert or update on notifying.intentions
+      for each row execute function notifying.notify()`);
+}
+
+/** Says that a relay serves the database, and relies on NOTIFY (asleep) or polls. */
+export async function pretendRelay(client, asleep) {
+  await client.query(
+    `insert into sync.relays (relay_id, asleep) values ('bench', $1)
+     on conflict (relay_id) do update set asleep = excluded.asleep, seen_at = excluded.seen_at`,
+    [asleep],
+  );
+}
+
 export async function emptyTables(client) {
   await client.query("truncate plain.intentions, public.intentions");
   await client.query("truncate sync.changes, sync.spaces");
 }
 
-/** A message's content of about 200 bytes. */
-export const CONTENT = JSON.stringify([{ type: "text", text: "lorem ipsum ".repeat(14) }]);
+/** A message's content of about 170 bytes. */
+export const CONTENT = JSON.stringify(["lorem ipsum ".repeat(14)]);
 
 /** Plain first in one round, triggers first in the next: neither always finds the cache warm. */
 export function inTurn(round) {
