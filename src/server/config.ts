@@ -41,7 +41,7 @@ function isOrigin(text: string): boolean {
 export interface Config {
   /** Connection string of the database; undefined: an embedded Postgres. */
   databaseUrl: string | undefined;
-  /** Where to LISTEN, when DATABASE_URL leads to a pooler. */
+  /** Where to LISTEN and to poll, when DATABASE_URL leads to a pooler. */
   listenDatabaseUrl: string | undefined;
   host: string;
   /** 0: any free port. */
