@@ -56,6 +56,7 @@ security definer
 set search_path = ''
 set lock_timeout = '400ms'  -- as in sync.snapshot()
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
+set plan_cache_mode = force_generic_plan  -- always by index: planning anew would take longer than the query
 as $$
 begin
   lock table public.beings, public.intentions in access share mode;  -- as in sync.snapshot()

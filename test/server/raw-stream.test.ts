@@ -1,0 +1,97 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { post, useRelay } from "../support/relay.js";
+import { Session } from "../support/session.js";
+import { newSpace } from "../support/space.js";
+
+const db = useDatabase();
+const relay = useRelay(db, { heartbeatMs: 100 });
+const sockets: Socket[] = [];
+let session: Session;
+
+beforeAll(async () => {
+  session = await Session.open(db);
+});
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+/** A connection on which just this is said, and what comes back. */
+function say(text: string): { readonly socket: Socket; readonly heard: string } {
+  const { hostname, port } = new URL(relay.current.url);
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+  sockets.push(socket);
+  const line = { socket, heard: "" };
+  socket.setEncoding("utf8").on("data", (piece: string) => {
+    line.heard += piece;
+  });
+  socket.on("error", () => {});
+  socket.write(text);
+  return line;
+}
+
+const streams = async () => (await relay.current.metrics.clients.get()).values[0]?.value;
+
+test("a stream is a body without length or chunks, which ends with the connection, also for HTTP/1.0", async () => {
+  const spaceId = await newSpace(relay.current);
+  for (const version of ["1.0", "1.1"]) {
+    const line = say(`GET /api/stream?spaceId=${spaceId} HTTP/${version}\r\nHost: here\r\n\r\n`);
+    await expect.poll(() => line.heard).toContain("space-sync");
+    const [head, body] = line.heard.split("\r\n\r\n") as [string, string];
+    expect(head).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+    expect(head).toMatch(/\r\nConnection: close\r\n/);
+    expect(head).not.toMatch(/Transfer-Encoding|Content-Length/i);
+    expect(body).toMatch(/^retry: \d+\n\n(event: heartbeat\ndata: .*\n\n)+id: /);
+  }
+});
+
+test("what a client says behind the request of a stream is not heard", async () => {
+  const spaceId = await newSpace(relay.current);
+  const stream = `GET /api/stream?spaceId=${spaceId} HTTP/1.1\r\nHost: here\r\n\r\n`;
+  const line = say(stream);
+  await expect.poll(() => line.heard).toContain("space-sync");
+  const body = JSON.stringify({ action: "create", intentionId: "behind", spaceId });
+  line.socket.write(
+    `POST /api/intentions HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  line.socket.write(`${stream}nonsense\r\n\r\n`.repeat(1_000));
+  await post(relay.current, "intentions", { action: "create", intentionId: "beside", spaceId });
+  await expect.poll(() => line.heard).toContain('"beside"');
+  expect(await session.query("select id from intentions where id = 'behind'")).toEqual([]);
+  expect(line.heard.match(/HTTP\/1.1/g)).toHaveLength(1);
+});
+
+test("a stream that is asked for behind a request that is not answered yet is refused", async () => {
+  const spaceId = await newSpace(relay.current);
+  const get = (path: string) => `GET ${path}?spaceId=${spaceId} HTTP/1.1\r\nHost: here\r\n\r\n`;
+  await session.run("begin", "lock table public.intentions in access exclusive mode");
+  const line = say(get("/api/sync") + get("/api/stream"));
+  await expect
+    .poll(() => session.value("select count(*)::int from pg_catalog.pg_locks where not granted"))
+    .toBe(1);
+  await expect.poll(() => line.heard.match(/HTTP\/1.1 \d+/g), { timeout: 5_000 }).toHaveLength(2);
+  await session.run("commit");
+  expect(line.heard).toContain('"code":"invalid"');
+  expect(line.heard).not.toContain("event-stream");
+  expect(await streams()).toBe(0);
+});
+
+test.each([
+  ["closes its connection", (socket: Socket) => socket.destroy()],
+  ["resets its connection", (socket: Socket) => socket.resetAndDestroy()],
+  ["ends its half of the connection", (socket: Socket) => socket.end()],
+])("a client that %s leaves no reader behind", async (_, leave) => {
+  const spaceId = await newSpace(relay.current);
+  await expect.poll(streams).toBe(0);
+  const line = say(`GET /api/stream?spaceId=${spaceId} HTTP/1.1\r\nHost: here\r\n\r\n`);
+  await expect.poll(() => line.heard).toContain("space-sync");
+  expect(await streams()).toBe(1);
+  const closed = once(line.socket, "close");
+  leave(line.socket);
+  await expect.poll(streams).toBe(0);
+  line.socket.end();
+  await closed;
+});
