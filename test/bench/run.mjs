@@ -61,7 +61,7 @@ const failures = [];
 process.on("unhandledRejection", (error) => process.stderr.write(`bench: afterwards: ${error?.stack}\n`));
 try {
   // Before the work, or the load that is shown would be our own.
-  const where = await machine(server);
+  const where = (await machine(server)) + (options.quick ? "; --quick: too small to say anything" : "");
   const sections = [];
   for (const name of wanted) {
     if (interrupted) break;
