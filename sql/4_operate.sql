@@ -2,7 +2,7 @@
 --   status   one row for a first look          verify   proves that sync.changes and the tables agree
 --   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
 --                                                       after writes with the triggers switched off
--- Then the rights.
+-- Then the watch on the NOTIFY queue, and the rights.
 
 -- Created only where it, or its last column, is missing: replacing it would wait for whoever is reading it.
 do $$
@@ -195,6 +195,41 @@ $$;
 comment on function sync.reset() is
   'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11). For a copy of the
 data files that was started as it was, and for writes with the triggers switched off. Locks both tables.';
+
+
+create or replace function sync.notify_queue()
+returns table (
+  usage double precision,
+  holders json
+)
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  -- Nothing tells which other session listens: so whoever has been in a transaction for long.
+  select
+    pg_notification_queue_usage(),
+    (select coalesce(json_agg(oldest), '[]')
+     from (
+       select
+         a.pid,
+         a.datname as database,
+         a.usename as "user",
+         a.application_name as application,
+         a.xact_start as since
+       from pg_catalog.pg_stat_activity a
+       where a.backend_type = 'client backend'
+         and a.xact_start is not null
+         and a.pid <> pg_backend_pid()
+       order by a.xact_start
+       limit 3
+     ) as oldest)
+$$;
+comment on function sync.notify_queue() is
+  'How full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1), and the three sessions with the oldest
+transactions, of which a listening one keeps it from being emptied. Those of other roles are among them only where
+the owner of this function has pg_read_all_stats.';
 
 
 -- Last, when every function is there: they are nobody's but the owner's. What a relay that is not the owner needs

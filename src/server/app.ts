@@ -13,6 +13,7 @@ import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
 import { openapi } from "./openapi.js";
 import { type PageFacts, pageRoutes } from "./page.js";
+import type { QueueWatch } from "./queue-watch.js";
 import type { StateFeeds } from "./state-feed.js";
 import { streamRoutes } from "./streams.js";
 
@@ -22,6 +23,7 @@ export interface AppParts {
   feeds: StateFeeds;
   listener: Listener;
   metrics: Metrics;
+  queueWatch: QueueWatch;
   corsOrigins: string[];
   maxClients: number;
   log: Logger;
@@ -34,7 +36,7 @@ const retryAfter = () => String(1 + Math.floor(Math.random() * 3));
 
 /** All routes, and the one place where an error becomes an answer. */
 export function createApp(parts: AppParts) {
-  const { database, listener, metrics, corsOrigins, log, page } = parts;
+  const { database, listener, metrics, queueWatch, corsOrigins, log, page } = parts;
   const app = new Hono<{ Bindings: HttpBindings }>();
   const isAllowed = (origin: string) => corsOrigins.includes("*") || corsOrigins.includes(origin);
 
@@ -63,7 +65,7 @@ export function createApp(parts: AppParts) {
 
   app.route("/", entityRoutes(database));
   app.route("/", streamRoutes(parts));
-  app.route("/", healthRoutes(database, listener, metrics));
+  app.route("/", healthRoutes(database, listener, metrics, queueWatch));
   app.get("/openapi.json", (context) => context.json(openapi()));
   if (page) app.route("/", pageRoutes(page));
 

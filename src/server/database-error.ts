@@ -16,6 +16,11 @@ const AWAY = /^(08|53|55P03|57|58)/;
 /** Turns whatever a query threw into the one error class. Losing the database is `unavailable`, not a fault. */
 export function toSpacefeedError(error: unknown): SpacefeedError {
   if (error instanceof SpacefeedError) return error;
+  // Not its state, which has other causes, nor its text, which Postgres translates.
+  if (error instanceof pg.DatabaseError && error.routine === "PreCommit_Notify") {
+    const message = "the NOTIFY queue of the database is full, so nothing was stored; the log has more";
+    return new SpacefeedError("unavailable", message, { cause: error });
+  }
   if (error instanceof pg.DatabaseError && error.code) return refusalError(error.code, error.message, error);
   return away(error);
 }

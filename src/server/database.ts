@@ -49,6 +49,16 @@ export interface Raised {
   spaceIds: string[] | null;
 }
 
+/** A session whose open transaction may keep the NOTIFY queue from being emptied, if it listens. */
+export interface QueueHolder {
+  pid: number;
+  database: string;
+  user: string;
+  application: string;
+  /** When its transaction began, ISO 8601. */
+  since: string;
+}
+
 const TRIES = 5;
 
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
@@ -197,6 +207,16 @@ export class Database {
   /** The relay's farewell. */
   async relayGone(relayId: string): Promise<void> {
     await this.query("relay_gone", "select sync.relay_gone($1)", [relayId]);
+  }
+
+  /** How full the cluster's NOTIFY queue is, 0 to 1, and whose transactions are the oldest, as far as we may see. */
+  async notifyQueue(): Promise<{ usage: number; holders: QueueHolder[] }> {
+    const rows = await this.query<{ usage: number; holders: QueueHolder[] }>(
+      "notify_queue",
+      "select usage, holders from sync.notify_queue()",
+      [],
+    );
+    return rows[0] as { usage: number; holders: QueueHolder[] };
   }
 
   /** Ends the connections; those with a query that does not come back after a second. */

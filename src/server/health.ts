@@ -3,19 +3,33 @@ import { SpacefeedError } from "../protocol/errors.js";
 import type { Database } from "./database.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
+import type { QueueWatch } from "./queue-watch.js";
 
-/** `GET /healthz` (the process lives), `/readyz` (the database and LISTEN answer) and `/metrics`. */
-export function healthRoutes(database: Database, listener: Listener, metrics: Metrics): Hono {
+/**
+ * `GET /healthz` (the process lives), `/readyz` (the database and LISTEN answer) and `/metrics`. What will need
+ * somebody, while the relay still serves, is a warning of `/readyz`: that is still 200, or the one relay that could
+ * carry on would be taken out of service.
+ */
+export function healthRoutes(
+  database: Database,
+  listener: Listener,
+  metrics: Metrics,
+  queueWatch: QueueWatch,
+): Hono {
   const app = new Hono();
 
   app.get("/healthz", (context) => context.json({ status: "ok" }));
 
   app.get("/readyz", async (context) => {
-    const [epoch, heard] = await Promise.all([database.epoch(), listener.listening && listener.roundTrip()]);
+    const [epoch, heard, warnings] = await Promise.all([
+      database.epoch(),
+      listener.listening && listener.roundTrip(),
+      queueWatch.look(),
+    ]);
     if (!heard) {
       throw new SpacefeedError("unavailable", "notifications do not arrive; the relay reconnects by itself");
     }
-    return context.json({ status: "ready", epoch });
+    return context.json({ status: "ready", epoch, warnings });
   });
 
   app.get("/metrics", async (context) => {

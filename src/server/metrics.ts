@@ -85,6 +85,11 @@ export class Metrics {
     help: "Changes of state between asleep and awake, those between them included.",
     registers: [this.registry],
   });
+  readonly queue = new Gauge({
+    name: "spacefeed_notify_queue_usage",
+    help: "How full the NOTIFY queue of the Postgres cluster is, 0 to 1: writers fail at 1. NaN: not to be had.",
+    registers: [this.registry],
+  });
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });

@@ -14,6 +14,11 @@ import {
 const json = (schema: z.ZodType, io: "input" | "output" = "output") => ({
   "application/json": { schema: jsonSchema(schema, io) },
 });
+const readiness = z.object({
+  status: z.literal("ready"),
+  epoch: z.string(),
+  warnings: z.array(z.string()),
+});
 const version = z.int().nonnegative().nullable();
 
 /** The description of the API, made from the schemas that check it. */
@@ -71,8 +76,11 @@ export function openapi(): object {
       "/healthz": { get: { summary: "The process lives", responses: { 200: { description: "It does" } } } },
       "/readyz": {
         get: {
-          summary: "The database and LISTEN answer",
-          responses: { 200: { description: "They do" }, ...errors("unavailable") },
+          summary: "The database and LISTEN answer, and what will need somebody soon",
+          responses: {
+            200: { description: "They do", content: json(readiness) },
+            ...errors("unavailable"),
+          },
         },
       },
       "/openapi.json": { get: { summary: "This description", responses: { 200: { description: "It" } } } },

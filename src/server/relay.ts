@@ -14,11 +14,13 @@ import { Hub } from "./hub.js";
 import { Listener } from "./listener.js";
 import { Metrics } from "./metrics.js";
 import { migrateOrLeave } from "./migrate.js";
+import { QueueWatch } from "./queue-watch.js";
 import { StateFeeds } from "./state-feed.js";
 import { WATCH_CONNECTION, Watch } from "./watch.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
+const QUEUE_WATCH_MS = 10_000;
 const SNAPSHOT_LIMIT = 100;
 /** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
 const BACKLOG = 4_096;
@@ -90,9 +92,12 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     open.push(() => watch.close());
     await watch.start();
 
+    const queueWatch = new QueueWatch(database, metrics, log);
+    await queueWatch.look();
     const timers = [
       setInterval(() => hub.heartbeat(), heartbeatMs),
       setInterval(() => hub.wakeAll(), BACKSTOP_MS),
+      setInterval(() => queueWatch.look(), QUEUE_WATCH_MS),
     ];
     open.push(async () => {
       for (const timer of timers) clearInterval(timer);
@@ -102,7 +107,17 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
     const { corsOrigins, maxClients } = config;
-    const app = createApp({ database, hub, feeds, listener, metrics, corsOrigins, maxClients, log, page });
+    const app = createApp({
+      database,
+      hub,
+      feeds,
+      listener,
+      metrics,
+      queueWatch,
+      corsOrigins,
+      log,
+      page,
+    });
     const server = createAdaptorServer({
       fetch: async (request, env) => {
         const response = await app.fetch(request, env);

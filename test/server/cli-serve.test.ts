@@ -81,7 +81,8 @@ test("a role that does not own the schema serves, with the rights that it needs 
     `grant select on sync.migrations to ${role}`,
     `grant select, insert, update, delete on public.beings, public.intentions to ${role}`,
     `grant execute on function sync.current_cursor, sync.resolve_cursor, sync.snapshot, sync.messages,
-       sync.changes_since, sync.being_json, sync.intention_json, sync.demand, sync.relay_seen, sync.raised_since, sync.relay_gone
+       sync.changes_since, sync.being_json, sync.intention_json, sync.demand, sync.relay_seen, sync.raised_since, sync.relay_gone,
+       sync.notify_queue
        to ${role}`,
   );
   const url = new URL(db.url);

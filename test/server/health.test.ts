@@ -32,7 +32,7 @@ test("/readyz says that the database and LISTEN answer, and which incarnation of
   const body = await response.json();
   expect([response.status, body]).toEqual([
     200,
-    { status: "ready", epoch: expect.stringMatching(/^[0-9a-f]{16}$/) },
+    { status: "ready", epoch: expect.stringMatching(/^[0-9a-f]{16}$/), warnings: [] },
   ]);
 });
 
@@ -72,6 +72,7 @@ test("/metrics is in the format of Prometheus, and has what issue 2 asks for", a
     "spacefeed_query_seconds_bucket",
     "spacefeed_query_seconds_count",
     "spacefeed_listening",
+    "spacefeed_notify_queue_usage",
     "process_cpu_seconds_total",
   ]) {
     expect(names).toContain(name);

@@ -80,6 +80,7 @@ test("it lists every route that the relay has, and no other", () => {
     feeds: nothing,
     listener: nothing,
     metrics: new Metrics(),
+    queueWatch: nothing,
     corsOrigins: [],
     maxClients: 1,
     log: pino({ level: "silent" }),
