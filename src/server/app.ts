@@ -75,16 +75,20 @@ export function createApp(parts: AppParts) {
     return refuse(context, error);
   });
   app.onError((thrown, context) => {
-    const error =
-      thrown instanceof SpacefeedError
-        ? thrown
-        : new SpacefeedError("internal", "something went wrong here; the log has the reason", {
-            cause: thrown,
-          });
+    const error = toRefusal(thrown);
     if (error.code === "internal") log.error({ err: error, path: context.req.path }, "a request failed");
     return refuse(context, error);
   });
   return app;
+}
+
+function toRefusal(thrown: Error & { code?: string }): SpacefeedError {
+  if (thrown instanceof SpacefeedError) return thrown;
+  // The database's own resets are SpacefeedErrors by now.
+  const isHalf = thrown.code === "ECONNRESET";
+  return isHalf
+    ? new SpacefeedError("invalid", "the request broke off before its end", { cause: thrown })
+    : new SpacefeedError("internal", "something went wrong here; the log has the reason", { cause: thrown });
 }
 
 function refuse(context: Context, error: SpacefeedError): Response {

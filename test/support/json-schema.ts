@@ -22,7 +22,8 @@ const TYPES: Record<string, (value: unknown) => boolean> = {
 };
 
 const KEYWORDS: Record<string, Check> = {
-  type: (type: string, value, path) => fault(!TYPES[type]?.(value), path, `is no ${type}`),
+  type: (types: string | string[], value, path) =>
+    fault(![types].flat().some((type) => TYPES[type]?.(value)), path, `is no ${types}`),
   const: (wanted: unknown, value, path) => fault(value !== wanted, path, `is not ${wanted}`),
   enum: (wanted: unknown[], value, path) => fault(!wanted.includes(value), path, `is none of ${wanted}`),
   minLength: (min: number, value, path) =>
