@@ -59,6 +59,12 @@ export interface QueueHolder {
   since: string;
 }
 
+/**
+ * How to connect through a pooler in transaction mode. PgBouncer refuses a connection that comes with such a setting,
+ * and its sessions are everybody's: there the limit is the role's.
+ */
+export const THROUGH_POOLER = { statement_timeout: false } as const;
+
 const TRIES = 5;
 
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
@@ -217,6 +223,16 @@ export class Database {
       [],
     );
     return rows[0] as { usage: number; holders: QueueHolder[] };
+  }
+
+  /** Whether the server would let a query of ours run for ever. */
+  async isUnlimited(): Promise<boolean> {
+    const rows = await this.query<{ unlimited: boolean }>(
+      "statement_timeout",
+      "select current_setting('statement_timeout') = '0' as unlimited",
+      [],
+    );
+    return rows[0]?.unlimited ?? false;
   }
 
   /** Ends the connections; those with a query that does not come back after a second. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import pgListen, { type Subscriber } from "pg-listen";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../protocol/errors.js";
@@ -37,6 +38,7 @@ export class Listener {
   #socket: Socket | undefined;
   #state: "connecting" | "listening" | "closed" = "connecting";
   #check: NodeJS.Timeout | undefined;
+  #isProven = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -46,7 +48,7 @@ export class Listener {
     return this.#state === "listening";
   }
 
-  /** Connects, and proves by a round trip that notifications arrive. Throws `config` when they do not. */
+  /** Connects, and proves that notifications of others arrive. Throws `config` when they do not. */
   async start(): Promise<void> {
     try {
       await this.#connect();
@@ -68,12 +70,35 @@ export class Listener {
   /** Sends a notification to itself and waits for it, at most 3 s: true when it came. */
   async roundTrip(): Promise<boolean> {
     const subscriber = this.#subscriber;
-    if (!subscriber) return false;
+    return subscriber ? this.#hears((payload) => subscriber.notify(CHANNEL, payload)) : false;
+  }
+
+  /**
+   * The same from another session. A pooler in transaction mode lets a notification to ourselves through, with the
+   * answer to the NOTIFY, and no other.
+   */
+  async #hearsOthers(): Promise<boolean> {
+    const other = new pg.Client({
+      connectionString: this.#options.url,
+      application_name: "spacefeed listener",
+      connectionTimeoutMillis: CONNECT_MS,
+      query_timeout: ROUND_TRIP_MS,
+    });
+    other.on("error", () => {}); // what is under way rejects as well
+    try {
+      await other.connect();
+      return await this.#hears((payload) => other.query("select pg_notify($1, $2)", [CHANNEL, payload]));
+    } finally {
+      void other.end().catch(() => {});
+    }
+  }
+
+  async #hears(send: (payload: string) => Promise<unknown>): Promise<boolean> {
     const payload = PING + randomUUID();
     const heard = new Promise<boolean>((resolve) => this.#pings.set(payload, () => resolve(true)));
     const timer = new AbortController();
     try {
-      const sent = subscriber.notify(CHANNEL, payload).then(
+      const sent = send(payload).then(
         () => heard,
         () => false,
       );
@@ -121,14 +146,15 @@ export class Listener {
     });
     await subscriber.connect();
     await subscriber.listenTo(CHANNEL);
-    if (!(await this.roundTrip())) {
+    if (!(await (this.#isProven ? this.roundTrip() : this.#hearsOthers()))) {
       throw new SpacefeedError(
         "config",
-        "LISTEN does not work: a notification to ourselves did not arrive. If DATABASE_URL leads through a " +
+        "LISTEN does not work: a notification did not arrive. If DATABASE_URL leads through a " +
           "pooler in transaction mode (PgBouncer), set LISTEN_DATABASE_URL to the Postgres behind it.",
       );
     }
     if (this.#state === "closed") return this.#drop();
+    this.#isProven = true;
     this.#state = "listening";
     log.debug("listening");
     this.#options.onListening();

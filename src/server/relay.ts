@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import { SpacefeedError } from "../protocol/errors.js";
 import { createApp } from "./app.js";
 import type { Config } from "./config.js";
-import { Database } from "./database.js";
+import { Database, THROUGH_POOLER } from "./database.js";
 import { type EmbeddedPostgres, startEmbedded } from "./embedded.js";
 import { Hub } from "./hub.js";
 import { Listener } from "./listener.js";
@@ -57,20 +57,17 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       open.push(() => (embedded as EmbeddedPostgres).stop());
     }
     const databaseUrl = config.databaseUrl ?? (embedded as EmbeddedPostgres).url;
-    const migrations = await migrateOrLeave(databaseUrl);
-    if (migrations === null) log.info("the schema is another role's: left as it is");
-    else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
-
     const metrics = new Metrics();
     open.push(async () => metrics.registry.clear());
-    const database = new Database(databaseUrl, log, metrics);
+    const isPooled = config.listenDatabaseUrl !== undefined;
+    const database = new Database(databaseUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
     open.push(() => database.close());
 
     const { catchUpLimit, heartbeatMs } = config;
     const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
-    const listenUrl = config.listenDatabaseUrl ?? databaseUrl;
+    const sessionUrl = config.listenDatabaseUrl ?? databaseUrl;
     const listener = new Listener({
-      url: listenUrl,
+      url: sessionUrl,
       log,
       onWake: (spaceId) => {
         metrics.wakeUps.inc();
@@ -80,7 +77,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       onListening: () => hub.wakeAll(),
     });
     const watch = new Watch({
-      database: new Database(listenUrl, log, metrics, WATCH_CONNECTION),
+      database: new Database(sessionUrl, log, metrics, WATCH_CONNECTION),
       relayId: randomUUID(),
       metrics,
       log,
@@ -89,6 +86,17 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     });
     await listener.start();
     open.push(() => listener.close());
+    // Now that the address has proved to lead to a session: a lock of the migrations, taken through a pooler, would
+    // stay behind in it.
+    const migrations = await migrateOrLeave(sessionUrl);
+    if (migrations === null) log.info("the schema is another role's: left as it is");
+    else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
+    if (isPooled && (await database.isUnlimited())) {
+      log.warn(
+        "behind the pooler the relay's queries have no limit: alter role … set statement_timeout = '10s' for the role " +
+          "of DATABASE_URL",
+      );
+    }
     open.push(() => watch.close());
     await watch.start();
 
@@ -115,6 +123,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       metrics,
       queueWatch,
       corsOrigins,
+      maxClients,
       log,
       page,
     });
