@@ -194,7 +194,7 @@ export class ModelClient {
     if (event.spaceId !== this.spaceId) fail(`snapshot of ${event.spaceId}`);
     if (attempt.pending.length > 0) fail("a snapshot amid a transaction");
     if (event.version !== versionOf(event.cursor)) fail(`version ${event.version} with ${event.cursor}`);
-    if (own && rank(this.epochs, event.cursor) < rank(this.epochs, own)) fail(`back to ${event.cursor}`);
+    if (own && rank(this.epochs, own) > rank(this.epochs, event.cursor)) fail(`back to ${event.cursor}`);
     if (own && epochOf(own) === epochOf(event.cursor) && event.version < versionOf(own)) {
       fail(`a step back: from ${own} to a snapshot at ${event.version}`);
     }

@@ -12,14 +12,14 @@ export class TcpProxy {
   /** Connections that came so far. */
   accepted = 0;
   readonly #sockets = new Set<Socket>();
-  readonly #target: { host: string; port: number };
+  #target: { host: string; port: number };
   #server: Server | undefined;
   #port = 0;
   #toServer: () => Gate = () => pass;
   #toClient: () => Gate = () => pass;
 
   private constructor(url: URL) {
-    this.#target = { host: url.hostname, port: Number(url.port || 5432) };
+    this.#target = targetOf(url);
   }
 
   /** A proxy to the server of a connection string, and the connection string that leads through it. */
@@ -44,6 +44,11 @@ export class TcpProxy {
   refuse(): void {
     this.#server?.close();
     this.#server = undefined;
+  }
+
+  /** New connections lead to the server of another connection string. */
+  lead(connectionString: string): void {
+    this.#target = targetOf(new URL(connectionString));
   }
 
   /** Cuts every connection. */
@@ -102,6 +107,10 @@ export class TcpProxy {
       });
     }
   }
+}
+
+function targetOf(url: URL): { host: string; port: number } {
+  return { host: url.hostname, port: Number(url.port || 5432) };
 }
 
 /** A change of the gates counts for connections that are there, too. */
