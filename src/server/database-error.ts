@@ -1,10 +1,10 @@
 import pg from "pg";
 import { SpacefeedError } from "../protocol/errors.js";
 
-// What a caller can mend: the value, the right, the conflict. The message is Postgres' own, which names the
-// constraint or the value; the detail, which may hold other people's rows, stays here.
+// What a caller can mend: the value (54001: it is nested too deep), the right, the conflict. The message is
+// Postgres' own, which names the constraint or the value; the detail, which may hold other people's rows, stays here.
 const REFUSALS = [
-  { states: /^(22|23502|23514)/, code: "invalid" },
+  { states: /^(22|23502|23514|54001)/, code: "invalid" },
   { states: /^(23|P0001|40)/, code: "conflict" },
   { states: /^P0002/, code: "not_found" },
   { states: /^42501/, code: "forbidden" },

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
+import { catalogOf } from "../support/catalog.js";
 import { type Cluster, clusters, POSTGRES_BIN } from "../support/cluster.js";
 import { faults } from "../support/feed.js";
 import { Onlookers, say } from "../support/onlookers.js";
@@ -170,6 +171,8 @@ describe.skipIf(!POSTGRES_BIN)(
       const lost = await cursorOf(session);
       onlookers.leaves.drop();
       await other.tool("pg_restore", "-d", other.url, dump);
+      const schema = await catalogOf((await first.session()).client);
+      expect(await catalogOf((await other.session()).client), "the whole schema").toEqual(schema);
       proxy.lead(other.url);
       await first.stop();
 

@@ -1,13 +1,16 @@
 import fc from "fast-check";
 import {
-  headerText,
-  jsonArrayText,
-  jsonObjectText,
-  jsonText,
-  ODD_IDS,
-  objectText,
-  text,
-} from "./fuzz-text.js";
+  fieldName,
+  n,
+  type Raw,
+  type Request,
+  raw,
+  request,
+  type SpaceChoice,
+  since,
+  space,
+} from "./fuzz-request.js";
+import { jsonArrayText, jsonObjectText, jsonText, ODD_IDS, text } from "./fuzz-text.js";
 
 /** Which ID a request names: one that its lane has stored, or a new one. */
 export type IdChoice =
@@ -15,9 +18,6 @@ export type IdChoice =
   | { kind: "odd"; n: number }
   | { kind: "text"; text: string }
   | { kind: "long"; character: string; length: number };
-
-/** Which space: one that has readers, or what comes. */
-export type SpaceChoice = { kind: "home"; n: number } | { kind: "text"; text: string } | { kind: "none" };
 
 export interface Mutation {
   kind: "mutation";
@@ -29,22 +29,6 @@ export interface Mutation {
   data: [name: string, value: string][] | undefined;
   /** What makes it wrong: one more field, beside the others or in `data`. */
   spoil: { where: "body" | "data"; field: [string, string] } | undefined;
-}
-export interface Request {
-  kind: "request";
-  method: string;
-  path: string;
-  /** Each with its value, encoded or as it is. */
-  query: [name: string, value: string, isEncoded: boolean][];
-  space: SpaceChoice;
-  headers: Record<string, string>;
-  body: Uint8Array | undefined;
-}
-/** Bytes that may be no HTTP. */
-export interface Raw {
-  kind: "raw";
-  base: number;
-  edits: { at: number; remove: number; insert: Uint8Array }[];
 }
 export interface Sql {
   kind: "sql";
@@ -61,7 +45,6 @@ export interface Since {
 }
 export type Case = Mutation | Request | Raw | Sql | Since;
 
-const n = fc.nat(1_000_000);
 const id: fc.Arbitrary<IdChoice> = fc.oneof(
   { weight: 6, arbitrary: n.map((n) => ({ kind: "stored" as const, n })) },
   { weight: 2, arbitrary: fc.nat(ODD_IDS.length - 1).map((n) => ({ kind: "odd" as const, n })) },
@@ -75,12 +58,6 @@ const id: fc.Arbitrary<IdChoice> = fc.oneof(
     }),
   },
 );
-const space: fc.Arbitrary<SpaceChoice> = fc.oneof(
-  { weight: 12, arbitrary: n.map((n) => ({ kind: "home" as const, n })) },
-  { weight: 1, arbitrary: text.map((text) => ({ kind: "text" as const, text })) },
-  { weight: 1, arbitrary: fc.constant({ kind: "none" as const }) },
-);
-
 const quoted = (values: readonly string[]) =>
   fc.constantFrom(...values.map((value) => JSON.stringify(value)));
 const anyId = fc.oneof(
@@ -134,150 +111,6 @@ const mutation = (entity: "beings" | "intentions"): fc.Arbitrary<Mutation> =>
     ),
   });
 
-function fieldName(): fc.Arbitrary<string> {
-  const known = [
-    "action",
-    "data",
-    "limit",
-    "before",
-    "id",
-    "locationId",
-    "createdAt",
-    "messageId",
-    "content",
-  ];
-  return fc.oneof(text, fc.constantFrom(...known));
-}
-
-const bytes = fc.oneof(
-  fc.uint8Array({ maxLength: 60 }),
-  jsonText.map((json) => new TextEncoder().encode(json)),
-  fc
-    .array(fc.tuple(fieldName(), jsonText), { maxLength: 5 })
-    .map((fields) => new TextEncoder().encode(objectText(fields))),
-  // JSON that breaks off, or has bytes in it that are no UTF-8.
-  fc.tuple(jsonObjectText, n, fc.uint8Array({ maxLength: 3 })).map(([json, n, more]) => {
-    const whole = new TextEncoder().encode(json);
-    const at = n % (whole.length + 1);
-    return new Uint8Array([...whole.slice(0, at), ...more, ...(n % 2 ? whole.slice(at) : [])]);
-  }),
-);
-const since = fc.oneof(
-  text,
-  fc.nat().map(String),
-  fc.constantFrom(
-    "msg_1",
-    "msg_99999999999999999999",
-    "0123456789abcdef.1",
-    "2026-01-01",
-    "9999-12-31T23:59:60Z",
-    "-1",
-  ),
-  fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
-  fc
-    .tuple(
-      fc.constantFrom("2026", "0000", "99999"),
-      fc.string({ unit: fc.constantFrom(..."-0123456789T:.Z+ "), maxLength: 18 }),
-    )
-    .map((parts) => parts.join("-")),
-);
-const parameter = fc.oneof(
-  fc.tuple(fc.constant("since"), since, fc.constant(true)),
-  fc.tuple(
-    fc.constant("types"),
-    fc.oneof(text, fc.constantFrom("beings", "intentions", "beings,intentions")),
-    fc.constant(true),
-  ),
-  fc.tuple(fc.constant("limit"), fc.oneof(text, fc.nat(20_000).map(String)), fc.constant(true)),
-  fc.tuple(fc.oneof(text, fc.constantFrom("spaceId", "spaceid", "spaceId[]")), text, fc.constant(true)),
-  fc.tuple(
-    fc.constantFrom("spaceId", "since"),
-    fc.constantFrom("%", "%zz", "%c0%80", "%ff", "%ed%a0%80", "+", "a;b=c", "%00"),
-    fc.constant(false),
-  ),
-);
-const headers = fc.record(
-  {
-    "Last-Event-ID": headerText,
-    "If-None-Match": headerText,
-    Origin: fc.oneof(headerText, fc.constantFrom("https://elsewhere.example", "null")),
-    "Content-Type": fc.oneof(
-      headerText,
-      fc.constantFrom("text/plain", "multipart/form-data", "application/json; charset=utf-16"),
-    ),
-    Accept: fc.oneof(headerText, fc.constantFrom("text/event-stream", "application/json", "*/*;q=0")),
-    "X-Forwarded-For": headerText,
-    Cookie: headerText,
-    Authorization: headerText,
-  },
-  { requiredKeys: [] },
-);
-const PATHS = [
-  "/api/beings",
-  "/api/intentions",
-  "/api/stream",
-  "/api/sync",
-  "/healthz",
-  "/readyz",
-  "/openapi.json",
-  "/metrics",
-  "/",
-];
-const path = fc.oneof(
-  { weight: 8, arbitrary: fc.constantFrom(...PATHS) },
-  { weight: 4, arbitrary: fc.constantFrom("/api/stream", "/api/sync") },
-  {
-    weight: 2,
-    arbitrary: fc
-      .tuple(fc.constantFrom("/", "/api/", "//", "/api/beings/", "/%2e%2e/", "/%", "/%ff"), text)
-      .map(([start, rest]) => start + encode(rest)),
-  },
-);
-const request: fc.Arbitrary<Request> = fc.record({
-  kind: fc.constant("request" as const),
-  method: fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom("GET", "GET", "GET", "POST") },
-    {
-      weight: 1,
-      arbitrary: fc.constantFrom("HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY"),
-    },
-  ),
-  path,
-  query: fc.array(parameter, { maxLength: 3 }) as fc.Arbitrary<Request["query"]>,
-  space,
-  headers: headers as fc.Arbitrary<Record<string, string>>,
-  body: fc.option(bytes, { nil: undefined, freq: 2 }),
-});
-
-const raw: fc.Arbitrary<Raw> = fc.record({
-  kind: fc.constant("raw" as const),
-  base: n,
-  edits: fc.array(
-    fc.record({
-      at: n,
-      remove: fc.constantFrom(0, 0, 1, 2, 20),
-      insert: fc.oneof(
-        fc.uint8Array({ maxLength: 4 }),
-        fc
-          .constantFrom(
-            "\r\n",
-            "\n",
-            "\0",
-            ":",
-            " ",
-            "Transfer-Encoding: chunked\r\n",
-            "Content-Length: -1\r\n",
-            "Expect: 100-continue\r\n",
-            "Upgrade: h2c\r\nConnection: upgrade\r\n",
-            "é",
-            "x".repeat(20_000),
-          )
-          .map((piece) => new TextEncoder().encode(piece)),
-      ),
-    }),
-    { minLength: 1, maxLength: 3 },
-  ),
-});
 const sql: fc.Arbitrary<Sql> = fc.constantFrom("beings" as const, "intentions" as const).chain((entity) =>
   fc.record({
     kind: fc.constant("sql" as const),
@@ -298,8 +131,3 @@ export const anyCase: fc.Arbitrary<Case> = fc.oneof(
   { weight: 8, arbitrary: sql },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("since" as const), home: n, since }) },
 );
-
-/** In a URL; half a surrogate pair as the bytes that a careless writer makes of it. */
-export function encode(value: string): string {
-  return /\p{Surrogate}/u.test(value) ? "%ed%a0%bd" : encodeURIComponent(value);
-}

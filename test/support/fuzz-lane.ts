@@ -1,9 +1,9 @@
 import { type ErrorCode, STATUS } from "../../src/protocol/errors.js";
-import type { Case, IdChoice, Mutation, Raw, Request, Since, SpaceChoice, Sql } from "./fuzz-case.js";
-import { encode } from "./fuzz-case.js";
+import type { Case, IdChoice, Mutation, Since, Sql } from "./fuzz-case.js";
 import { type Kind, type Ledger, unlike } from "./fuzz-ledger.js";
 import { type Answer, FuzzLine } from "./fuzz-line.js";
 import { brokenLines } from "./fuzz-reader.js";
+import { encode, type Raw, type Request, type SpaceChoice } from "./fuzz-request.js";
 import { ODD_IDS, objectText } from "./fuzz-text.js";
 import type { Session } from "./session.js";
 
