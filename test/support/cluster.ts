@@ -34,7 +34,8 @@ export class Cluster {
   private constructor(
     readonly root: string,
     readonly name: string,
-    readonly port: number,
+    /** Where its next start is. */
+    public port: number,
   ) {}
 
   /** A directory of which Postgres' user may make clusters. The caller removes it. */
