@@ -27,7 +27,8 @@ export function healthRoutes(
       queueWatch.look(),
     ]);
     if (!heard) {
-      throw new SpacefeedError("unavailable", "notifications do not arrive; the relay reconnects by itself");
+      const fault = "notifications do not arrive; the relay reconnects by itself";
+      throw new SpacefeedError("unavailable", [fault, ...warnings].join("; "));
     }
     return context.json({ status: "ready", epoch, warnings });
   });

@@ -59,8 +59,8 @@ function nextStep(holders: QueueHolder[]): string {
   }
   const { pid, database, user, application, since } = oldest;
   return (
-    "it is emptied when the listening session with the oldest transaction ends it. The oldest transaction is that of " +
-    `pid ${pid} ("${application}", user ${user}, database ${database}), since ${since}: commit there, or ` +
-    `select pg_terminate_backend(${pid})`
+    "it is emptied when the listening session with the oldest transaction ends it. The oldest of all transactions is " +
+    `that of pid ${pid} ("${application}", user ${user}, database ${database}), since ${since}: if that one listens, ` +
+    `commit there, or select pg_terminate_backend(${pid})`
   );
 }

@@ -113,6 +113,12 @@ test("a listener stuck in a transaction is warned of, and named in the log, long
   expect(refused).toMatchObject({ status: 503, body: { success: false, code: "unavailable" } });
   expect(refused.body.error).toMatch(/NOTIFY queue of the database is full/);
 
+  const unready = await ask("/readyz");
+  expect([unready.status, await unready.text()]).toEqual([
+    503,
+    expect.stringMatching(/notifications do not arrive.*the NOTIFY queue is (9\d|100)% full/),
+  ]);
+
   // What the log says to do mends it.
   await writer.query("select pg_terminate_backend($1)", [pid]);
   await expect.poll(async () => (await say()).status).toBe(200);
