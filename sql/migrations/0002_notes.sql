@@ -12,7 +12,7 @@ begin
   for old in
     select t.tgname, t.tgrelid::regclass as of_table
     from pg_catalog.pg_trigger t
-    where t.tgname ~ '^spacefeed_[12]_'
+    where t.tgname ~ '^spacefeed_([12]_|stamp$)'
   loop
     execute format('drop trigger %I on %s', old.tgname, old.of_table);
   end loop;

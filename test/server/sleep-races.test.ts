@@ -31,6 +31,9 @@ const say = (session: Session, where = spaceId) =>
 const isAsleep = (relayId: string) =>
   observer.value("select asleep from sync.relays where relay_id = $1", [relayId]);
 
+// Filed in one statement, which reads who sleeps and then waits for the space. One row reads it when it has the space.
+const TWO_ROWS = "insert into intentions (location_id) values ($1), ($1)";
+
 test("P12: a relay goes to sleep, wakes and goes to sleep again, and says so in sync.relays", async () => {
   const relay = makeWatch();
   await relay.start();
@@ -81,7 +84,7 @@ test("P12: a writer that read that nobody sleeps, and commits after the relay ha
 
   await holder.run("begin");
   await holder.query("select from sync.spaces where space_id = $1 for update", [spaceId]);
-  const saying = writer.outcome("insert into intentions (location_id) values ($1)", [spaceId]);
+  const saying = writer.outcome(TWO_ROWS, [spaceId]);
   expect(await progress(observer, saying, writer, holder)).toBe("waits");
   relay.mayNod();
   await relay.becomes("dozing");
@@ -254,7 +257,7 @@ test("P12: a relay that was not counted for a while waits for the writer that ha
   await observer.run("delete from sync.relays");
   await holder.run("begin");
   await holder.query("select from sync.spaces where space_id = $1 for update", [spaceId]);
-  const saying = writer.outcome("insert into intentions (location_id) values ($1)", [spaceId]);
+  const saying = writer.outcome(TWO_ROWS, [spaceId]);
   expect(await progress(observer, saying, writer, holder)).toBe("waits");
   vi.advanceTimersByTime(10_000);
   await relay.sees("*");
