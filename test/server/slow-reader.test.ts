@@ -6,7 +6,7 @@ import { useDatabase } from "../support/database.js";
 import { startTestRelay } from "../support/relay.js";
 import { Session } from "../support/session.js";
 import { newSpace } from "../support/space.js";
-import { openStream } from "../support/stream.js";
+import { openStream, streamUrl } from "../support/stream.js";
 
 const db = useDatabase();
 let session: Session;
@@ -97,6 +97,85 @@ test("P10: a space-sync of 8 MiB reaches a slow reader of /api/stream, though he
     witness.close();
     expect(await readTo(2, slow)).toEqual([2]);
   } finally {
+    await relay.close();
+  }
+});
+
+interface Page {
+  version: number;
+  texts: Map<string, string>;
+  gaps: number;
+}
+
+/** Reads a stream from here on, strictly: what does not build on what is there is a gap. */
+function follow(response: IncomingMessage, since: number, already: Buffer[] = []): Page {
+  const page: Page = { version: since, texts: new Map(), gaps: 0 };
+  const parser = createParser({
+    onEvent: ({ event, data }) => {
+      if (event) return;
+      const { type, version, prev, data: being, beings } = JSON.parse(data);
+      if (type === "space-sync") page.texts.clear();
+      else if (prev !== undefined && prev !== page.version) page.gaps++;
+      for (const { id, content } of beings ?? [being]) page.texts.set(id, content);
+      if (type === "space-sync" || prev !== undefined) page.version = version;
+    },
+  });
+  // What is sent is ASCII, so that a character is never cut.
+  parser.feed(Buffer.concat(already).toString());
+  response.on("data", (bytes: Buffer) => parser.feed(bytes.toString()));
+  return page;
+}
+
+test("P10: a reader that stops and one that trickles hold up nobody, cost a bounded buffer, and end whole", {
+  timeout: 60_000,
+}, async () => {
+  const CHANGES = 40;
+  const patience = { timeout: 30_000, interval: 5 };
+  const relay = await startTestRelay(db);
+  const responses: IncomingMessage[] = [];
+  try {
+    const spaceId = await newSpace(relay);
+    const open = async () => {
+      const response = await openUnread(streamUrl(relay.url, spaceId, 1));
+      responses.push(response);
+      return response;
+    };
+    const [stopped, trickling] = [await open(), await open()];
+    const healthy = [follow(await open(), 1), follow(await open(), 1)];
+    const frames = async () => (await relay.metrics.events.get()).values[0]?.value as number;
+    const before = await frames();
+    await session.query(
+      "insert into public.beings (id, location_id) select $1 || n, $1 from generate_series(1, 3) n",
+      [spaceId],
+    );
+    const drops: Buffer[] = [];
+    for (let n = 1; n <= CHANGES; n++) {
+      await session.query(
+        "update public.beings set content = to_jsonb($2 || repeat('x', $3)) where id = $1 || ($2::int % 3 + 1)",
+        [spaceId, `${n}`, 1024 * KiB],
+      );
+      // Nobody is waited for but the healthy ones, who get each change by itself.
+      for (const page of healthy) await expect.poll(() => page.version, patience).toBe(n + 2);
+      const drop = trickling.read(KiB) as Buffer | null;
+      if (drop) drops.push(drop);
+    }
+    // What their sockets took, and what may wait for them: far from all.
+    const toSlow = (await frames()) - before - healthy.length * (CHANGES + 1);
+    expect(toSlow).toBeLessThan(CHANGES);
+    const there = await session.query("select id, content from public.beings where location_id = $1", [
+      spaceId,
+    ]);
+    const pages = [...healthy, follow(stopped, 1), follow(trickling, 1, drops)];
+    for (const page of pages) {
+      await expect.poll(() => page.version, patience).toBe(CHANGES + 2);
+      expect(page.gaps).toBe(0);
+      for (const { id, content } of there.filter(({ id }) => id !== spaceId)) {
+        expect(page.texts.get(id as string) === content, `${id} is as in the database`).toBe(true);
+      }
+    }
+    expect((await relay.metrics.cutOff.get()).values[0]?.value).toBe(0);
+  } finally {
+    for (const response of responses) response.destroy();
     await relay.close();
   }
 });
