@@ -18,7 +18,8 @@ const RETRY_MS = 1_000;
 export class Connection {
   readonly #socket: Socket;
   readonly #metrics: Metrics;
-  #isWatched = false;
+  /** While something waits that the reader may never take. */
+  #cutOff: (() => void) | undefined;
 
   /** Throws `invalid` where another answer is still due on the same connection. */
   constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
@@ -73,8 +74,14 @@ export class Connection {
 
   /** A reader with something to read needs no heartbeat. */
   heartbeat(frame: Buffer): void {
-    if (this.#socket.writableLength === 0 || this.#socket.writableCorked > 0) this.#write(frame);
-    else this.#watch();
+    const socket = this.#socket;
+    if (socket.writableLength > 0 && socket.writableCorked === 0) {
+      this.#watch();
+      return;
+    }
+    if (this.#cutOff) socket.setTimeout(0, this.#cutOff);
+    this.#cutOff = undefined;
+    this.#write(frame);
   }
 
   end(): void {
@@ -85,23 +92,21 @@ export class Connection {
     const socket = this.#socket;
     if (socket.writableEnded) return;
     this.#metrics.sent.bytes += frame.length;
-    if (!socket.write(frame) && socket.writableLength > 0) this.#watch();
+    if (!socket.write(frame) && socket.writableLength > 0 && socket.writableCorked === 0) this.#watch();
   }
 
   /** Slow is not stuck: the socket's timeout begins again whenever some of what waits is taken. */
   #watch(): void {
-    if (this.#isWatched) return;
-    this.#isWatched = true;
+    if (this.#cutOff) return;
     const socket = this.#socket;
-    socket.setTimeout(STUCK_MS, () => {
-      this.#isWatched = false;
-      if (socket.writableLength === 0) {
-        socket.setTimeout(0);
-      } else {
-        this.#metrics.cutOff.inc();
-        socket.destroy();
-      }
-    });
+    this.#cutOff = () => {
+      this.#cutOff = undefined;
+      socket.setTimeout(0);
+      if (socket.writableLength === 0) return;
+      this.#metrics.cutOff.inc();
+      socket.destroy();
+    };
+    socket.setTimeout(STUCK_MS, this.#cutOff);
   }
 }
 
