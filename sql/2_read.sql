@@ -1,6 +1,7 @@
 -- Chapter 2: the read path. What the relay calls, and what leaves the database.
 --   being_json, intention_json   the only place that names the columns that leave (P9)
 --   epoch, current_cursor        <epoch>.<version> names a state of a space, in this incarnation of the data
+--   being, intention, beings     one entity by its ID, and a list: what the API answers with
 --   messages, snapshot           a space as it is, from one MVCC snapshot (P7)
 -- The functions return the JSON that is sent: the relay builds no row.
 
@@ -97,6 +98,70 @@ $$;
 comment on function sync.current_cursor(text) is
   'The cursor of a space as it is now; null when there is no such space. A space is there once a being of type
 space has its ID, or anything was ever in it.';
+
+
+-- The two that follow are volatile: asked in the statement that writes a row, they see the row that it has written.
+
+create or replace function sync.being(
+  id text,
+  out wire json,
+  out space_id text
+)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  select sync.being_json(b), b.location_id
+  into wire, space_id
+  from public.beings b
+  where b.id = being.id;
+end
+$$;
+comment on function sync.being(text) is 'A being as clients see it, and the space that it is in; both null when there is none.';
+
+
+create or replace function sync.intention(
+  id text,
+  out wire json,
+  out space_id text
+)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  select sync.intention_json(i), i.location_id
+  into wire, space_id
+  from public.intentions i
+  where i.id = intention.id;
+end
+$$;
+comment on function sync.intention(text) is 'A message as clients see it, and the space that it is in; both null when there is none.';
+
+
+create or replace function sync.beings(
+  space_id text,
+  being_limit integer default null
+)
+returns json
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select coalesce(json_agg(sync.being_json(page.b) order by (page.b).created_at, (page.b).id collate "C"), '[]')
+  from (
+    select b
+    from public.beings b
+    where b.location_id = beings.space_id
+    order by b.created_at, b.id collate "C"
+    limit being_limit
+  ) as page
+$$;
+comment on function sync.beings(text, integer) is 'The beings of a space, oldest first: all of them without a limit.';
 
 
 create or replace function sync.messages(

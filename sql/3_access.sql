@@ -1,7 +1,8 @@
 -- Chapter 3: access. Who may do what is decided here, in SQL, and nowhere else.
 -- sync.authorize() is the DBA's: replace it with "create or replace function", with the same signature. It is
 -- created only where it is missing, so that a migration never replaces yours. The one that comes with
--- Spacefeed allows everything to everybody. The rights on the functions are at the end of chapter 4.
+-- Spacefeed allows everything to everybody. Then what the relay asks, and the role that it has: what that role may
+-- do is listed in 6_rights.sql.
 
 do $$
 begin
@@ -20,7 +21,8 @@ begin
 
     comment on function sync.authorize(jsonb, text, text, jsonb) is
       'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
-update or delete; entity: the being or message as it would be stored, null for read.';
+update or delete; entity: the being or message as it would be stored, null for read. The claims are those of the
+token, and "being": the ID of the being that it stands for. It sees the tables as they were before the write.';
   end if;
 end
 $$;
@@ -89,3 +91,43 @@ $$;
 comment on function sync.open(jsonb[], text[], text[]) is
   'Lets many newcomers in at once, a row each, in their order: the cursor of the space (null: there is none), and
 the version that since stands for (null: only a snapshot will do). Or else the SQLSTATE of the refusal, and its reason.';
+
+
+create or replace function sync.demand_owner(
+  claims jsonb,
+  owner_id text,
+  wanted text
+)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if claims is not null and wanted is distinct from owner_id then
+    raise exception 'not allowed: ownerId is %, and no request may make it %',
+      coalesce(owner_id, 'null'), coalesce(wanted, 'null')
+      using errcode = 'insufficient_privilege';
+  end if;
+  return true;
+end
+$$;
+comment on function sync.demand_owner(jsonb, text, text) is
+  'True, or the error insufficient_privilege where somebody with claims wants another owner than there has to be: of
+what he creates his own being, of what he updates the one that it has.';
+
+
+-- A role is the cluster's, and another database may have made it. Grant it to the login of each relay.
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles r where r.rolname = 'spacefeed_relay') then
+    create role spacefeed_relay nologin;
+  end if;
+exception
+  when duplicate_object or unique_violation then
+    null;  -- made at this moment, by the migration of another database
+  when insufficient_privilege then
+    raise notice 'not made, since % may not: the role for relays with no more rights than they need', current_user
+      using hint = 'Have it made with "create role spacefeed_relay nologin", and migrate again.';
+end
+$$;

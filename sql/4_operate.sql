@@ -2,7 +2,7 @@
 --   status   one row for a first look          verify   proves that sync.changes and the tables agree
 --   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
 --                                                       after writes with the triggers switched off
--- Then the watch on the NOTIFY queue, and the rights.
+-- Then the watch on the NOTIFY queue.
 
 -- Created only where it, or its last column, is missing: replacing it would wait for whoever is reading it.
 do $$
@@ -230,10 +230,3 @@ comment on function sync.notify_queue() is
   'How full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1), and the three sessions with the oldest
 transactions, of which a listening one keeps it from being emptied. Those of other roles are among them only where
 the owner of this function has pg_read_all_stats.';
-
-
--- Last, when every function is there: they are nobody's but the owner's. What a relay that is not the owner needs
--- is in the README. The epoch names the data and tells nothing of it; sync.status calls it.
-revoke all on schema sync from public;
-revoke execute on all functions in schema sync from public;
-grant execute on function sync.epoch() to public;

@@ -26,7 +26,7 @@ export interface Changes {
 
 /** What a newcomer asks: may these claims read the space, and where in it is `since`? */
 export interface OpeningQuestion {
-  claims: unknown;
+  claims: Claims;
   spaceId: string;
   since: string | null;
 }
@@ -67,8 +67,11 @@ export const THROUGH_POOLER = { statement_timeout: false } as const;
 
 const TRIES = 5;
 
+/** What a token says, and the being that it stands for; null: nobody in particular. */
+export type Claims = { readonly being: string; readonly [claim: string]: unknown } | null;
+
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
-export function claimsJson(claims: unknown): string | null {
+export function claimsJson(claims: Claims): string | null {
   return claims === null ? null : JSON.stringify(claims);
 }
 

@@ -79,8 +79,8 @@ export async function schemaSql(): Promise<string> {
     "-- Spacefeed's schema, for a database that has none of it yet.",
     "begin;",
     ...ups,
-    ...(await chapters()),
     notes.join("\n"),
+    ...(await chapters()),
     "commit;",
     "",
   ].join("\n\n");

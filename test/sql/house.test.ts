@@ -50,15 +50,22 @@ test("P6: every trigger function is security definer, and is called by a trigger
   ).toEqual([]);
 });
 
-test("P9: nobody but the owner has rights on schema sync, or on anything in it", async () => {
+test("P9: nobody but the owner and the relays' role has rights on schema sync, or on anything in it", async () => {
   expect(await s.value("select has_schema_privilege('public', 'sync', 'usage')")).toBe(false);
   expect(
     await s.query(
-      `select c.relname
+      `select c.relname as name, a.grantee::regrole::text as role, a.privilege_type as right
        from pg_catalog.pg_class c, aclexplode(c.relacl) a
        where c.relnamespace = 'sync'::regnamespace and a.grantee <> c.relowner`,
     ),
-  ).toEqual([]);
+  ).toEqual([{ name: "migrations", role: "spacefeed_relay", right: "SELECT" }]);
+  expect(
+    await s.query(
+      `select distinct a.grantee::regrole::text as role
+       from pg_catalog.pg_proc p, aclexplode(p.proacl) a
+       where p.pronamespace = 'sync'::regnamespace and a.grantee not in (0, p.proowner)`,
+    ),
+  ).toEqual([{ role: "spacefeed_relay" }]);
 });
 
 test("P8: touch notes each kind of statement at once, and record is deferred, on the notes and not on the tables", async () => {

@@ -1,0 +1,11 @@
+-- Bots write, guests read. Who is a bot says the row of the being, which only bots and your own SQL can write.
+create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
+returns boolean language sql stable set search_path = '' as $$
+  select authorize.action = 'read'
+    or exists (
+      select
+      from public.beings b
+      where b.id = authorize.claims ->> 'being'
+        and b.type = 'bot'
+    )
+$$;
