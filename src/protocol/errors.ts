@@ -31,10 +31,20 @@ export const STATUS = {
  */
 export class SpacefeedError extends Error {
   readonly code: ErrorCode;
+  /** Seconds after which it is worth to try again, where that is known. */
+  readonly retryAfter: number | undefined;
+  /** The limit that was reached, by its name in the metrics. */
+  readonly limit: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; retryAfter?: number; limit?: string } = {},
+  ) {
     super(message, options);
     this.name = "SpacefeedError";
     this.code = code;
+    this.retryAfter = options.retryAfter;
+    this.limit = options.limit;
   }
 }

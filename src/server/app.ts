@@ -1,10 +1,13 @@
-import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
+import { secureHeaders } from "hono/secure-headers";
 import type { Logger } from "pino";
 import { SpacefeedError, STATUS } from "../protocol/errors.js";
 import { LIMITS } from "../protocol/messages.js";
+import { addressOf } from "./address.js";
+import { identify } from "./caller.js";
+import type { Config } from "./config.js";
 import type { Database } from "./database.js";
 import { entityRoutes } from "./entities.js";
 import { healthRoutes } from "./health.js";
@@ -12,48 +15,68 @@ import type { Hub } from "./hub.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
 import { openapi } from "./openapi.js";
+import { Origins } from "./origin.js";
 import { type PageFacts, pageRoutes } from "./page.js";
 import type { QueueWatch } from "./queue-watch.js";
+import type { Env } from "./request.js";
 import type { StateFeeds } from "./state-feed.js";
 import { streamRoutes } from "./streams.js";
+import { Throttle } from "./throttle.js";
 
-export interface AppParts {
+export interface AppParts
+  extends Pick<Config, "corsOrigins" | "maxClients" | "tokens" | "recheckMs" | "limits" | "trustProxy"> {
   database: Database;
   hub: Hub;
   feeds: StateFeeds;
   listener: Listener;
   metrics: Metrics;
   queueWatch: QueueWatch;
-  corsOrigins: string[];
-  maxClients: number;
   log: Logger;
   /** For the demo page at `/`. Without it there is none. */
   page?: PageFacts | undefined;
 }
 
 /** Seconds after which a client may ask again. Spread, so that who was refused together does not come together. */
-const retryAfter = () => String(1 + Math.floor(Math.random() * 3));
+const soon = () => 1 + Math.floor(Math.random() * 3);
+
+export type App = Hono<Env>;
+
+const secure = secureHeaders({
+  // Of an answer that a browser is made to show: nothing in it does anything. The page has a policy of its own.
+  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  xFrameOptions: "DENY",
+  // Where there is TLS is for whoever ends it to say, also for other hosts of the domain.
+  strictTransportSecurity: false,
+});
 
 /** All routes, and the one place where an error becomes an answer. */
-export function createApp(parts: AppParts) {
-  const { database, listener, metrics, queueWatch, corsOrigins, log, page } = parts;
-  const app = new Hono<{ Bindings: HttpBindings }>();
-  const isAllowed = (origin: string) => corsOrigins.includes("*") || corsOrigins.includes(origin);
+export function createApp(parts: AppParts): App {
+  const { database, listener, metrics, queueWatch, log, page, corsOrigins, tokens } = parts;
+  const app = new Hono<Env>();
+  const origins = new Origins(corsOrigins);
+  const throttle = new Throttle(parts.limits);
+  const address = (context: Context<Env>) => addressOf(context, parts.trustProxy);
 
+  app.use(async (context, next) => {
+    // Before the route: a stream's head is on its way when the route is done.
+    await secure(context, async () => {});
+    await next();
+  });
   if (corsOrigins.length > 0) {
     app.use(
       "/api/*",
-      cors({ origin: corsOrigins.includes("*") ? "*" : corsOrigins, exposeHeaders: ["ETag", "Retry-After"] }),
+      cors({
+        origin: corsOrigins.includes("*") ? "*" : corsOrigins,
+        credentials: tokens?.cookie !== undefined,
+        exposeHeaders: ["ETag", "Retry-After", "WWW-Authenticate"],
+      }),
     );
   }
   app.use("/api/*", async (context, next) => {
-    // A page of another site may not write with the reader's network as its only right.
-    const origin = context.req.header("Origin");
-    if (context.req.method === "POST" && origin && !isSame(origin, context) && !isAllowed(origin)) {
-      throw new SpacefeedError("forbidden", `pages of ${origin} may not write here: name it in CORS_ORIGINS`);
-    }
+    origins.demandForWrite(context);
     await next();
   });
+  app.use("/api/*", identify(tokens, origins));
   const limited = bodyLimit({
     maxSize: LIMITS.bodyBytes,
     onError: () => {
@@ -63,12 +86,16 @@ export function createApp(parts: AppParts) {
   // Not of GET: it would make a whole Request, of which a stream needs nothing.
   app.use("/api/*", (context, next) => (context.req.method === "GET" ? next() : limited(context, next)));
 
-  app.route("/", entityRoutes(database));
-  app.route("/", streamRoutes(parts));
+  app.route("/", entityRoutes(database, throttle, address));
+  app.route("/", streamRoutes({ ...parts, throttle, address }));
   app.route("/", healthRoutes(database, listener, metrics, queueWatch));
-  app.get("/openapi.json", (context) => context.json(openapi()));
+  app.get("/openapi.json", (context) => context.json(openapi(tokens?.cookie)));
   if (page) app.route("/", pageRoutes(page));
 
+  const refuse = (context: Context, error: SpacefeedError) => {
+    metrics.refusals.inc({ reason: error.limit ?? error.code });
+    return refusal(context, error);
+  };
   app.notFound((context) => {
     const { method, path } = context.req;
     const error = new SpacefeedError("not_found", `there is no ${method} ${path}: see /openapi.json`);
@@ -91,13 +118,11 @@ function toRefusal(thrown: Error & { code?: string }): SpacefeedError {
     : new SpacefeedError("internal", "something went wrong here; the log has the reason", { cause: thrown });
 }
 
-function refuse(context: Context, error: SpacefeedError): Response {
-  if (error.code === "unavailable") context.header("Retry-After", retryAfter());
+function refusal(context: Context, error: SpacefeedError): Response {
+  const { code, retryAfter = soon() } = error;
+  if (code === "unavailable" || code === "rate_limited") context.header("Retry-After", String(retryAfter));
+  if (code === "unauthorized") context.header("WWW-Authenticate", 'Bearer realm="spacefeed"');
   // The rest of the body is still on its way: the next request cannot be told from it.
-  if (error.code === "too_large") context.header("Connection", "close");
-  return context.json({ success: false, error: error.message, code: error.code }, STATUS[error.code]);
-}
-
-function isSame(origin: string, context: Context): boolean {
-  return URL.canParse(origin) && new URL(origin).host === context.req.header("Host");
+  if (code === "too_large") context.header("Connection", "close");
+  return context.json({ success: false, error: error.message, code }, STATUS[code]);
 }

@@ -62,7 +62,9 @@ function program(companions: Companions): Command {
 
   spacefeed
     .command("tail")
-    .description("print the events of a space as they come, one JSON text a line")
+    .description(
+      "print the events of a space as they come, one JSON text a line; SPACEFEED_TOKEN is sent as the token",
+    )
     .argument("<space>", "the ID of the space")
     .option("--url <url>", "the relay", "http://127.0.0.1:8787")
     .option("--since <since>", "a cursor, a version, a message ID or a time")
@@ -107,11 +109,16 @@ async function serve({ startDemo }: Companions): Promise<void> {
       demo = started;
     }, onError);
   }
-  if (!["127.0.0.1", "localhost", "::1"].includes(config.host)) {
+  const isLocal = ["127.0.0.1", "localhost", "::1"].includes(config.host);
+  if (!config.tokens && !isLocal) {
     log.warn(
       { host: config.host },
-      "everybody who reaches this address may read and write: sync.authorize() decides",
+      "everybody who reaches this address may read and write, since there are no tokens (AUTH_JWKS_URL, " +
+        "AUTH_JWT_SECRET, AUTH_ISSUER): sync.authorize() decides",
     );
+  }
+  if (config.tokens && config.tokens.secret === undefined && config.tokens.audience === undefined) {
+    log.warn("tokens for any audience of the issuer are let in: AUTH_AUDIENCE names the one that is meant");
   }
 
   // npm's shell dies of a signal without passing it on, and would leave us and Postgres behind.
@@ -154,7 +161,9 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
   let refusal = "";
   const source = new EventSource(url, {
     fetch: async (input, init) => {
-      const response = await fetch(input, init);
+      const token = process.env.SPACEFEED_TOKEN;
+      const headers = { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) };
+      const response = await fetch(input, { ...init, headers });
       if (!response.ok) refusal = await response.clone().text();
       return response;
     },

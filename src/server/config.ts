@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
+import type { HttpLimits } from "./http-server.js";
+import type { Limits } from "./throttle.js";
+import type { TokenConfig } from "./token.js";
 
 const databaseUrl = z
   .string()
@@ -12,6 +15,13 @@ const wholeNumber = (min: number, max: number, standard: number) =>
     .transform(Number)
     .pipe(z.number().min(min).max(max))
     .default(standard);
+
+const webAddress = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    "must be an address such as https://id.example.com/keys",
+  );
 
 const environment = z.object({
   DATABASE_URL: databaseUrl,
@@ -29,6 +39,24 @@ const environment = z.object({
       z.array(z.string().refine(isOrigin, "must be origins such as https://example.com, with commas, or *")),
     )
     .optional(),
+  AUTH_JWKS_URL: webAddress.optional(),
+  AUTH_JWT_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
+  AUTH_ISSUER: z.string().min(1, "must not be empty").optional(),
+  AUTH_AUDIENCE: z.string().optional(),
+  AUTH_COOKIE: z
+    .string()
+    .regex(/^[\w-]+$/, "must be the name of a cookie: letters, digits, _ and -")
+    .optional(),
+  AUTH_BEING_CLAIM: z.string().optional(),
+  AUTH_RECHECK_MS: wholeNumber(100, 3_600_000, 30_000),
+  TRUST_PROXY: wholeNumber(0, 10, 0),
+  MAX_WRITES_PER_ADDRESS: wholeNumber(0, 1_000_000, 1_000),
+  MAX_WRITES_PER_SPACE: wholeNumber(0, 1_000_000, 10_000),
+  MAX_STREAMS_PER_ADDRESS: wholeNumber(0, 1_000_000, 1_000),
+  MAX_STREAMS_PER_SPACE: wholeNumber(0, 1_000_000, 20_000),
+  MAX_HEADER_BYTES: wholeNumber(1_024, 1_048_576, 16_384),
+  REQUEST_TIMEOUT_MS: wholeNumber(100, 600_000, 30_000),
+  IDLE_TIMEOUT_MS: wholeNumber(100, 600_000, 65_000),
   DEMO: z.enum(["true", "false"], "must be true or false").optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 });
@@ -56,26 +84,41 @@ export interface Config {
   maxClients: number;
   /** Origins of other sites whose pages may call the API; `*` for all. */
   corsOrigins: string[];
+  /** How callers prove who they are; null: everybody is nobody in particular. */
+  tokens: TokenConfig | null;
+  /** Milliseconds after which a reader who has a token is asked about again. */
+  recheckMs: number;
+  /** Proxies before the relay whose X-Forwarded-For is believed. */
+  trustProxy: number;
+  limits: Limits;
+  http: HttpLimits;
   /** The demo: a page at `/`, two spaces and a bot. Unless set, where the Postgres is the embedded one. */
   demo: boolean;
   logLevel: string;
 }
 
+/** Any of these switches tokens on. */
+const KEYS = ["AUTH_JWKS_URL", "AUTH_JWT_SECRET", "AUTH_ISSUER"];
+
 /** Reads the settings. A wrong value stops the start with the name of its variable. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  // `NAME= npm start` is how a shell unsets for one command.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  // `NAME= npm start` is how a shell unsets for one command. But no relay is to be open because a secret was not found.
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value !== "" || KEYS.includes(name)),
+  );
   const parsed = environment.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => {
       const name = String(issue.path[0]);
-      // A connection string holds a password.
-      const value = name.endsWith("DATABASE_URL") ? "" : ` (now "${given[name]}")`;
+      // A connection string holds a password, and an address may.
+      const isSecret = /(_URL|_SECRET)$/.test(name);
+      const value = isSecret ? "" : ` (now "${given[name]}")`;
       return `${name}: ${issue.message}${value}`;
     });
     throw new SpacefeedError("config", `wrong settings in the environment: ${faults.join("; ")}`);
   }
   const settings = parsed.data;
+  const tokens = tokensOf(settings);
   return {
     databaseUrl: settings.DATABASE_URL,
     listenDatabaseUrl: settings.LISTEN_DATABASE_URL,
@@ -86,7 +129,57 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     catchUpLimit: settings.CATCH_UP_LIMIT,
     maxClients: settings.MAX_CLIENTS,
     corsOrigins: settings.CORS_ORIGINS ?? [],
-    demo: settings.DEMO === undefined ? settings.DATABASE_URL === undefined : settings.DEMO === "true",
+    tokens,
+    recheckMs: settings.AUTH_RECHECK_MS,
+    trustProxy: settings.TRUST_PROXY,
+    limits: {
+      writesPerAddress: settings.MAX_WRITES_PER_ADDRESS,
+      writesPerSpace: settings.MAX_WRITES_PER_SPACE,
+      streamsPerAddress: settings.MAX_STREAMS_PER_ADDRESS,
+      streamsPerSpace: settings.MAX_STREAMS_PER_SPACE,
+    },
+    http: {
+      requestMs: settings.REQUEST_TIMEOUT_MS,
+      idleMs: settings.IDLE_TIMEOUT_MS,
+      headerBytes: settings.MAX_HEADER_BYTES,
+    },
+    demo:
+      settings.DEMO === undefined ? settings.DATABASE_URL === undefined && !tokens : settings.DEMO === "true",
     logLevel: settings.LOG_LEVEL,
+  };
+}
+
+/** Null: tokens are off. Settings that contradict one another are no settings at all. */
+function tokensOf(settings: z.infer<typeof environment>): TokenConfig | null {
+  const { AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE, AUTH_COOKIE, AUTH_BEING_CLAIM } =
+    settings;
+  const details = Object.entries({ AUTH_AUDIENCE, AUTH_COOKIE, AUTH_BEING_CLAIM });
+  const given = details.filter(([, value]) => value !== undefined).map(([name]) => name);
+  const isOn = (AUTH_JWT_SECRET ?? AUTH_JWKS_URL ?? AUTH_ISSUER) !== undefined;
+  const isDiscovered = isOn && (AUTH_JWT_SECRET ?? AUTH_JWKS_URL) === undefined;
+  const fault = [
+    !isOn &&
+      given.length > 0 &&
+      `${given.join(", ")}: does nothing without AUTH_JWKS_URL, AUTH_JWT_SECRET or AUTH_ISSUER`,
+    AUTH_JWT_SECRET !== undefined &&
+      AUTH_JWKS_URL !== undefined &&
+      "AUTH_JWT_SECRET, AUTH_JWKS_URL: set the one that signs the tokens, not both",
+    isDiscovered &&
+      !webAddress.safeParse(AUTH_ISSUER).success &&
+      "AUTH_ISSUER: must be an address where discovery finds the keys, unless AUTH_JWKS_URL or AUTH_JWT_SECRET is set",
+    AUTH_COOKIE !== undefined &&
+      settings.CORS_ORIGINS?.includes("*") &&
+      "AUTH_COOKIE, CORS_ORIGINS: with a cookie every origin has to be named, * would let in all",
+    isOn && settings.DEMO === "true" && "DEMO, AUTH_…: the demo's page and its bot have no token",
+  ].find(Boolean);
+  if (fault) throw new SpacefeedError("config", `wrong settings in the environment: ${fault}`);
+  if (!isOn) return null;
+  return {
+    secret: AUTH_JWT_SECRET,
+    jwksUrl: AUTH_JWKS_URL,
+    issuer: AUTH_ISSUER,
+    audience: AUTH_AUDIENCE,
+    cookie: AUTH_COOKIE,
+    beingClaim: AUTH_BEING_CLAIM ?? "sub",
   };
 }

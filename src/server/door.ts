@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Database, Opening, OpeningQuestion } from "./database.js";
+import type { Claims, Database, Opening, OpeningQuestion } from "./database.js";
 
 const QUESTIONS_AT_ONCE = 1_000;
 /** After a question the next one gathers newcomers for so long: in a storm they come in ones and twos. */
@@ -22,7 +22,7 @@ export class Door {
    * The cursor of a space, and the version that `since` stands for. Throws `forbidden` where these claims may not
    * read it, `invalid` where `since` says nothing, `unavailable` where the database is away.
    */
-  open(claims: unknown, spaceId: string, since: string | null): Promise<Opening> {
+  open(claims: Claims, spaceId: string, since: string | null): Promise<Opening> {
     const key = JSON.stringify([claims, spaceId, since]);
     let newcomer = this.#waiting.get(key);
     if (!newcomer) {

@@ -3,24 +3,32 @@ import { SpacefeedError } from "../protocol/errors.js";
 import { beingRequest, intentionRequest, LIMITS } from "../protocol/messages.js";
 import * as crud from "./crud.js";
 import { parseCursor } from "./cursor.js";
-import type { Database } from "./database.js";
-import { check, NOBODY, readJson, unknownSpace } from "./request.js";
+import type { Claims, Database } from "./database.js";
+import { check, type Env, readJson, unknownSpace } from "./request.js";
+import type { Throttle } from "./throttle.js";
 
-/** `POST /api/beings` and `POST /api/intentions`. */
-export function entityRoutes(database: Database): Hono {
-  const app = new Hono();
+type Asked = Context<Env>;
+
+/** `POST /api/beings` and `POST /api/intentions`. `address`: whose request it is, null where that has no limit. */
+export function entityRoutes(
+  database: Database,
+  throttle: Throttle,
+  address: (context: Asked) => string | null,
+): Hono<Env> {
+  const app = new Hono<Env>();
 
   app.post("/api/beings", async (context) => {
     const request = check(beingRequest, await readJson(context));
+    const { claims } = context.get("caller");
     switch (request.action) {
       case "get":
         return answer(
           context,
-          await crud.get(database, NOBODY, crud.BEING, request.beingId, request.spaceId),
+          await crud.get(database, claims, crud.BEING, request.beingId, request.spaceId),
         );
       case "list": {
         await mustExist(request.spaceId);
-        const json = await crud.listBeings(database, NOBODY, request.spaceId, request.limit ?? null);
+        const json = await crud.listBeings(database, claims, request.spaceId, request.limit ?? null);
         return answer(context, { json, spaceId: request.spaceId });
       }
       case "create":
@@ -28,25 +36,23 @@ export function entityRoutes(database: Database): Hono {
       case "update":
         return update(context, crud.BEING, request.beingId, request);
       case "delete":
-        return answer(
-          context,
-          await crud.remove(database, NOBODY, crud.BEING, request.beingId, request.spaceId),
-        );
+        return remove(context, crud.BEING, request.beingId, request.spaceId);
     }
   });
 
   app.post("/api/intentions", async (context) => {
     const request = check(intentionRequest, await readJson(context));
+    const { claims } = context.get("caller");
     switch (request.action) {
       case "get":
         return answer(
           context,
-          await crud.get(database, NOBODY, crud.INTENTION, request.intentionId, request.spaceId),
+          await crud.get(database, claims, crud.INTENTION, request.intentionId, request.spaceId),
         );
       case "list": {
         await mustExist(request.spaceId);
         const limit = request.limit ?? LIMITS.defaultPage;
-        const json = await crud.listIntentions(database, NOBODY, request.spaceId, limit, request.before);
+        const json = await crud.listIntentions(database, claims, request.spaceId, limit, request.before);
         return answer(context, { json, spaceId: request.spaceId });
       }
       case "create":
@@ -54,16 +60,13 @@ export function entityRoutes(database: Database): Hono {
       case "update":
         return update(context, crud.INTENTION, request.intentionId, request);
       case "delete":
-        return answer(
-          context,
-          await crud.remove(database, NOBODY, crud.INTENTION, request.intentionId, request.spaceId),
-        );
+        return remove(context, crud.INTENTION, request.intentionId, request.spaceId);
     }
   });
 
   /** An ID and a location may be said beside `data` or in it, but not differently. */
   async function create(
-    context: Context,
+    context: Asked,
     entity: crud.Entity,
     request: { entityId?: string | undefined; spaceId?: string | undefined; data?: Fields | undefined },
   ) {
@@ -75,21 +78,46 @@ export function entityRoutes(database: Database): Hono {
     if (entity === crud.INTENTION && typeof locationId !== "string") {
       throw new SpacefeedError("invalid", "spaceId: a message is said in a space");
     }
-    const isOwnSpace = fields.type === "space" && locationId === id;
-    if (typeof locationId === "string" && !isOwnSpace) await mustExist(locationId);
-    const stored = await crud.create(database, NOBODY, entity, { ...fields, id, locationId } as crud.Fields);
-    return answer(context, stored);
+    return write(context, async (claims) => {
+      throttle.demandRoom(locationId ?? null);
+      const isOwnSpace = fields.type === "space" && locationId === id;
+      if (typeof locationId === "string" && !isOwnSpace) await mustExist(locationId);
+      return crud.create(database, claims, entity, { ...fields, id, locationId } as crud.Fields);
+    });
   }
 
   async function update(
-    context: Context,
+    context: Asked,
     entity: crud.Entity,
     id: string,
     request: { spaceId?: string | undefined; data: Fields },
   ) {
     const { locationId } = request.data;
-    if (typeof locationId === "string") await mustExist(locationId);
-    return answer(context, await crud.update(database, NOBODY, entity, id, request.spaceId, request.data));
+    return write(context, async (claims) => {
+      if (throttle.hasFullSpaces) {
+        throttle.demandRoom(locationId ?? null);
+        throttle.demandRoom(await crud.spaceOf(database, claims, "update", entity, id));
+      }
+      if (typeof locationId === "string") await mustExist(locationId);
+      return crud.update(database, claims, entity, id, request.spaceId, request.data);
+    });
+  }
+
+  async function remove(context: Asked, entity: crud.Entity, id: string, spaceId: string | undefined) {
+    return write(context, async (claims) => {
+      if (throttle.hasFullSpaces) {
+        throttle.demandRoom(await crud.spaceOf(database, claims, "delete", entity, id));
+      }
+      return crud.remove(database, claims, entity, id, spaceId);
+    });
+  }
+
+  /** Does a write that the limits let through, and counts it. */
+  async function write(context: Asked, work: (claims: Claims) => Promise<crud.Stored>): Promise<Response> {
+    await throttle.write(address(context));
+    const stored = await work(context.get("caller").claims);
+    await throttle.written(stored.spaceId);
+    return answer(context, stored);
   }
 
   async function mustExist(spaceId: string): Promise<void> {
@@ -97,7 +125,7 @@ export function entityRoutes(database: Database): Hono {
   }
 
   /** `version`: the space's at or after the change; null for a being that is in no space. */
-  async function answer(context: Context, { json, spaceId }: crud.Stored): Promise<Response> {
+  async function answer(context: Asked, { json, spaceId }: crud.Stored): Promise<Response> {
     const cursor = spaceId === null ? null : await database.currentCursor(spaceId);
     const version = cursor === null ? null : parseCursor(cursor).version;
     return context.body(`{"success":true,"data":${json},"version":${version}}`, 200, {

@@ -58,6 +58,12 @@ export class Metrics {
     help: "Streams that were ended because the client did not read. It resumes from its cursor.",
     registers: [this.registry],
   });
+  readonly refusals = new Counter({
+    name: "spacefeed_refusals_total",
+    help: "Requests that were refused, by the limit that they ran into, else by the code of the answer.",
+    labelNames: ["reason"] as const,
+    registers: [this.registry],
+  });
   readonly queries = new Histogram({
     name: "spacefeed_query_seconds",
     help: "Queries of the relay, by function or statement.",

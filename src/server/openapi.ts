@@ -21,8 +21,14 @@ const readiness = z.object({
 });
 const version = z.int().nonnegative().nullable();
 
-/** The description of the API, made from the schemas that check it. */
-export function openapi(): object {
+/** The description of the API, made from the schemas that check it. `cookie`: the one in which tokens may come. */
+export function openapi(cookie?: string): object {
+  const schemes = {
+    bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+    ...(cookie !== undefined && { cookie: { type: "apiKey", in: "cookie", name: cookie } }),
+  };
+  // The first, which asks for nothing: a relay without AUTH_… lets everybody in.
+  const security = [{}, ...Object.keys(schemes).map((name) => ({ [name]: [] }))];
   return {
     openapi: "3.1.0",
     info: {
@@ -30,6 +36,8 @@ export function openapi(): object {
       version: "0.1.0",
       description: "Whoever writes the row, every browser in the space sees it.",
     },
+    security,
+    components: { securitySchemes: schemes },
     paths: {
       "/api/beings": {
         post: entity("beings", beingRequest, z.union([being, z.array(being)])),
@@ -52,7 +60,7 @@ export function openapi(): object {
               description: "The stream",
               content: { "text/event-stream": { schema: jsonSchema(syncEvent) } },
             },
-            ...errors("invalid", "forbidden", "not_found", "unavailable"),
+            ...errors("invalid", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable"),
           },
         },
       },
@@ -69,7 +77,7 @@ export function openapi(): object {
               content: { ...json(spaceState), "text/event-stream": { schema: jsonSchema(spaceState) } },
             },
             304: { description: "As it was" },
-            ...errors("invalid", "forbidden", "not_found", "unavailable"),
+            ...errors("invalid", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable"),
           },
         },
       },
@@ -97,7 +105,16 @@ function entity(nouns: string, request: z.ZodType, data: z.ZodType) {
     requestBody: { required: true, content: json(request, "input") },
     responses: {
       200: { description: "Done", content: json(z.object({ success: z.literal(true), data, version })) },
-      ...errors("invalid", "forbidden", "not_found", "conflict", "too_large", "unavailable"),
+      ...errors(
+        "invalid",
+        "unauthorized",
+        "forbidden",
+        "not_found",
+        "conflict",
+        "too_large",
+        "rate_limited",
+        "unavailable",
+      ),
     },
   };
 }

@@ -1,22 +1,26 @@
 import type { Connection } from "./connection.js";
 import type { Cursor } from "./cursor.js";
 import type { Hub } from "./hub.js";
+import type { Permit } from "./permit.js";
 import type { Delivery, Subscriber } from "./room.js";
 
 /**
  * A client of `/api/stream`. One that is behind is set aside until its connection has drained: then it is caught up
- * from its cursor, like any other that comes back (P10).
+ * from its cursor, like any other that comes back (P10). So is one that a change of beings may have put out, until it
+ * was asked again whether it may go on.
  */
 export class Reader implements Subscriber {
   readonly #hub: Hub;
   readonly #spaceId: string;
   readonly #connection: Connection;
+  readonly #permit: Permit;
   #reached: Cursor | undefined;
 
-  constructor(hub: Hub, spaceId: string, connection: Connection) {
+  constructor(hub: Hub, spaceId: string, connection: Connection, permit: Permit) {
     this.#hub = hub;
     this.#spaceId = spaceId;
     this.#connection = connection;
+    this.#permit = permit;
   }
 
   /** Begins: it has the space up to version `since`, or nothing (null), and the space is at `now`. */
@@ -29,11 +33,23 @@ export class Reader implements Subscriber {
   deliver(delivery: Delivery): void {
     if (this.#connection.isBehind) {
       this.#hub.leave(this.#spaceId, this);
-      this.#connection.onceDrained(() => this.#resume(delivery.reached));
+      this.#connection.onceDrained(() => {
+        void this.#permit.onceAllowed(() => this.#resume(delivery.reached));
+      });
+    } else if (this.#permit.isTouchedBy(delivery.events)) {
+      this.#hub.leave(this.#spaceId, this);
+      void this.#permit.onceAllowed(() => {
+        this.#take(delivery);
+        this.#resume(delivery.reached);
+      });
     } else {
-      this.#reached = delivery.reached;
-      this.#connection.write(delivery.frame);
+      this.#take(delivery);
     }
+  }
+
+  #take(delivery: Delivery): void {
+    this.#reached = delivery.reached;
+    this.#connection.write(delivery.frame);
   }
 
   heartbeat(frame: Buffer): void {

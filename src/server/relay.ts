@@ -1,15 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../protocol/errors.js";
 import { createApp } from "./app.js";
 import type { Config } from "./config.js";
 import { Database, THROUGH_POOLER } from "./database.js";
 import { type EmbeddedPostgres, startEmbedded } from "./embedded.js";
+import { createHttpServer } from "./http-server.js";
 import { Hub } from "./hub.js";
 import { Listener } from "./listener.js";
 import { Metrics } from "./metrics.js";
@@ -114,27 +112,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const { corsOrigins, maxClients } = config;
-    const app = createApp({
-      database,
-      hub,
-      feeds,
-      listener,
-      metrics,
-      queueWatch,
-      corsOrigins,
-      maxClients,
-      log,
-      page,
-    });
-    const server = createAdaptorServer({
-      fetch: async (request, env) => {
-        const response = await app.fetch(request, env);
-        // Hono wraps what a handler returns once more when a middleware has set a header; then the marker of a
-        // stream, whose response is written by us, would no longer be seen.
-        return (env as HttpBindings).outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
-      },
-    }) as Server;
+    const app = createApp({ ...config, database, hub, feeds, listener, metrics, queueWatch, log, page });
+    const server = createHttpServer(app, config.http, metrics);
     server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     await once(server, "listening").catch((error) => {
       throw new SpacefeedError(

@@ -1,9 +1,11 @@
+import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
+import type { Caller } from "./caller.js";
 
-/** The claims of a request. Nobody in particular, as long as there are no tokens. */
-export const NOBODY = null;
+/** What a route under /api has of its request. */
+export type Env = { Bindings: HttpBindings; Variables: { caller: Caller } };
 
 /** Checks what a client sent. Throws `invalid` with the path of each fault. */
 export function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {

@@ -5,16 +5,23 @@ import type { Connection } from "./connection.js";
 import type { Cursor } from "./cursor.js";
 import type { Database } from "./database.js";
 import type { Hub } from "./hub.js";
+import type { Permit } from "./permit.js";
 import type { Subscriber } from "./room.js";
 import { type ChangeInfo, spaceState } from "./snapshot-json.js";
+
+/** One reader of complete states, and that it may go on. */
+export interface StateReader {
+  connection: Connection;
+  permit: Permit;
+}
 
 interface Feed {
   readonly spaceId: string;
   readonly types: ReadonlySet<string>;
   readonly limit: number;
-  readonly readers: Set<Connection>;
-  /** Readers with no room for a state. They get the newest one when they have. */
-  readonly behind: Set<Connection>;
+  readonly readers: Set<StateReader>;
+  /** Readers with no room for a state, or of whom is asked whether they may have it. Then they get the newest one. */
+  readonly behind: Set<StateReader>;
   /** The last state, for newcomers; undefined until there is one. */
   state: Buffer | undefined;
   /** Something has changed since the last state was read. */
@@ -45,7 +52,7 @@ export class StateFeeds {
     cursor: Cursor,
     types: ReadonlySet<string>,
     limit: number,
-    connection: Connection,
+    reader: StateReader,
   ): void {
     const key = JSON.stringify([spaceId, [...types].sort(), limit]);
     let open = this.#feeds.get(key);
@@ -66,12 +73,12 @@ export class StateFeeds {
       this.#hub.join(spaceId, cursor, cursor.version, subscriber);
     }
     const { feed, leave } = open;
-    feed.readers.add(connection);
-    send(feed, connection);
+    feed.readers.add(reader);
+    send(feed, reader);
     if (feed.stale) void this.#read(feed, undefined);
-    connection.onClose(() => {
-      feed.readers.delete(connection);
-      feed.behind.delete(connection);
+    reader.connection.onClose(() => {
+      feed.readers.delete(reader);
+      feed.behind.delete(reader);
       if (feed.readers.size > 0 || this.#feeds.get(key)?.feed !== feed) return;
       this.#feeds.delete(key);
       leave();
@@ -87,10 +94,10 @@ export class StateFeeds {
         void this.#read(feed, changes?.length === 1 ? changes[0] : undefined);
       },
       heartbeat: (frame) => {
-        for (const reader of feed.readers) reader.heartbeat(frame);
+        for (const { connection } of feed.readers) connection.heartbeat(frame);
       },
       end: () => {
-        for (const reader of feed.readers) reader.end();
+        for (const { connection } of feed.readers) connection.end();
       },
     };
   }
@@ -117,17 +124,27 @@ export class StateFeeds {
   }
 }
 
-// Each state is complete: a slow reader skips what it has no room for (P10).
-function send(feed: Feed, reader: Connection): void {
-  if (!feed.state || feed.behind.has(reader)) return;
-  if (!reader.isFull) {
-    reader.write(feed.state);
-    return;
+// Each state is complete: a slow reader skips what it has no room for (P10), and whoever has a token may read a
+// state if he still might when it was there.
+function send(feed: Feed, reader: StateReader): void {
+  const { connection, permit } = reader;
+  const { state } = feed;
+  if (!state || feed.behind.has(reader)) return;
+  if (connection.isFull) {
+    feed.behind.add(reader);
+    connection.onceDrained(() => {
+      if (feed.behind.delete(reader)) send(feed, reader);
+    });
+  } else if (permit.isTouchedBy(null)) {
+    feed.behind.add(reader);
+    void permit.onceAllowed(() => {
+      if (!feed.behind.delete(reader)) return;
+      connection.write(state);
+      if (feed.state !== state) send(feed, reader);
+    });
+  } else {
+    connection.write(state);
   }
-  feed.behind.add(reader);
-  reader.onceDrained(() => {
-    if (feed.behind.delete(reader)) send(feed, reader);
-  });
 }
 
 function changeOf(json: string): ChangeInfo {

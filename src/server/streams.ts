@@ -1,20 +1,22 @@
-import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../protocol/errors.js";
 import { LIMITS, streamQuery, syncQuery } from "../protocol/messages.js";
+import type { Caller } from "./caller.js";
 import { Connection, STREAM_HEADERS } from "./connection.js";
 import { parseCursor } from "./cursor.js";
 import type { Database, Opening } from "./database.js";
 import { Door } from "./door.js";
 import type { Hub } from "./hub.js";
 import type { Metrics } from "./metrics.js";
+import { Permits } from "./permit.js";
 import { Reader } from "./reader.js";
-import { NOBODY, readQuery, unknownSpace } from "./request.js";
+import { type Env, readQuery, unknownSpace } from "./request.js";
 import { spaceState } from "./snapshot-json.js";
 import type { StateFeeds } from "./state-feed.js";
+import type { Throttle } from "./throttle.js";
 
-type Env = { Bindings: HttpBindings };
+type Asked = Context<Env>;
 
 export interface StreamParts {
   database: Database;
@@ -23,34 +25,51 @@ export interface StreamParts {
   metrics: Metrics;
   /** Open streams, above which a newcomer is refused. */
   maxClients: number;
+  throttle: Throttle;
+  /** Whose request it is, null where that has no limit. */
+  address(context: Asked): string | null;
+  /** Milliseconds after which it is asked again whether a stream may go on. */
+  recheckMs: number;
 }
 
 /** `GET /api/stream` (events) and `GET /api/sync` (complete state). */
-export function streamRoutes({ database, hub, feeds, metrics, maxClients }: StreamParts): Hono<Env> {
+export function streamRoutes(parts: StreamParts): Hono<Env> {
+  const { database, hub, feeds, metrics, maxClients, throttle, address, recheckMs } = parts;
   const app = new Hono<Env>();
   const door = new Door(database);
+  const permits = new Permits(door, metrics, recheckMs);
   let clients = 0;
 
   app.get("/api/stream", async (context) => {
     const { spaceId, since } = readQuery(context, streamQuery);
-    demandRoom();
-    const opening = await open(spaceId, context.req.header("Last-Event-ID"), since);
-    if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
-    const reader = new Reader(hub, spaceId, connect(context, "stream"));
-    reader.start(parseCursor(opening.cursor), opening.since);
-    return RESPONSE_ALREADY_SENT;
+    const caller = context.get("caller");
+    const lastEventId = context.req.header("Last-Event-ID");
+    return seated(context, spaceId, async () => {
+      const opening = await open(caller, spaceId, lastEventId, since);
+      if (context.req.method === "HEAD") return null;
+      const connection = connect(context, "stream");
+      const reader = new Reader(hub, spaceId, connection, permits.issue(caller, spaceId, connection));
+      reader.start(parseCursor(opening.cursor), opening.since);
+      return connection;
+    });
   });
 
   app.get("/api/sync", async (context) => {
     const { spaceId, types: list, limit = LIMITS.maxMessages } = readQuery(context, syncQuery);
     const types = new Set(list.split(","));
-    const { cursor } = await open(spaceId, undefined, undefined);
+    const caller = context.get("caller");
     if (context.req.header("Accept")?.includes("text/event-stream")) {
-      if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
-      feeds.join(spaceId, parseCursor(cursor), types, limit, connect(context, "sync"));
-      return RESPONSE_ALREADY_SENT;
+      return seated(context, spaceId, async () => {
+        const { cursor } = await open(caller, spaceId, undefined, undefined);
+        if (context.req.method === "HEAD") return null;
+        const connection = connect(context, "sync");
+        const permit = permits.issue(caller, spaceId, connection);
+        feeds.join(spaceId, parseCursor(cursor), types, limit, { connection, permit });
+        return connection;
+      });
     }
 
+    const { cursor } = await open(caller, spaceId, undefined, undefined);
     // Weak: the timestamp differs. A poll of a space that is as it was costs one short query.
     context.header("ETag", `W/"${cursor}"`);
     context.header("Cache-Control", "no-cache");
@@ -63,6 +82,20 @@ export function streamRoutes({ database, hub, feeds, metrics, maxClients }: Stre
     return context.body(spaceState(spaceId, snapshot, types));
   });
 
+  /** Opens a stream, if there is room for one more. Null: it was only asked whether there would be one. */
+  async function seated(context: Asked, spaceId: string, open: () => Promise<Connection | null>) {
+    demandRoom();
+    const leave = throttle.enter(address(context), spaceId);
+    let connection: Connection | null = null;
+    try {
+      connection = await open();
+    } finally {
+      if (connection) connection.onClose(leave);
+      else leave();
+    }
+    return connection ? RESPONSE_ALREADY_SENT : context.body(null, 200, STREAM_HEADERS);
+  }
+
   /** Before the database is asked, and once more after it: meanwhile others may have come. */
   function demandRoom(): void {
     if (clients < maxClients) return;
@@ -70,10 +103,11 @@ export function streamRoutes({ database, hub, feeds, metrics, maxClients }: Stre
     throw new SpacefeedError(
       "unavailable",
       `this relay has the ${maxClients} streams that it may have: come back in a moment, or raise MAX_CLIENTS`,
+      { limit: "clients" },
     );
   }
 
-  function connect(context: Context<Env>, endpoint: "stream" | "sync"): Connection {
+  function connect(context: Asked, endpoint: "stream" | "sync"): Connection {
     demandRoom();
     const connection = new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);
     clients++;
@@ -85,15 +119,20 @@ export function streamRoutes({ database, hub, feeds, metrics, maxClients }: Stre
     clients--;
   }
 
-  async function open(spaceId: string, lastEventId: string | undefined, since: string | undefined) {
+  async function open(
+    { claims }: Caller,
+    spaceId: string,
+    lastEventId: string | undefined,
+    since: string | undefined,
+  ) {
     let opening: Opening;
     try {
-      opening = await door.open(NOBODY, spaceId, lastEventId || since || null);
+      opening = await door.open(claims, spaceId, lastEventId || since || null);
     } catch (error) {
       // An EventSource cannot mend its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
       const isForeign = lastEventId && error instanceof SpacefeedError && error.code === "invalid";
       if (!isForeign) throw error;
-      opening = await door.open(NOBODY, spaceId, null);
+      opening = await door.open(claims, spaceId, null);
     }
     const { cursor } = opening;
     if (cursor === null) throw unknownSpace(spaceId);

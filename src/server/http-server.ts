@@ -1,0 +1,67 @@
+import type { Server, ServerOptions } from "node:http";
+import type { Socket } from "node:net";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { App } from "./app.js";
+import type { Metrics } from "./metrics.js";
+
+/** What a connection may take before there is a request that Hono sees. */
+export interface HttpLimits {
+  /** Milliseconds in which a request has to arrive whole. Its head has to within 10 s. */
+  requestMs: number;
+  /** Milliseconds that a connection may be kept without a request. */
+  idleMs: number;
+  headerBytes: number;
+}
+
+const HEAD_MS = 10_000;
+/** A fault of a request that never was one. */
+const FAULTS: Record<string, { status: string; code: string; error: string; reason: string }> = {
+  HPE_HEADER_OVERFLOW: {
+    status: "431 Request Header Fields Too Large",
+    code: "too_large",
+    error: "the head of the request is too large: see MAX_HEADER_BYTES",
+    reason: "header_size",
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: "408 Request Timeout",
+    code: "unavailable",
+    error: "the request did not arrive in time; send it again",
+    reason: "slow_request",
+  },
+};
+const NO_HTTP = {
+  status: "400 Bad Request",
+  code: "invalid",
+  error: "this is not HTTP",
+  reason: "no_http",
+};
+
+/** Node's server for an app, with the limits of connections. */
+export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics): Server {
+  const serverOptions: ServerOptions = {
+    headersTimeout: Math.min(HEAD_MS, limits.requestMs),
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    maxHeaderSize: limits.headerBytes,
+    connectionsCheckingInterval: Math.min(1_000, limits.requestMs),
+  };
+  const server = createAdaptorServer({
+    serverOptions,
+    fetch: async (request, env) => {
+      const response = await app.fetch(request, env as HttpBindings);
+      // Hono wraps what a handler returns once more when a middleware has set a header; then the marker of a
+      // stream, whose response is written by us, would no longer be seen.
+      return (env as HttpBindings).outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+    },
+  }) as Server;
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
+    const { status, code, error: message, reason } = FAULTS[error.code ?? ""] ?? NO_HTTP;
+    metrics.refusals.inc({ reason });
+    const body = JSON.stringify({ success: false, error: message, code });
+    const head = ["Connection: close", "Content-Type: application/json", `Content-Length: ${body.length}`];
+    socket.end([`HTTP/1.1 ${status}`, ...head, "", body].join("\r\n"));
+  });
+  return server;
+}

@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { SpacefeedError } from "../protocol/errors.js";
+import type { Caller } from "./caller.js";
+import type { Connection } from "./connection.js";
+import type { Door } from "./door.js";
+import type { Metrics } from "./metrics.js";
+
+const RETRY_MS = 250;
+/** What a timer reaches; a later end is somebody else's. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * The permits of all open streams. Every `recheckMs` the database is asked again, together for all of them: whoever
+ * may no longer read is ended, and hears why when he comes again. So is whose token expires.
+ */
+export class Permits {
+  readonly #permits = new Set<Permit>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly door: Door,
+    readonly metrics: Metrics,
+    readonly recheckMs: number,
+  ) {}
+
+  /** The permit of a stream that has just been let in. */
+  issue(caller: Caller, spaceId: string, connection: Connection): Permit {
+    const permit = new Permit(this, caller, spaceId, connection);
+    this.#permits.add(permit);
+    this.#timer ??= setInterval(() => this.#recheck(), this.recheckMs);
+    connection.onClose(() => {
+      permit.close();
+      this.#permits.delete(permit);
+      if (this.#permits.size > 0) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    });
+    return permit;
+  }
+
+  #recheck(): void {
+    for (const permit of this.#permits) void permit.recheck();
+  }
+}
+
+/** That a stream may go on. */
+export class Permit {
+  readonly #permits: Permits;
+  readonly #caller: Caller;
+  readonly #spaceId: string;
+  readonly #connection: Connection;
+  #expiry: NodeJS.Timeout | undefined;
+  #isAsking = false;
+  #isOver = false;
+
+  constructor(permits: Permits, caller: Caller, spaceId: string, connection: Connection) {
+    this.#permits = permits;
+    this.#caller = caller;
+    this.#spaceId = spaceId;
+    this.#connection = connection;
+    if (caller.expiresAt === null) return;
+    const left = caller.expiresAt - Date.now();
+    if (left < LONGEST_MS) this.#expiry = setTimeout(() => this.#end("stream_expired"), left);
+  }
+
+  /** The stream is gone. */
+  close(): void {
+    this.#isOver = true;
+    clearTimeout(this.#expiry);
+  }
+
+  /**
+   * Whether it has to be asked before these events: a being came, changed or went, which may be the reader's own. A
+   * space-sync (null) may have that in it. Nobody in particular has no being.
+   */
+  isTouchedBy(events: readonly string[] | null): boolean {
+    if (this.#caller.claims === null) return false;
+    return events?.some((json) => /^\s*\{\s*"type"\s*:\s*"being-/.test(json)) ?? true;
+  }
+
+  /** Calls back once the database has said again that this stream may go on. If it says no, the stream ends. */
+  async onceAllowed(goOn: () => void): Promise<void> {
+    if (await this.#isAllowed()) goOn();
+  }
+
+  /** Asks again, unless an answer is still awaited. */
+  async recheck(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    await this.#isAllowed();
+    this.#isAsking = false;
+  }
+
+  /** While the database is away nothing new comes from it either: then it is asked until it answers. */
+  async #isAllowed(): Promise<boolean> {
+    while (!this.#isOver) {
+      try {
+        await this.#permits.door.open(this.#caller.claims, this.#spaceId, null);
+        break;
+      } catch (error) {
+        const isAway = error instanceof SpacefeedError && error.code === "unavailable";
+        if (!isAway) this.#end("stream_forbidden");
+        else await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    return !this.#isOver;
+  }
+
+  #end(reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#permits.metrics.refusals.inc({ reason });
+    this.#connection.end();
+  }
+}
