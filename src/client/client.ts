@@ -7,7 +7,10 @@ export interface SpaceClientOptions {
   spaceId: string;
   /** The relay, such as `https://sync.example.com`. Unless given: where the page comes from. */
   url?: string;
-  /** Sent with each request, such as an Authorization. A function is asked each time. */
+  /**
+   * Sent with each request, such as an Authorization. A function is asked each time, so that it can bring a new token
+   * when the one before has expired; a change that is refused with 401 waits for that.
+   */
   headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
   /**
    * Keeps the last known state, and the changes that wait to be sent, in IndexedDB. Unless given: false. With

@@ -15,6 +15,8 @@ export interface Letter {
 export interface OutboxEvents {
   stored(keys: readonly string[], row: Being | Intention, version: number | null): void;
   refused(keys: readonly string[], error: SpacefeedError): void;
+  /** What waits cannot be sent as who we say to be: a new token is asked for at each attempt. */
+  locked(error: SpacefeedError): void;
   /** What waits has changed. */
   changed(letters: readonly Letter[]): void;
 }
@@ -22,10 +24,13 @@ export interface OutboxEvents {
 type Settle = { resolve: (row: Being | Intention) => void; reject: (error: SpacefeedError) => void };
 
 const LONGEST_PAUSE_MS = 5_000;
+/** Attempts after which a token that is not let in is no longer one that has just expired. */
+const LOCKED_AFTER = 3;
 
 /**
  * Sends changes one after the other, in the order in which they were made, as often as it takes. Each has an
- * ID that the client made, so that sending it again is safe. Only a refusal ends a change otherwise.
+ * ID that the client made, so that sending it again is safe. Only a refusal ends a change otherwise, and a token that
+ * has expired is none.
  */
 export class Outbox {
   readonly #api: Api;
@@ -90,6 +95,7 @@ export class Outbox {
         const error = thrown as SpacefeedError;
         if (isNoAnswer(error)) {
           letter.isRetry = true;
+          if (error.code === "unauthorized" && attempt + 1 === LOCKED_AFTER) this.#events.locked(error);
           if (this.#isClosed) break;
           await this.#pause(attempt);
           continue;
@@ -177,9 +183,11 @@ export class Outbox {
   }
 }
 
-/** Nobody has said no. */
+const NO_ANSWERS = ["unavailable", "rate_limited", "unauthorized"];
+
+/** Nobody has said no to the change: not even who wants to know first who asks. */
 function isNoAnswer(error: unknown): boolean {
-  return error instanceof SpacefeedError && (error.code === "unavailable" || error.code === "rate_limited");
+  return error instanceof SpacefeedError && NO_ANSWERS.includes(error.code);
 }
 
 function isMergeable(last: Mutation, next: Mutation): boolean {

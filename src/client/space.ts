@@ -50,6 +50,7 @@ export class Space implements SpaceClient {
         this.#dispatch({ type: "stored", keys, answer: { row, version, cursor } });
       },
       refused: (keys, error) => this.#dispatch({ type: "refused", keys, reason: error.message }),
+      locked: (error) => this.#fail(error),
       changed: (letters) => this.#keep?.saveMutations(letters.map((letter) => letter.mutation)),
     });
     void this.#start();
