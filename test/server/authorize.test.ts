@@ -108,6 +108,40 @@ test("it decides by the space: a move needs the right in both", async () => {
   await refused("/api/intentions", move(spaceId), { status: 403, code: "forbidden", error });
 });
 
+test.each(["update", "delete"])(
+  "it decides by the row that a %s has waited for, not by the one before",
+  async (action) => {
+    const other = await newSpace(relay.current);
+    await decide(`select authorize.space_id is distinct from '${other}' or authorize.action = 'read'`);
+    const mover = await Session.open(db);
+    const move = "update public.intentions set location_id = $1 where id = $2";
+    await mover.query("begin");
+    await mover.query(move, [other, `i-${spaceId}`]);
+    const data = action === "update" ? { data: { name: "late" } } : {};
+    const late = post(relay.current, "intentions", { action, intentionId: `i-${spaceId}`, ...data });
+    const waits = "select count(*)::int from pg_stat_activity where $1 = any(pg_blocking_pids(pid))";
+    await expect.poll(() => session.value(waits, [mover.pid]), { timeout: 10_000 }).toBe(1);
+    await mover.query("commit");
+    expect(await late).toMatchObject({
+      status: 403,
+      body: { code: "forbidden", error: `not allowed: ${action} in space ${other}` },
+    });
+    const rows = await session.query("select name from public.intentions where id = $1", [`i-${spaceId}`]);
+    expect(rows).toEqual([{ name: "" }]);
+  },
+);
+
+test("it sees the tables as they were: what is being written gives its writer no right", async () => {
+  await decide(`select exists (
+    select from public.beings b where b.location_id = authorize.space_id and b.name = 'key')`);
+  const enter = { action: "create", spaceId, data: { name: "key" } };
+  await refused("/api/beings", enter, forbidden("create"));
+  await session.query("update public.beings set name = 'key' where id = $1", [`b-${spaceId}`]);
+  const update = { action: "update", beingId: `b-${spaceId}`, data: { name: "no key" } };
+  expect((await post(relay.current, "beings", update)).status).toBe(200);
+  await refused("/api/beings", { ...update, data: { name: "key" } }, forbidden("update"));
+});
+
 test("it may allow reading only", async () => {
   await decide("select authorize.action = 'read'");
   const stream = await openStream(streamUrl(relay.current.url, spaceId));

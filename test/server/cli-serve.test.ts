@@ -3,6 +3,7 @@ import { type Command, useCommand } from "../support/command.js";
 import { useDatabase } from "../support/database.js";
 import { Session } from "../support/session.js";
 import { streamUrl } from "../support/stream.js";
+import { SECRET } from "../support/token.js";
 
 const db = useDatabase();
 const spacefeed = useCommand();
@@ -60,6 +61,24 @@ test("serve obeys a signal from the moment that it says where it is, and further
   expect(codes).toEqual([0, 0, 0, 0, 0]);
 });
 
+test.each<[string, Record<string, string>, RegExp | null]>([
+  ["open, on this machine only", {}, null],
+  [
+    "open, for everybody",
+    { HOST: "0.0.0.0" },
+    /everybody who reaches this address may read and write.*AUTH_/,
+  ],
+  ["with tokens, for everybody", { HOST: "0.0.0.0", AUTH_JWT_SECRET: SECRET }, null],
+  ["with an issuer's tokens for anybody", { AUTH_JWKS_URL: "http://127.0.0.1:1" }, /AUTH_AUDIENCE/],
+])("serve warns of what is open, and of nothing else: %s", async (_, env, warning) => {
+  const { command } = await serve(env);
+  command.child.kill("SIGTERM");
+  const { stdout, stderr } = await command.end;
+  if (warning) expect(stderr).toMatch(warning);
+  else expect(stderr).toBe("");
+  expect(stdout + stderr).not.toContain(SECRET);
+});
+
 test("serve prints no connection string of a database that is not its own, nor a password", async () => {
   const url = new URL(db.url);
   url.password ||= "s3cret";
@@ -71,19 +90,12 @@ test("serve prints no connection string of a database that is not its own, nor a
   expect(stdout + stderr).not.toContain(`:${url.password}@`);
 });
 
-test("a role that does not own the schema serves, with the rights that it needs and no more", async () => {
+test("P9: a role that does not own the schema serves, with the rights of spacefeed_relay and no more", async () => {
   const role = `spacefeed_test_${process.pid}`;
   const owner = await Session.open(db);
   await owner.run(
     "delete from sync.relays",
-    `create role ${role} login password 'relay'`,
-    `grant usage on schema sync to ${role}`,
-    `grant select on sync.migrations to ${role}`,
-    `grant select, insert, update, delete on public.beings, public.intentions to ${role}`,
-    `grant execute on function sync.current_cursor, sync.resolve_cursor, sync.snapshot, sync.messages,
-       sync.changes_since, sync.being_json, sync.intention_json, sync.demand, sync.relay_seen, sync.raised_since, sync.relay_gone,
-       sync.notify_queue
-       to ${role}`,
+    `create role ${role} login password 'relay' in role spacefeed_relay`,
   );
   const url = new URL(db.url);
   [url.username, url.password] = [role, "relay"];

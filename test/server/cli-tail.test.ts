@@ -5,6 +5,7 @@ import { useDatabase } from "../support/database.js";
 import { startTestRelay, useRelay } from "../support/relay.js";
 import { Session } from "../support/session.js";
 import { newSpace } from "../support/space.js";
+import { SECRET, tokenOf, tokensBy } from "../support/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
@@ -90,4 +91,19 @@ test("tail with a --url that is none ends with 1 and one line that says so", asy
   const { code, stderr } = await spacefeed(["tail", "lobby", "--url", "nonsense"]).end;
   expect([code, stderr.trimEnd().split("\n").length], stderr).toEqual([1, 1]);
   expect(stderr).toMatch(/nonsense/);
+});
+
+test("tail sends SPACEFEED_TOKEN, and says what is missing without it", async () => {
+  const session = await Session.open(db);
+  await session.query("insert into public.beings (id, type) values ('locked', 'space')");
+  const locked = await startTestRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }) });
+  const command = ["tail", "locked", "--url", locked.url];
+  const without = spacefeed(command);
+  expect(await without.end).toMatchObject({ code: 1 });
+  expect(without.stderr).toMatch(/a token is needed/);
+  const tail = spacefeed(command, { SPACEFEED_TOKEN: await tokenOf("ada") });
+  await tail.until("stdout", /"space-sync".*\n/);
+  tail.child.kill();
+  await tail.end;
+  await locked.close();
 });

@@ -11,6 +11,21 @@ const NAMES = [
   "CATCH_UP_LIMIT",
   "MAX_CLIENTS",
   "CORS_ORIGINS",
+  "AUTH_JWKS_URL",
+  "AUTH_JWT_SECRET",
+  "AUTH_ISSUER",
+  "AUTH_AUDIENCE",
+  "AUTH_COOKIE",
+  "AUTH_BEING_CLAIM",
+  "AUTH_RECHECK_MS",
+  "TRUST_PROXY",
+  "MAX_WRITES_PER_ADDRESS",
+  "MAX_WRITES_PER_SPACE",
+  "MAX_STREAMS_PER_ADDRESS",
+  "MAX_STREAMS_PER_SPACE",
+  "MAX_HEADER_BYTES",
+  "REQUEST_TIMEOUT_MS",
+  "IDLE_TIMEOUT_MS",
   "DEMO",
   "LOG_LEVEL",
 ];
@@ -24,6 +39,16 @@ const DEFAULTS = {
   catchUpLimit: 100,
   maxClients: 20_000,
   corsOrigins: [],
+  tokens: null,
+  recheckMs: 30_000,
+  trustProxy: 0,
+  limits: {
+    writesPerAddress: 1_000,
+    writesPerSpace: 10_000,
+    streamsPerAddress: 1_000,
+    streamsPerSpace: 20_000,
+  },
+  http: { requestMs: 30_000, idleMs: 65_000, headerBytes: 16_384 },
   demo: true,
   logLevel: "info",
 };
@@ -43,8 +68,9 @@ test("without settings every default holds, and what is not ours does not matter
   expect(readConfig({ PATH: "/bin", DATABASE: "x", PGHOST: "y" })).toEqual(DEFAULTS);
 });
 
-test("an empty value counts as unset", () => {
-  expect(readConfig(Object.fromEntries(NAMES.map((name) => [name, ""])))).toEqual(DEFAULTS);
+test("an empty value counts as unset, but not where it would leave a relay open", () => {
+  const names = NAMES.filter((name) => !/^AUTH_(JWKS_URL|JWT_SECRET|ISSUER)$/.test(name));
+  expect(readConfig(Object.fromEntries(names.map((name) => [name, ""])))).toEqual(DEFAULTS);
 });
 
 test("every setting is read", () => {
@@ -59,7 +85,21 @@ test("every setting is read", () => {
       CATCH_UP_LIMIT: "10000",
       MAX_CLIENTS: "7",
       CORS_ORIGINS: "https://a.example, http://localhost:3000",
-      DEMO: "true",
+      AUTH_JWKS_URL: "https://id.example/keys",
+      AUTH_ISSUER: "us",
+      AUTH_AUDIENCE: "spacefeed",
+      AUTH_COOKIE: "__Host-session",
+      AUTH_BEING_CLAIM: "username",
+      AUTH_RECHECK_MS: "5000",
+      TRUST_PROXY: "2",
+      MAX_WRITES_PER_ADDRESS: "1",
+      MAX_WRITES_PER_SPACE: "2",
+      MAX_STREAMS_PER_ADDRESS: "3",
+      MAX_STREAMS_PER_SPACE: "0",
+      MAX_HEADER_BYTES: "8192",
+      REQUEST_TIMEOUT_MS: "1000",
+      IDLE_TIMEOUT_MS: "2000",
+      DEMO: "false",
       LOG_LEVEL: "debug",
     }),
   ).toEqual({
@@ -72,7 +112,19 @@ test("every setting is read", () => {
     catchUpLimit: 10_000,
     maxClients: 7,
     corsOrigins: ["https://a.example", "http://localhost:3000"],
-    demo: true,
+    tokens: {
+      secret: undefined,
+      jwksUrl: "https://id.example/keys",
+      issuer: "us",
+      audience: "spacefeed",
+      cookie: "__Host-session",
+      beingClaim: "username",
+    },
+    recheckMs: 5_000,
+    trustProxy: 2,
+    limits: { writesPerAddress: 1, writesPerSpace: 2, streamsPerAddress: 3, streamsPerSpace: 0 },
+    http: { requestMs: 1_000, idleMs: 2_000, headerBytes: 8_192 },
+    demo: false,
     logLevel: "debug",
   });
   expect(readConfig({ CORS_ORIGINS: "*" }).corsOrigins).toEqual(["*"]);
@@ -99,6 +151,21 @@ test.each([
   ["CORS_ORIGINS", "https://home.example/path"],
   ["CORS_ORIGINS", "https://a.example,,https://b.example"],
   ["CORS_ORIGINS", "https://*.example"],
+  ["AUTH_JWKS_URL", "id.example/keys"],
+  ["AUTH_JWKS_URL", "file:///keys"],
+  ["AUTH_JWT_SECRET", "31 characters are one too few…."],
+  ["AUTH_JWKS_URL", ""],
+  ["AUTH_JWT_SECRET", ""],
+  ["AUTH_ISSUER", ""],
+  ["AUTH_COOKIE", "a cookie"],
+  ["AUTH_RECHECK_MS", "99"],
+  ["TRUST_PROXY", "true"],
+  ["TRUST_PROXY", "11"],
+  ["MAX_WRITES_PER_ADDRESS", "-1"],
+  ["MAX_STREAMS_PER_SPACE", "many"],
+  ["MAX_HEADER_BYTES", "16K"],
+  ["REQUEST_TIMEOUT_MS", "0"],
+  ["IDLE_TIMEOUT_MS", "0"],
   ["DEMO", "yes"],
   ["DEMO", "1"],
   ["LOG_LEVEL", "loud"],
@@ -108,7 +175,7 @@ test.each([
   expect(code).toBe("config");
   expect(message).toMatch(new RegExp(`environment: ${name}: `));
   expect(NAMES.filter((other) => other !== name && message.includes(` ${other}:`))).toEqual([]);
-  if (!name.endsWith("DATABASE_URL")) expect(message).toContain(`"${value}"`);
+  if (!/_URL$|_SECRET$/.test(name)) expect(message).toContain(`"${value}"`);
   expect(message).not.toContain("\n");
 });
 
@@ -138,4 +205,40 @@ test("the password in a connection string is never in the message", () => {
       expect(message).not.toContain("s3cret");
     }
   }
+});
+
+const SECRET = "a secret of thirty-two characters or more";
+test.each<[string, Record<string, string>, RegExp]>([
+  [
+    "two kinds of key",
+    { AUTH_JWT_SECRET: SECRET, AUTH_JWKS_URL: "https://id.example" },
+    /AUTH_JWT_SECRET, AUTH_JWKS_URL/,
+  ],
+  ["an audience, and no key", { AUTH_AUDIENCE: "us" }, /AUTH_AUDIENCE.*AUTH_JWT_SECRET/],
+  [
+    "a cookie and a claim, and no key",
+    { AUTH_COOKIE: "c", AUTH_BEING_CLAIM: "sub" },
+    /AUTH_COOKIE, AUTH_BEING_CLAIM/,
+  ],
+  ["discovery at what is no address", { AUTH_ISSUER: "us" }, /AUTH_ISSUER.*AUTH_JWKS_URL/],
+  [
+    "a cookie for every site",
+    { AUTH_JWT_SECRET: SECRET, AUTH_COOKIE: "c", CORS_ORIGINS: "*" },
+    /AUTH_COOKIE, CORS_ORIGINS/,
+  ],
+  ["the demo with tokens", { AUTH_JWT_SECRET: SECRET, DEMO: "true" }, /DEMO/],
+])("what contradicts itself stops the start with the names: %s", (_, env, names) => {
+  const { code, message } = faultOf(env);
+  expect(code).toBe("config");
+  expect(message).toMatch(names);
+  expect(message).not.toContain(SECRET);
+});
+
+test.each<Record<string, string>>([
+  { AUTH_JWT_SECRET: SECRET },
+  { AUTH_JWT_SECRET: SECRET, AUTH_ISSUER: "us" },
+  { AUTH_JWKS_URL: "http://keys.internal/jwks" },
+  { AUTH_ISSUER: "https://id.example" },
+])("each kind of key switches tokens on, the claim is sub, and the demo off: %o", (env) => {
+  expect(readConfig(env)).toMatchObject({ tokens: { beingClaim: "sub" }, demo: false });
 });

@@ -73,6 +73,7 @@ test("/metrics is in the format of Prometheus, and has what issue 2 asks for", a
     "spacefeed_query_seconds_count",
     "spacefeed_listening",
     "spacefeed_notify_queue_usage",
+    "spacefeed_refusals_total",
     "process_cpu_seconds_total",
   ]) {
     expect(names).toContain(name);

@@ -86,6 +86,9 @@ test("authorisation is decided in SQL only: no source calls sync.authorize, and 
   const statements = read("src/server/crud.ts").match(/db\.query<[\s\S]*?\n {2}\);/g) ?? [];
   expect(statements.length).toBeGreaterThan(5);
   for (const statement of statements) expect(statement).toContain("sync.demand(");
+  const writes = statements.filter((statement) => /\binsert into\b|\bset \$/.test(statement));
+  expect(writes.length).toBe(2);
+  for (const statement of writes) expect(statement).toContain("sync.demand_owner(");
 });
 
 test("every promise of the design is held by a test that cites it", () => {

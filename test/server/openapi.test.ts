@@ -2,7 +2,9 @@ import { Hono } from "hono";
 import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { createApp } from "../../src/server/app.js";
+import { readConfig } from "../../src/server/config.js";
 import { Metrics } from "../../src/server/metrics.js";
+import { openapi } from "../../src/server/openapi.js";
 import { useDatabase } from "../support/database.js";
 import { faultsOf, type JsonSchema } from "../support/json-schema.js";
 import { post, useRelay } from "../support/relay.js";
@@ -81,8 +83,7 @@ test("it lists every route that the relay has, and no other", () => {
     listener: nothing,
     metrics: new Metrics(),
     queueWatch: nothing,
-    corsOrigins: [],
-    maxClients: 1,
+    ...readConfig({}),
     log: pino({ level: "silent" }),
   }) as never;
   expect(app).toBeInstanceOf(Hono);
@@ -136,4 +137,21 @@ test("answers are as described: of each action, of a refusal and of a state", as
   expect(faultsOf(schemaOf("/api/intentions", "post", 200), spoken.body)).toEqual([]);
   const state = await (await fetch(`${relay.current.url}/api/sync?spaceId=described`)).json();
   expect(faultsOf(schemaOf("/api/sync", "get", 200), state)).toEqual([]);
+});
+
+test("it names the ways to prove who one is, and what is refused without", () => {
+  const { security, components } = api as unknown as {
+    security: Record<string, string[]>[];
+    components: { securitySchemes: Record<string, { type: string; scheme?: string }> };
+  };
+  expect(components.securitySchemes.bearer).toMatchObject({ type: "http", scheme: "bearer" });
+  expect(security).toEqual([{}, { bearer: [] }]);
+  for (const { path, operation } of operations().filter(({ path }) => path.startsWith("/api/"))) {
+    for (const status of ["401", "403", "429"])
+      expect(Object.keys(operation.responses), path).toContain(status);
+  }
+  expect(openapi("session")).toMatchObject({
+    security: [{}, { bearer: [] }, { cookie: [] }],
+    components: { securitySchemes: { cookie: { type: "apiKey", in: "cookie", name: "session" } } },
+  });
 });

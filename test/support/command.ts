@@ -4,7 +4,7 @@ import { afterAll, beforeAll } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const OURS =
-  /^(DATABASE_URL|LISTEN_DATABASE_URL|HOST|PORT|DATA_DIR|HEARTBEAT_MS|CATCH_UP_LIMIT|MAX_CLIENTS|CORS_ORIGINS|DEMO|LOG_LEVEL|npm_.*|PG.*)$/;
+  /^(DATABASE_URL|LISTEN_DATABASE_URL|HOST|PORT|DATA_DIR|HEARTBEAT_MS|CATCH_UP_LIMIT|CORS_ORIGINS|DEMO|LOG_LEVEL|AUTH_.*|MAX_.*|TRUST_PROXY|SPACEFEED_TOKEN|npm_.*|PG.*)$/;
 
 /** A process of `spacefeed` that may still run. */
 export interface Command {
