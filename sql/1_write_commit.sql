@@ -156,21 +156,21 @@ set enable_seqscan = off  -- a plan that was made when the tables were small
 as $$
 declare
   touched_id constant pg_catalog.text := new.entity_ids[1];
+  has_later boolean;
   is_there boolean;
   touched_message_id pg_catalog.text;
   raised_version bigint;
 begin
+  -- Notes have their turns in the order of their numbers: what is below this one is filed.
   delete from sync.touched t
   where t.xid = new.xid
-    and t.note = new.note;
+    and t.note = new.note
+  returning exists (select from sync.touched later where later.xid = t.xid and later.note > t.note)
+  into has_later;
   if not found then
     return null;  -- filed with an earlier note
   end if;
-
-  -- Notes have their turns in the order of their numbers: what is below this one is filed.
-  if cardinality(new.entity_ids) <> 1
-    or exists (select from sync.touched t where t.xid = new.xid and t.note > new.note)
-  then
+  if has_later or cardinality(new.entity_ids) <> 1 then
     perform sync._file(new);
     return null;
   end if;
