@@ -115,3 +115,27 @@ test("P3: rows with the longest IDs, more than one chunk each, are recorded", as
   expect(await s.value("select version::int from sync.spaces where space_id = repeat('🌍', 255)")).toBe(1);
   expect(await faults(s)).toEqual([]);
 });
+
+test("P5: 25,000 rows over 7 spaces in one statement, several notes a space, are one version in each", async () => {
+  await s.run(
+    "begin",
+    "insert into intentions (id, location_id) select 'wide-' || n, 'wide-' || n % 7 from generate_series(1, 25000) n",
+    "update intentions set location_id = 'wide-0' where location_id = 'wide-1'",
+  );
+  expect(await touched()).toBeGreaterThan(7);
+  await s.run("commit");
+  expect(
+    await s.query(
+      `select space_id, s.version::int, count(*)::int from sync.spaces s join sync.changes c using (space_id)
+       where space_id like 'wide-%' and not deleted group by 1, 2 order by 1`,
+    ),
+  ).toEqual(
+    [0, 2, 3, 4, 5, 6].map((n) => ({
+      space_id: `wide-${n}`,
+      version: 1,
+      count: n === 0 ? 3571 + 3572 : n <= 3 ? 3572 : 3571,
+    })),
+  );
+  expect([await versionOf(s, "wide-1"), await touched()]).toEqual([0, 0]);
+  expect(await faults(s)).toEqual([]);
+});

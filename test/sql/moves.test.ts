@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/database.js";
-import { eventsSince, faults, inShort, recordOf } from "../support/feed.js";
+import { eventsSince, faults, inShort, recordOf, versionOf } from "../support/feed.js";
 import { Session } from "../support/session.js";
 
 const db = useDatabase();
@@ -111,4 +111,24 @@ test("P1: versions go on where they were when a space is deleted with all that i
   await s.run("delete from beings where id = 'phoenix'");
   await s.run("insert into beings (id, type) values ('phoenix', 'space')");
   expect(await recordOf(s, "phoenix")).toEqual(["being phoenix 5..5", "intention ash 2..3 gone"]);
+});
+
+test("P3: two messages that swap their IDs and places are each filed as what has the ID now", async () => {
+  await s.run(
+    "alter table intentions drop constraint intentions_pkey",
+    "alter table intentions add constraint intentions_pkey primary key (id) deferrable",
+    "insert into intentions (id, location_id) values ('x', 'swap-1'), ('y', 'swap-2'), ('z', 'swap-1')",
+  );
+  const swap = `update intentions
+    set id = case id when 'x' then 'y' when 'y' then 'x' else id end,
+        location_id = case id when 'x' then 'swap-2' when 'y' then 'swap-1' else location_id end
+    where location_id like 'swap-%'`;
+  for (const version of [2, 3]) {
+    await s.run(swap);
+    expect(await versionOf(s, "swap-1")).toBe(version);
+    expect(await faults(s)).toEqual([]);
+  }
+  const swapIds = swap.replace(/,\s+location_id = case.* end/, "");
+  await s.run("begin", swapIds, "set constraints all immediate", swapIds, swap, "commit");
+  expect(await faults(s)).toEqual([]);
 });

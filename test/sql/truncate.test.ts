@@ -108,3 +108,24 @@ test("P8: TRUNCATE of one table after the other does not deadlock with a writer"
   await truncating.run(truncate.error ? "rollback" : "commit");
   expect([truncate.error?.code, (await commit).error?.code]).toEqual([undefined, undefined]);
 });
+
+test("P3: TRUNCATE and ALTER TABLE after writes to the same table, in one transaction, lose nothing", async () => {
+  await s.run(
+    "begin",
+    "insert into intentions (id, location_id) values ('new', 'hall')",
+    "update intentions set name = 'n' where id = 'm1'",
+    "delete from intentions where id = 'm2'",
+    "alter table intentions add column extra text",
+    "truncate intentions",
+    "insert into intentions (id, location_id) values ('m2', 'hall')",
+    "alter table intentions drop column extra",
+    "commit",
+  );
+  expect(await recordOf(s, "room")).toEqual(["being room 1..1"]);
+  expect(await recordOf(s, "hall")).toEqual(["being hall 1..1", "intention m2 2..2"]);
+  expect(await floors()).toEqual([
+    { space_id: "hall", version: 2, floor: 0 },
+    { space_id: "room", version: 3, floor: 3 },
+  ]);
+  expect(await faults(s)).toEqual([]);
+});
