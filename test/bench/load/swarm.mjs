@@ -2,6 +2,7 @@
 // nothing else. Its CPU is nobody's.
 
 import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { answer, MARK, MARK_LENGTH, nowUs } from "./calls.mjs";
 import { Latencies } from "./latencies.mjs";
 
@@ -9,12 +10,13 @@ import { Latencies } from "./latencies.mjs";
 const OF_AN_ADDRESS = 2_000;
 /** As a burst, without running over the queue of a server that listens. */
 const AT_ONCE = 400;
+const TRIES = 5;
+const TRY_AGAIN_MS = 100;
 const buffer = Buffer.allocUnsafe(256 * 1024);
 
 const clients = new Set();
 let latencies = new Latencies(0);
 let deliveries = 0;
-let ended = 0;
 let look = () => {};
 
 answer({
@@ -33,7 +35,7 @@ answer({
     );
     return { deliveries };
   },
-  report: () => ({ deliveries, ended, ...latencies.report() }),
+  report: () => ({ deliveries, ...latencies.report() }),
   close: async () => {
     for (const socket of clients) socket.resetAndDestroy();
     clients.clear();
@@ -51,7 +53,7 @@ async function open({ port, path, count, cursors, untilOpen = true }) {
     while (next < count) {
       const n = next++;
       const cursor = cursors?.[n % cursors.length];
-      const client = openOne({ port, path, cursor, localAddress: addressOf(clients.size) });
+      const client = openPatiently({ port, path, cursor, localAddress: addressOf(clients.size) });
       opened.push(client);
       if (untilOpen) await client;
     }
@@ -62,6 +64,18 @@ async function open({ port, path, count, cursors, untilOpen = true }) {
 }
 
 const addressOf = (n) => `127.0.0.${2 + Math.floor(n / OF_AN_ADDRESS)}`;
+
+/** A server whose queue is full resets a connection, and its client tries again. */
+async function openPatiently(stream) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openOne(stream);
+    } catch (error) {
+      if (error.code !== "ECONNRESET" || attempt === TRIES) throw error;
+      await delay(TRY_AGAIN_MS);
+    }
+  }
+}
 
 function openOne({ port, path, cursor, localAddress }) {
   return new Promise((resolve, reject) => {
@@ -87,7 +101,7 @@ function openOne({ port, path, cursor, localAddress }) {
     });
     socket.once("error", reject);
     socket.once("close", () => {
-      if (clients.delete(socket)) ended++;
+      clients.delete(socket);
       reject(new Error("a stream ended before it began"));
     });
     clients.add(socket);
