@@ -55,4 +55,4 @@ export class Latencies {
   }
 }
 
-const of = (sorted, p) => sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)];
+const of = (sorted, p) => sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)] ?? Number.NaN;

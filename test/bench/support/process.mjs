@@ -104,6 +104,12 @@ export function memoryOf(pids) {
   }, 0);
 }
 
+/** Files that a process may have open: a socket is one. */
+export function mostOpenFiles() {
+  const [, hard] = readFileSync("/proc/self/limits", "utf8").match(/^Max open files\s+\S+\s+(\S+)/m);
+  return hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
 function ticksOf(pid, ...indexes) {
   const fields = fieldsOf(pid);
   return indexes.reduce((sum, index) => sum + Number(fields?.[index] ?? 0), 0);
