@@ -13,7 +13,7 @@ import { writePlots, writeReport } from "./support/report.mjs";
 import { startServer } from "./support/server.mjs";
 import { measure } from "./support/subject.mjs";
 
-/** The subjects, and the minutes that each may take; all together some 28. */
+/** The subjects, and the minutes that each may take; together some 30. */
 const SUBJECTS = {
   fanout: 5,
   idle: 3.5,
@@ -24,7 +24,7 @@ const SUBJECTS = {
   latency: 1.5,
   bulk: 2,
   triggers: 2,
-  writers: 3,
+  writers: 4,
   waiting: 1,
   cache: 0.5,
   dying: 1.5,
