@@ -108,6 +108,12 @@ export function lines(values, { x, y, isLog = false, isLogY = false, hasPoints =
   };
 }
 
+/** The plot of a section that has data [{series, x, y}] and no plots of its own. */
+export function plotOfData({ title, head, data }, file) {
+  const values = data.map(({ series, x, y }) => ({ x, y, name: series }));
+  return { file, title, spec: lines(values, { x: head[0], y: "ratio", isLog: true }) };
+}
+
 /** The SVG of a plot {title, spec}. */
 export async function svgOf({ title, spec }) {
   const { spec: compiled } = compile({ ...spec, title, config: CONFIG }, { logger: silent });

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { plotOfData } from "./plot.mjs";
 
 const MINUTE_MS = 60_000;
 /** The budget ends the rounds; a subject that takes so many times as long is given up. */
@@ -39,7 +40,7 @@ export async function measure(name, { server, minutes, runs, quick, full }) {
     });
     late.catch(() => {});
     const sections = await Promise.race([run(bench), late]);
-    return { sections };
+    return { sections: withPlots(name, sections) };
   } catch (error) {
     progress(`failed: ${error.stack}`);
     const row = [String(error.message).split("\n")[0].replaceAll("|", "\\|")];
@@ -51,6 +52,16 @@ export async function measure(name, { server, minutes, runs, quick, full }) {
     }
     await bench.database?.drop().catch((error) => progress(`while dropping: ${error.message}`));
   }
+}
+
+/** The plot of the README is that of the last section: the slow disk's where there is one. */
+function withPlots(name, sections) {
+  const withData = sections.filter(({ data, plots }) => data && !plots);
+  for (const section of withData) {
+    const isLast = section === withData.at(-1);
+    section.plots = [plotOfData(section, isLast && name === "writers" ? "bench-writers" : undefined)];
+  }
+  return sections;
 }
 
 /** The numbers of the runs. Ends early where another one would not fit: figures say how many there were. */
