@@ -30,6 +30,16 @@ export class Chance {
     return items[this.below(items.length)];
   }
 
+  /** One of them, each as often as its weight says. */
+  weighted<T>(items: readonly T[], weightOf: (item: T) => number): T | undefined {
+    let dice = this.next() * items.reduce((sum, item) => sum + weightOf(item), 0);
+    for (const item of items) {
+      dice -= weightOf(item);
+      if (dice < 0) return item;
+    }
+    return undefined;
+  }
+
   /** Choices of their own for something that runs beside this. */
   fork(): Chance {
     return new Chance(Math.floor(this.next() * 2 ** 32));

@@ -8,7 +8,7 @@ interface CopyConnection extends pg.Connection {
 }
 
 /** COPY FROM STDIN through the protocol, as psql's \copy does it: `text` is rows in the text format. */
-export function copyFrom(session: Session, statement: string, text: string): Promise<void> {
+export function copyFrom(session: Pick<Session, "client">, statement: string, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const copy = {
       submit: (connection: pg.Connection) => connection.query(statement),

@@ -13,6 +13,7 @@ export class TcpProxy {
   accepted = 0;
   readonly #sockets = new Set<Socket>();
   #target: { host: string; port: number };
+  #lag = { delayMs: 0, bytesPerMs: Number.POSITIVE_INFINITY };
   #server: Server | undefined;
   #port = 0;
   #toServer: () => Gate = () => pass;
@@ -78,8 +79,20 @@ export class TcpProxy {
     this.#toClient = () => withoutNotifications();
   }
 
-  /** Forwards everything again; what was swallowed is gone. */
+  /** Every piece takes so long, in both directions; pieces do not overtake one another. */
+  slow(delayMs: number, bytesPerMs = Number.POSITIVE_INFINITY): void {
+    this.#lag = { delayMs, bytesPerMs };
+  }
+
+  /** New connections go to another server. */
+  leadTo(connectionString: string): void {
+    const url = new URL(connectionString);
+    this.#target = { host: url.hostname, port: Number(url.port || 5432) };
+  }
+
+  /** Forwards everything again, at once; what was swallowed is gone. */
   restore(): void {
+    this.slow(0);
     this.#toServer = () => pass;
     this.#toClient = () => pass;
   }
@@ -92,8 +105,9 @@ export class TcpProxy {
   #join(client: Socket): void {
     this.accepted++;
     const server = new Socket().connect(this.#target);
-    forward(client, server, () => this.#toServer);
-    forward(server, client, () => this.#toClient);
+    const lagMs = (bytes: Buffer) => this.#lag.delayMs + bytes.length / this.#lag.bytesPerMs;
+    forward(client, server, () => this.#toServer, lagMs);
+    forward(server, client, () => this.#toClient, lagMs);
     for (const [socket, other] of [
       [client, server],
       [server, client],
@@ -114,7 +128,7 @@ function targetOf(url: URL): { host: string; port: number } {
 }
 
 /** A change of the gates counts for connections that are there, too. */
-function forward(from: Socket, to: Socket, kind: () => () => Gate): void {
+function forward(from: Socket, to: Socket, kind: () => () => Gate, lagMs: (bytes: Buffer) => number): void {
   let made = kind();
   let gate = made();
   from.on("data", (bytes: Buffer) => {
@@ -123,7 +137,17 @@ function forward(from: Socket, to: Socket, kind: () => () => Gate): void {
       gate = made();
     }
     const passed = gate(bytes);
-    if (passed.length > 0) to.write(passed);
+    if (passed.length === 0) return;
+    const ms = lagMs(passed);
+    if (ms === 0) {
+      to.write(passed);
+      return;
+    }
+    from.pause();
+    setTimeout(() => {
+      to.write(passed);
+      from.resume();
+    }, ms);
   });
   from.on("end", () => to.end());
 }

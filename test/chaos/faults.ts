@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+import type { Chance } from "../support/chance.js";
+import { fillDisk } from "./disk.js";
+import { reopen, type Station, type World } from "./world.js";
+
+/** A fault, from its beginning to its end. `holds`: what no second fault may have at the same time. */
+export interface Fault {
+  name: string;
+  /** How often, compared with the others. */
+  weight: number;
+  holds: (chance: Chance) => string;
+  strike: (world: World, chance: Chance, held: string) => Promise<void>;
+}
+
+const station = ({ stations }: World, held: string) => stations[Number(held.at(-1))] as Station;
+const someRelay = (chance: Chance) => `relay ${chance.below(2)}`;
+const someLine = (chance: Chance) => `line ${chance.below(2)}`;
+const postgres = () => "postgres";
+const seconds = (chance: Chance, from: number, to: number) =>
+  sleep((from + chance.next() * (to - from)) * 1000);
+const lines = ({ pool, listen }: Station) => [pool, listen];
+
+/** Ends sessions; how many there were. */
+async function terminate(world: World, condition: string): Promise<void> {
+  await world.postgres
+    .once((client) =>
+      client.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${condition}`),
+    )
+    .catch(() => {}); // Postgres is away, or full
+}
+
+export const FAULTS: Fault[] = [
+  {
+    name: "relay: SIGKILL",
+    weight: 3,
+    holds: someRelay,
+    strike: (world, _, held) => station(world, held).relay.end("SIGKILL"),
+  },
+  {
+    name: "relay: SIGTERM",
+    weight: 2,
+    holds: someRelay,
+    strike: (world, _, held) => station(world, held).relay.end("SIGTERM"),
+  },
+  {
+    name: "relay: SIGSTOP, and SIGCONT",
+    weight: 3,
+    holds: someRelay,
+    strike: async (world, chance, held) => {
+      const { relay } = station(world, held);
+      relay.signal("SIGSTOP");
+      await seconds(chance, 1, 12);
+      relay.signal("SIGCONT");
+    },
+  },
+  {
+    name: "relay: step of its clock",
+    weight: 3,
+    holds: someRelay,
+    strike: async (world, _, held) => station(world, held).relay.signal("SIGUSR2"),
+  },
+  { name: "Postgres: SIGKILL", weight: 1, holds: postgres, strike: restart("kill", 0) },
+  { name: "Postgres: fast restart", weight: 1, holds: postgres, strike: restart("stop", 0) },
+  { name: "Postgres: away for 20 s", weight: 0.6, holds: postgres, strike: restart("stop", 20_000) },
+  {
+    name: "Postgres: SIGKILL of a session",
+    weight: 1,
+    holds: postgres,
+    strike: (world) => world.postgres.crash().catch(() => {}),
+  },
+  { name: "Postgres: too many clients", weight: 1, holds: postgres, strike: crowdOut },
+  {
+    name: "session terminated: LISTEN",
+    weight: 3,
+    holds: () => "sessions",
+    strike: (world) => terminate(world, "application_name = 'spacefeed listener'"),
+  },
+  {
+    name: "session terminated: pool",
+    weight: 3,
+    holds: () => "sessions",
+    strike: (world) => terminate(world, "application_name = 'spacefeed'"),
+  },
+  {
+    name: "session terminated: writer",
+    weight: 3,
+    holds: () => "sessions",
+    strike: (world) => terminate(world, "application_name like 'chaos writer%'"),
+  },
+  { name: "pool full: tables locked", weight: 2, holds: postgres, strike: lock },
+  {
+    name: "disk full for writers",
+    weight: 2,
+    holds: () => "disk",
+    strike: async (world, chance) => {
+      const isFull = chance.is(0.5) ? "at commit" : "at the statement";
+      await world.postgres.patiently((client) => fillDisk(client, isFull));
+      await seconds(chance, 1, 6);
+      await world.postgres.patiently((client) => fillDisk(client, "never"));
+    },
+  },
+  {
+    name: "client–relay: cut",
+    weight: 3,
+    holds: someLine,
+    strike: async (world, chance, held) => {
+      const { door } = station(world, held);
+      door.refuse();
+      door.cut();
+      await seconds(chance, 0, 4);
+      await reopen(door);
+    },
+  },
+  {
+    name: "client–relay: half-open",
+    weight: 3,
+    holds: someLine,
+    strike: async (world, chance, held) => {
+      const { door } = station(world, held);
+      door.swallow(chance.of(["both", "to server", "to client"] as const));
+      await seconds(chance, 1, 8);
+      // Pieces of streams are missing: nobody can go on there.
+      door.restore();
+      door.cut();
+    },
+  },
+  {
+    name: "relay–Postgres: cut",
+    weight: 3,
+    holds: someLine,
+    strike: async (world, chance, held) => {
+      for (const line of lines(station(world, held))) {
+        line.refuse();
+        line.cut();
+      }
+      await seconds(chance, 0, 5);
+      for (const line of lines(station(world, held))) await reopen(line);
+    },
+  },
+  {
+    name: "relay–Postgres: half-open",
+    weight: 2,
+    holds: someLine,
+    strike: async (world, chance, held) => {
+      const some = chance.of([lines(station(world, held)), [station(world, held).listen]]) ?? [];
+      for (const line of some) line.swallow(chance.of(["both", "to server", "to client"] as const));
+      await seconds(chance, 1, 20);
+      for (const line of some) {
+        line.restore();
+        line.cut();
+      }
+    },
+  },
+  {
+    name: "slow network",
+    weight: 3,
+    holds: someLine,
+    strike: async (world, chance, held) => {
+      const { door, pool, listen } = station(world, held);
+      const slow = chance.is(0.5) ? [door] : [pool, listen];
+      for (const line of slow) line.slow(chance.below(150), 20 + chance.below(200));
+      await seconds(chance, 2, 10);
+      for (const line of slow) line.slow(0);
+    },
+  },
+  {
+    name: "client changes over to the other relay",
+    weight: 2,
+    holds: () => "roaming",
+    strike: async (world, chance) => {
+      const to = chance.of(world.stations)?.relay.url;
+      if (to) world.roaming.leadTo(to);
+      world.roaming.cut();
+    },
+  },
+  {
+    name: "client cut off for long",
+    weight: 3,
+    holds: () => "shut",
+    strike: async (world, chance) => {
+      world.shut.refuse();
+      world.shut.cut();
+      await seconds(chance, 8, 20);
+      await reopen(world.shut);
+      await seconds(chance, 1, 5);
+    },
+  },
+];
+
+function restart(how: "kill" | "stop", awayMs: number): Fault["strike"] {
+  return async ({ postgres }) => {
+    await postgres[how]();
+    await sleep(awayMs);
+    await postgres.start();
+  };
+}
+
+/** Takes every connection that Postgres has, and those of the relays first: they come back to a closed door. */
+async function crowdOut(world: World, chance: Chance): Promise<void> {
+  const held: pg.Client[] = [];
+  try {
+    await terminate(world, "application_name like 'spacefeed%'");
+    for (;;) held.push(await world.postgres.connect("chaos hog"));
+  } catch (error) {
+    world.journal.note(`${held.length} connections more, then: ${(error as Error).message}`);
+    await seconds(chance, 2, 6);
+  } finally {
+    await Promise.all(held.map((client) => client.end().catch(() => {})));
+  }
+}
+
+/** Whoever reads waits: in the relay until its pool is full, and longer than its patience with a query. */
+async function lock(world: World, chance: Chance): Promise<void> {
+  const client = await world.postgres.connect("chaos lock").catch(() => undefined);
+  if (!client) return;
+  try {
+    await client.query("begin");
+    await client.query("set local lock_timeout = '5s'");
+    await client.query("lock table public.intentions, sync.changes in access exclusive mode");
+    await seconds(chance, 2, 14);
+  } catch {
+    // it did not get them, or Postgres went away
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Chance } from "../support/chance.js";
+import { FAULTS } from "./faults.js";
+import type { World } from "./world.js";
+
+/** So many faults at a time. */
+const LANES = 3;
+const WRITER_PAUSE_MS = 150;
+
+/** Everybody writes and everything fails, until the end. Resolves when the last fault is over. */
+export async function storm(world: World, chance: Chance, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  const isOn = () => performance.now() < end;
+  const repeat = async (own: Chance, pauseMs: number, work: () => Promise<unknown>) => {
+    while (isOn()) {
+      await work();
+      await sleep(own.next() * 2 * pauseMs);
+    }
+  };
+  await world.crowd.ask("write", true);
+  const held = new Set<string>();
+  const lanes = Array.from({ length: LANES }, () => {
+    const own = chance.fork();
+    return repeat(own, 1_000, () => strike(world, own, held));
+  });
+  const writers = [...world.sqlWriters, ...world.apiWriters].map((writer) =>
+    repeat(writer.chance, WRITER_PAUSE_MS, () => writer.act()),
+  );
+  const { slowWriter } = world;
+  const slow = repeat(slowWriter.chance, 5_000, () =>
+    slowWriter.chance.is(0.1)
+      ? slowWriter.truncate()
+      : slowWriter.linger(1_000 + slowWriter.chance.below(14_000)),
+  );
+  await Promise.all([...lanes, ...writers, slow]);
+  await world.crowd.ask("write", false);
+}
+
+/** One fault, of those whose victim is not another's at this moment. */
+async function strike(world: World, chance: Chance, held: Set<string>): Promise<void> {
+  const fault = chance.weighted(FAULTS, ({ weight }) => weight);
+  const victim = fault?.holds(chance);
+  if (!fault || victim === undefined || held.has(victim)) return;
+  held.add(victim);
+  world.journal.count(`fault: ${fault.name}`);
+  world.journal.note(`${fault.name} (${victim})`);
+  try {
+    await fault.strike(world, chance, victim);
+    world.journal.note(`${fault.name} (${victim}) is over`);
+  } finally {
+    held.delete(victim);
+  }
+}
