@@ -40,7 +40,7 @@ export class ApiWriter {
           method: "POST",
           headers: { "Content-Type": "application/json" },
           body: JSON.stringify(body),
-          signal: AbortSignal.timeout(20_000),
+          signal: AbortSignal.timeout(8_000),
         });
         const text = await response.text();
         if (response.ok) return "acknowledged";

@@ -15,13 +15,15 @@ export interface ChaosSettings {
   clients: number;
   /** A quiet phase comes after so much storm. */
   stormSeconds: number;
+  /** Keep the logs also when all is well. */
+  keep: boolean;
 }
 
 const PROGRESS_MS = 5_000;
 
 /** Storm and quiet in turns. Resolves to the exit code: 0, or 1 when there was anything to object to. */
 export async function run(settings: ChaosSettings): Promise<number> {
-  const { minutes, seed, clients, stormSeconds } = settings;
+  const { minutes, seed, clients, stormSeconds, keep } = settings;
   const directory = await mkdtemp(join(tmpdir(), "spacefeed-chaos-"));
   await chmod(directory, 0o711); // Postgres may run as another user
   const journal = new Journal(directory);
@@ -60,7 +62,8 @@ export async function run(settings: ChaosSettings): Promise<number> {
     await world.stop().catch((error) => journal.object(`while stopping: ${error}`));
   }
   if (journal.objections.length === 0) {
-    await rm(directory, { recursive: true, force: true });
+    if (keep) journal.say(`the logs are in ${directory}`);
+    else await rm(directory, { recursive: true, force: true });
     return 0;
   }
   process.stderr.write(

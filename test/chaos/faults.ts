@@ -7,8 +7,8 @@ import { reopen, type Station, type World } from "./world.js";
 /** A fault, from its beginning to its end. `holds`: what no second fault may have at the same time. */
 export interface Fault {
   name: string;
-  /** How often, compared with the others. */
-  weight: number;
+  /** It takes so much that the others happen twice as often. */
+  isHeavy?: true;
   holds: (chance: Chance) => string;
   strike: (world: World, chance: Chance, held: string) => Promise<void>;
 }
@@ -33,19 +33,16 @@ async function terminate(world: World, condition: string): Promise<void> {
 export const FAULTS: Fault[] = [
   {
     name: "relay: SIGKILL",
-    weight: 3,
     holds: someRelay,
     strike: (world, _, held) => station(world, held).relay.end("SIGKILL"),
   },
   {
     name: "relay: SIGTERM",
-    weight: 2,
     holds: someRelay,
     strike: (world, _, held) => station(world, held).relay.end("SIGTERM"),
   },
   {
     name: "relay: SIGSTOP, and SIGCONT",
-    weight: 3,
     holds: someRelay,
     strike: async (world, chance, held) => {
       const { relay } = station(world, held);
@@ -56,42 +53,37 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "relay: step of its clock",
-    weight: 3,
     holds: someRelay,
     strike: async (world, _, held) => station(world, held).relay.signal("SIGUSR2"),
   },
-  { name: "Postgres: SIGKILL", weight: 1, holds: postgres, strike: restart("kill", 0) },
-  { name: "Postgres: fast restart", weight: 1, holds: postgres, strike: restart("stop", 0) },
-  { name: "Postgres: away for 20 s", weight: 0.6, holds: postgres, strike: restart("stop", 20_000) },
+  { name: "Postgres: SIGKILL", isHeavy: true, holds: postgres, strike: restart("kill", 0) },
+  { name: "Postgres: fast restart", isHeavy: true, holds: postgres, strike: restart("stop", 0) },
+  { name: "Postgres: away for 20 s", isHeavy: true, holds: postgres, strike: restart("stop", 20_000) },
   {
     name: "Postgres: SIGKILL of a session",
-    weight: 1,
+    isHeavy: true,
     holds: postgres,
     strike: (world) => world.postgres.crash().catch(() => {}),
   },
-  { name: "Postgres: too many clients", weight: 1, holds: postgres, strike: crowdOut },
+  { name: "Postgres: too many clients", isHeavy: true, holds: postgres, strike: crowdOut },
   {
     name: "session terminated: LISTEN",
-    weight: 3,
     holds: () => "sessions",
     strike: (world) => terminate(world, "application_name = 'spacefeed listener'"),
   },
   {
     name: "session terminated: pool",
-    weight: 3,
     holds: () => "sessions",
     strike: (world) => terminate(world, "application_name = 'spacefeed'"),
   },
   {
     name: "session terminated: writer",
-    weight: 3,
     holds: () => "sessions",
     strike: (world) => terminate(world, "application_name like 'chaos writer%'"),
   },
-  { name: "pool full: tables locked", weight: 2, holds: postgres, strike: lock },
+  { name: "pool full: tables locked", isHeavy: true, holds: postgres, strike: lock },
   {
     name: "disk full for writers",
-    weight: 2,
     holds: () => "disk",
     strike: async (world, chance) => {
       const isFull = chance.is(0.5) ? "at commit" : "at the statement";
@@ -102,7 +94,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "client–relay: cut",
-    weight: 3,
     holds: someLine,
     strike: async (world, chance, held) => {
       const { door } = station(world, held);
@@ -114,7 +105,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "client–relay: half-open",
-    weight: 3,
     holds: someLine,
     strike: async (world, chance, held) => {
       const { door } = station(world, held);
@@ -127,7 +117,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "relay–Postgres: cut",
-    weight: 3,
     holds: someLine,
     strike: async (world, chance, held) => {
       for (const line of lines(station(world, held))) {
@@ -140,7 +129,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "relay–Postgres: half-open",
-    weight: 2,
     holds: someLine,
     strike: async (world, chance, held) => {
       const some = chance.of([lines(station(world, held)), [station(world, held).listen]]) ?? [];
@@ -154,7 +142,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "slow network",
-    weight: 3,
     holds: someLine,
     strike: async (world, chance, held) => {
       const { door, pool, listen } = station(world, held);
@@ -166,7 +153,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "client changes over to the other relay",
-    weight: 2,
     holds: () => "roaming",
     strike: async (world, chance) => {
       const to = chance.of(world.stations)?.relay.url;
@@ -176,7 +162,6 @@ export const FAULTS: Fault[] = [
   },
   {
     name: "client cut off for long",
-    weight: 3,
     holds: () => "shut",
     strike: async (world, chance) => {
       world.shut.refuse();

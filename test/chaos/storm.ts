@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../support/chance.js";
-import { FAULTS } from "./faults.js";
+import { FAULTS, type Fault } from "./faults.js";
 import type { World } from "./world.js";
 
 /** So many faults at a time. */
@@ -18,10 +18,10 @@ export async function storm(world: World, chance: Chance, ms: number): Promise<v
     }
   };
   await world.crowd.ask("write", true);
-  const held = new Set<string>();
+  const [deck, held] = [[] as Fault[], new Set<string>()];
   const lanes = Array.from({ length: LANES }, () => {
     const own = chance.fork();
-    return repeat(own, 1_000, () => strike(world, own, held));
+    return repeat(own, 1_000, () => strike(world, own, deck, held));
   });
   const writers = [...world.sqlWriters, ...world.apiWriters].map((writer) =>
     repeat(writer.chance, WRITER_PAUSE_MS, () => writer.act()),
@@ -36,11 +36,24 @@ export async function storm(world: World, chance: Chance, ms: number): Promise<v
   await world.crowd.ask("write", false);
 }
 
-/** One fault, of those whose victim is not another's at this moment. */
-async function strike(world: World, chance: Chance, held: Set<string>): Promise<void> {
-  const fault = chance.weighted(FAULTS, ({ weight }) => weight);
-  const victim = fault?.holds(chance);
-  if (!fault || victim === undefined || held.has(victim)) return;
+/** All kinds, in an order of chance: so that each comes up, also in a short storm. */
+function shuffled(chance: Chance): Fault[] {
+  const cards = FAULTS.flatMap((fault) => (fault.isHeavy ? [fault] : [fault, fault]));
+  return cards
+    .map((fault) => ({ fault, at: chance.next() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ fault }) => fault);
+}
+
+/** The next fault whose victim is not another's at this moment. */
+async function strike(world: World, chance: Chance, deck: Fault[], held: Set<string>): Promise<void> {
+  if (deck.length === 0) deck.push(...shuffled(chance));
+  const fault = deck.shift() as Fault;
+  const victim = fault.holds(chance);
+  if (held.has(victim)) {
+    deck.push(fault);
+    return;
+  }
   held.add(victim);
   world.journal.count(`fault: ${fault.name}`);
   world.journal.note(`${fault.name} (${victim})`);
