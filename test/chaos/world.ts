@@ -23,7 +23,7 @@ export interface Station {
 
 const SPACES = 12;
 const SQL_WRITERS = 4;
-const API_WRITERS = 2;
+const API_WRITERS = 4;
 const READERS = 8;
 const CLIENT_PAUSE_MS = 12_000;
 
