@@ -10,18 +10,26 @@ export interface Fault {
   /** It takes so much that the others happen twice as often. */
   isHeavy?: true;
   holds: (chance: Chance) => string;
-  strike: (world: World, chance: Chance, held: string) => Promise<void>;
+  strike: (scene: Scene) => Promise<void>;
 }
 
-const station = ({ stations }: World, held: string) => stations[Number(held.at(-1))] as Station;
+/** Where a fault strikes. */
+export interface Scene {
+  world: World;
+  chance: Chance;
+  /** What it holds. */
+  held: string;
+  /** So long the fault lasts, unless the storm ends before. */
+  seconds: (from: number, to: number) => Promise<unknown>;
+}
+
+const station = ({ world, held }: Scene) => world.stations[Number(held.at(-1))] as Station;
 const someRelay = (chance: Chance) => `relay ${chance.below(2)}`;
 const someLine = (chance: Chance) => `line ${chance.below(2)}`;
 const postgres = () => "postgres";
-const seconds = (chance: Chance, from: number, to: number) =>
-  sleep((from + chance.next() * (to - from)) * 1000);
 const lines = ({ pool, listen }: Station) => [pool, listen];
 
-/** Ends sessions; how many there were. */
+/** Ends sessions. */
 async function terminate(world: World, condition: string): Promise<void> {
   await world.postgres
     .once((client) =>
@@ -34,27 +42,27 @@ export const FAULTS: Fault[] = [
   {
     name: "relay: SIGKILL",
     holds: someRelay,
-    strike: (world, _, held) => station(world, held).relay.end("SIGKILL"),
+    strike: (scene) => station(scene).relay.end("SIGKILL"),
   },
   {
     name: "relay: SIGTERM",
     holds: someRelay,
-    strike: (world, _, held) => station(world, held).relay.end("SIGTERM"),
+    strike: (scene) => station(scene).relay.end("SIGTERM"),
   },
   {
     name: "relay: SIGSTOP, and SIGCONT",
     holds: someRelay,
-    strike: async (world, chance, held) => {
-      const { relay } = station(world, held);
+    strike: async (scene) => {
+      const { relay } = station(scene);
       relay.signal("SIGSTOP");
-      await seconds(chance, 1, 12);
+      await scene.seconds(1, 12);
       relay.signal("SIGCONT");
     },
   },
   {
     name: "relay: step of its clock",
     holds: someRelay,
-    strike: async (world, _, held) => station(world, held).relay.signal("SIGUSR2"),
+    strike: async (scene) => station(scene).relay.signal("SIGUSR2"),
   },
   { name: "Postgres: SIGKILL", isHeavy: true, holds: postgres, strike: restart("kill", 0) },
   { name: "Postgres: fast restart", isHeavy: true, holds: postgres, strike: restart("stop", 0) },
@@ -63,53 +71,53 @@ export const FAULTS: Fault[] = [
     name: "Postgres: SIGKILL of a session",
     isHeavy: true,
     holds: postgres,
-    strike: (world) => world.postgres.crash().catch(() => {}),
+    strike: ({ world }) => world.postgres.crash().catch(() => {}),
   },
   { name: "Postgres: too many clients", isHeavy: true, holds: postgres, strike: crowdOut },
   {
     name: "session terminated: LISTEN",
     holds: () => "sessions",
-    strike: (world) => terminate(world, "application_name = 'spacefeed listener'"),
+    strike: ({ world }) => terminate(world, "application_name = 'spacefeed listener'"),
   },
   {
     name: "session terminated: pool",
     holds: () => "sessions",
-    strike: (world) => terminate(world, "application_name = 'spacefeed'"),
+    strike: ({ world }) => terminate(world, "application_name = 'spacefeed'"),
   },
   {
     name: "session terminated: writer",
     holds: () => "sessions",
-    strike: (world) => terminate(world, "application_name like 'chaos writer%'"),
+    strike: ({ world }) => terminate(world, "application_name like 'chaos writer%'"),
   },
   { name: "pool full: tables locked", isHeavy: true, holds: postgres, strike: lock },
   {
     name: "disk full for writers",
     holds: () => "disk",
-    strike: async (world, chance) => {
+    strike: async ({ world, chance, seconds }) => {
       const isFull = chance.is(0.5) ? "at commit" : "at the statement";
       await world.postgres.patiently((client) => fillDisk(client, isFull));
-      await seconds(chance, 1, 6);
+      await seconds(1, 6);
       await world.postgres.patiently((client) => fillDisk(client, "never"));
     },
   },
   {
     name: "client–relay: cut",
     holds: someLine,
-    strike: async (world, chance, held) => {
-      const { door } = station(world, held);
+    strike: async (scene) => {
+      const { door } = station(scene);
       door.refuse();
       door.cut();
-      await seconds(chance, 0, 4);
+      await scene.seconds(0, 4);
       await reopen(door);
     },
   },
   {
     name: "client–relay: half-open",
     holds: someLine,
-    strike: async (world, chance, held) => {
-      const { door } = station(world, held);
-      door.swallow(chance.of(["both", "to server", "to client"] as const));
-      await seconds(chance, 1, 8);
+    strike: async (scene) => {
+      const { door } = station(scene);
+      door.swallow(scene.chance.of(["both", "to server", "to client"] as const));
+      await scene.seconds(1, 8);
       // Pieces of streams are missing: nobody can go on there.
       door.restore();
       door.cut();
@@ -118,22 +126,22 @@ export const FAULTS: Fault[] = [
   {
     name: "relay–Postgres: cut",
     holds: someLine,
-    strike: async (world, chance, held) => {
-      for (const line of lines(station(world, held))) {
+    strike: async (scene) => {
+      for (const line of lines(station(scene))) {
         line.refuse();
         line.cut();
       }
-      await seconds(chance, 0, 5);
-      for (const line of lines(station(world, held))) await reopen(line);
+      await scene.seconds(0, 5);
+      for (const line of lines(station(scene))) await reopen(line);
     },
   },
   {
     name: "relay–Postgres: half-open",
     holds: someLine,
-    strike: async (world, chance, held) => {
-      const some = chance.of([lines(station(world, held)), [station(world, held).listen]]) ?? [];
-      for (const line of some) line.swallow(chance.of(["both", "to server", "to client"] as const));
-      await seconds(chance, 1, 20);
+    strike: async (scene) => {
+      const some = scene.chance.of([lines(station(scene)), [station(scene).listen]]) ?? [];
+      for (const line of some) line.swallow(scene.chance.of(["both", "to server", "to client"] as const));
+      await scene.seconds(1, 20);
       for (const line of some) {
         line.restore();
         line.cut();
@@ -143,18 +151,18 @@ export const FAULTS: Fault[] = [
   {
     name: "slow network",
     holds: someLine,
-    strike: async (world, chance, held) => {
-      const { door, pool, listen } = station(world, held);
-      const slow = chance.is(0.5) ? [door] : [pool, listen];
-      for (const line of slow) line.slow(chance.below(150), 20 + chance.below(200));
-      await seconds(chance, 2, 10);
+    strike: async (scene) => {
+      const { door, pool, listen } = station(scene);
+      const slow = scene.chance.is(0.5) ? [door] : [pool, listen];
+      for (const line of slow) line.slow(scene.chance.below(150), 20 + scene.chance.below(200));
+      await scene.seconds(2, 10);
       for (const line of slow) line.slow(0);
     },
   },
   {
     name: "client changes over to the other relay",
     holds: () => "roaming",
-    strike: async (world, chance) => {
+    strike: async ({ world, chance }) => {
       const to = chance.of(world.stations)?.relay.url;
       if (to) world.roaming.leadTo(to);
       world.roaming.cut();
@@ -163,18 +171,18 @@ export const FAULTS: Fault[] = [
   {
     name: "client cut off for long",
     holds: () => "shut",
-    strike: async (world, chance) => {
+    strike: async ({ world, seconds }) => {
       world.shut.refuse();
       world.shut.cut();
-      await seconds(chance, 8, 20);
+      await seconds(8, 20);
       await reopen(world.shut);
-      await seconds(chance, 1, 5);
+      await seconds(1, 5);
     },
   },
 ];
 
 function restart(how: "kill" | "stop", awayMs: number): Fault["strike"] {
-  return async ({ postgres }) => {
+  return async ({ world: { postgres } }) => {
     await postgres[how]();
     await sleep(awayMs);
     await postgres.start();
@@ -182,28 +190,28 @@ function restart(how: "kill" | "stop", awayMs: number): Fault["strike"] {
 }
 
 /** Takes every connection that Postgres has, and those of the relays first: they come back to a closed door. */
-async function crowdOut(world: World, chance: Chance): Promise<void> {
+async function crowdOut({ world, seconds }: Scene): Promise<void> {
   const held: pg.Client[] = [];
   try {
     await terminate(world, "application_name like 'spacefeed%'");
     for (;;) held.push(await world.postgres.connect("chaos hog"));
   } catch (error) {
     world.journal.note(`${held.length} connections more, then: ${(error as Error).message}`);
-    await seconds(chance, 2, 6);
+    await seconds(2, 6);
   } finally {
     await Promise.all(held.map((client) => client.end().catch(() => {})));
   }
 }
 
 /** Whoever reads waits: in the relay until its pool is full, and longer than its patience with a query. */
-async function lock(world: World, chance: Chance): Promise<void> {
+async function lock({ world, seconds }: Scene): Promise<void> {
   const client = await world.postgres.connect("chaos lock").catch(() => undefined);
   if (!client) return;
   try {
     await client.query("begin");
     await client.query("set local lock_timeout = '5s'");
     await client.query("lock table public.intentions, sync.changes in access exclusive mode");
-    await seconds(chance, 2, 14);
+    await seconds(2, 14);
   } catch {
     // it did not get them, or Postgres went away
   } finally {

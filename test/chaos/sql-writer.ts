@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../support/chance.js";
 import { copyFrom } from "../support/copy.js";
 import type { Journal } from "./journal.js";
@@ -55,8 +54,8 @@ export class SqlWriter {
     await write();
   }
 
-  /** A transaction that stays open for so long, in the midst of what others do. */
-  async linger(ms: number): Promise<void> {
+  /** A transaction that stays open for a while, in the midst of what others do. */
+  async linger(aWhile: () => Promise<unknown>): Promise<void> {
     if (!(await this.session.isOpen())) return;
     this.journal.count("write: transaction held open");
     const token = this.#token();
@@ -64,7 +63,7 @@ export class SqlWriter {
     const [here, there] = [this.#space(), this.#space()];
     const outcome = await this.session.transact("read committed", async (client) => {
       await client.query(INSERT, [token, here, 3]);
-      await sleep(ms);
+      await aWhile();
       await client.query(INSERT.replace("|| n", "|| (n + 3)"), [token, there, 1]);
     });
     this.ledger.end(draft, outcome);

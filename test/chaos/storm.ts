@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../support/chance.js";
-import { FAULTS, type Fault } from "./faults.js";
+import { FAULTS, type Fault, type Scene } from "./faults.js";
 import type { World } from "./world.js";
 
 /** So many faults at a time. */
@@ -9,19 +9,20 @@ const WRITER_PAUSE_MS = 150;
 
 /** Everybody writes and everything fails, until the end. Resolves when the last fault is over. */
 export async function storm(world: World, chance: Chance, ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  const isOn = () => performance.now() < end;
+  const over = AbortSignal.timeout(ms);
+  const pause = (pauseMs: number) => sleep(pauseMs, undefined, { signal: over }).catch(() => {});
   const repeat = async (own: Chance, pauseMs: number, work: () => Promise<unknown>) => {
-    while (isOn()) {
+    while (!over.aborted) {
       await work();
-      await sleep(own.next() * 2 * pauseMs);
+      await pause(own.next() * 2 * pauseMs);
     }
   };
   await world.crowd.ask("write", true);
   const [deck, held] = [[] as Fault[], new Set<string>()];
   const lanes = Array.from({ length: LANES }, () => {
     const own = chance.fork();
-    return repeat(own, 1_000, () => strike(world, own, deck, held));
+    const seconds = (from: number, to: number) => pause((from + own.next() * (to - from)) * 1000);
+    return repeat(own, 1_000, () => strike({ world, chance: own, seconds }, deck, held));
   });
   const writers = [...world.sqlWriters, ...world.apiWriters].map((writer) =>
     repeat(writer.chance, WRITER_PAUSE_MS, () => writer.act()),
@@ -30,7 +31,7 @@ export async function storm(world: World, chance: Chance, ms: number): Promise<v
   const slow = repeat(slowWriter.chance, 5_000, () =>
     slowWriter.chance.is(0.1)
       ? slowWriter.truncate()
-      : slowWriter.linger(1_000 + slowWriter.chance.below(14_000)),
+      : slowWriter.linger(() => pause(1_000 + slowWriter.chance.below(14_000))),
   );
   await Promise.all([...lanes, ...writers, slow]);
   await world.crowd.ask("write", false);
@@ -46,20 +47,21 @@ function shuffled(chance: Chance): Fault[] {
 }
 
 /** The next fault whose victim is not another's at this moment. */
-async function strike(world: World, chance: Chance, deck: Fault[], held: Set<string>): Promise<void> {
-  if (deck.length === 0) deck.push(...shuffled(chance));
+async function strike(scene: Omit<Scene, "held">, deck: Fault[], held: Set<string>): Promise<void> {
+  const { journal } = scene.world;
+  if (deck.length === 0) deck.push(...shuffled(scene.chance));
   const fault = deck.shift() as Fault;
-  const victim = fault.holds(chance);
+  const victim = fault.holds(scene.chance);
   if (held.has(victim)) {
     deck.push(fault);
     return;
   }
   held.add(victim);
-  world.journal.count(`fault: ${fault.name}`);
-  world.journal.note(`${fault.name} (${victim})`);
+  journal.count(`fault: ${fault.name}`);
+  journal.note(`${fault.name} (${victim})`);
   try {
-    await fault.strike(world, chance, victim);
-    world.journal.note(`${fault.name} (${victim}) is over`);
+    await fault.strike({ ...scene, held: victim });
+    journal.note(`${fault.name} (${victim}) is over`);
   } finally {
     held.delete(victim);
   }
