@@ -53,6 +53,7 @@ export function account(run: {
     table("fault", "times", of("fault: ")),
     table("written by", "times", of("write: ")),
     table("refused with", "times", of("refusal: ")),
+    table("versions come to clients in mode", "times", of("versions come in ")),
     table("found", "", found),
   ].join("\n");
 }

@@ -124,6 +124,11 @@ export const FAULTS: Fault[] = [
     },
   },
   {
+    name: "client–relay: stalled, and never told",
+    holds: someLine,
+    strike: async (scene) => station(scene).door.stall(),
+  },
+  {
     name: "relay–Postgres: cut",
     holds: someLine,
     strike: async (scene) => {
@@ -149,6 +154,14 @@ export const FAULTS: Fault[] = [
     },
   },
   {
+    name: "relay–Postgres: stalled, and never told",
+    holds: someLine,
+    strike: async (scene) => {
+      const some = scene.chance.of([lines(station(scene)), [station(scene).listen]]) ?? [];
+      for (const line of some) line.stall();
+    },
+  },
+  {
     name: "slow network",
     holds: someLine,
     strike: async (scene) => {
@@ -164,7 +177,7 @@ export const FAULTS: Fault[] = [
     holds: () => "roaming",
     strike: async ({ world, chance }) => {
       const to = chance.of(world.stations)?.relay.url;
-      if (to) world.roaming.leadTo(to);
+      if (to) world.roaming.lead(to);
       world.roaming.cut();
     },
   },

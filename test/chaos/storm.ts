@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../support/chance.js";
 import { FAULTS, type Fault, type Scene } from "./faults.js";
@@ -10,6 +11,7 @@ const WRITER_PAUSE_MS = 150;
 /** Everybody writes and everything fails, until the end. Resolves when the last fault is over. */
 export async function storm(world: World, chance: Chance, ms: number): Promise<void> {
   const over = AbortSignal.timeout(ms);
+  setMaxListeners(0, over);
   const pause = (pauseMs: number) => sleep(pauseMs, undefined, { signal: over }).catch(() => {});
   const repeat = async (own: Chance, pauseMs: number, work: () => Promise<unknown>) => {
     while (!over.aborted) {

@@ -102,14 +102,13 @@ export class World {
     ];
   }
 
-  /** All is well again: whatever was half-open is cut, as nobody would ever hear from it. */
+  /** All is well again. Lines that were whole stay: what they did not bring must come by them. */
   async mend(patienceMs: number): Promise<void> {
     await this.postgres.start();
     for (const { relay } of this.stations) relay.signal("SIGCONT");
     for (const proxy of this.proxies) {
       proxy.restore();
       await reopen(proxy);
-      proxy.cut();
     }
     for (const { relay } of this.stations) {
       if (!(await relay.answers(patienceMs)))

@@ -12,6 +12,7 @@ export class TcpProxy {
   /** Connections that came so far. */
   accepted = 0;
   readonly #sockets = new Set<Socket>();
+  readonly #stalled = new Set<Socket>();
   #target: { host: string; port: number };
   #lag = { delayMs: 0, bytesPerMs: Number.POSITIVE_INFINITY };
   #server: Server | undefined;
@@ -79,20 +80,27 @@ export class TcpProxy {
     this.#toClient = () => withoutNotifications();
   }
 
+  /**
+   * From here on whoever is connected hears nothing any more, not even that the other side has gone; new
+   * connections are served. As behind a router that has forgotten what it forwarded.
+   */
+  stall(): void {
+    for (const socket of this.#sockets) {
+      this.#stalled.add(socket);
+      socket.pause();
+    }
+  }
+
   /** Every piece takes so long, in both directions; pieces do not overtake one another. */
   slow(delayMs: number, bytesPerMs = Number.POSITIVE_INFINITY): void {
     this.#lag = { delayMs, bytesPerMs };
   }
 
-  /** New connections go to another server. */
-  leadTo(connectionString: string): void {
-    const url = new URL(connectionString);
-    this.#target = { host: url.hostname, port: Number(url.port || 5432) };
-  }
-
-  /** Forwards everything again, at once; what was swallowed is gone. */
+  /** Forwards everything again, at once; what was swallowed is gone, and who was stalled is cut. */
   restore(): void {
     this.slow(0);
+    for (const socket of this.#stalled) socket.destroy();
+    this.#stalled.clear();
     this.#toServer = () => pass;
     this.#toClient = () => pass;
   }
@@ -105,9 +113,8 @@ export class TcpProxy {
   #join(client: Socket): void {
     this.accepted++;
     const server = new Socket().connect(this.#target);
-    const lagMs = (bytes: Buffer) => this.#lag.delayMs + bytes.length / this.#lag.bytesPerMs;
-    forward(client, server, () => this.#toServer, lagMs);
-    forward(server, client, () => this.#toClient, lagMs);
+    this.#forward(client, server, () => this.#toServer);
+    this.#forward(server, client, () => this.#toClient);
     for (const [socket, other] of [
       [client, server],
       [server, client],
@@ -117,39 +124,39 @@ export class TcpProxy {
       socket.on("error", () => {});
       socket.on("close", () => {
         this.#sockets.delete(socket);
-        other.destroy();
+        if (!this.#stalled.has(other)) other.destroy();
       });
     }
+  }
+
+  /** A change of the gates counts for connections that are there, too. */
+  #forward(from: Socket, to: Socket, kind: () => () => Gate): void {
+    let made = kind();
+    let gate = made();
+    from.on("data", (bytes: Buffer) => {
+      if (kind() !== made) {
+        made = kind();
+        gate = made();
+      }
+      const passed = gate(bytes);
+      if (passed.length === 0) return;
+      const ms = this.#lag.delayMs + passed.length / this.#lag.bytesPerMs;
+      if (ms === 0) {
+        to.write(passed);
+        return;
+      }
+      from.pause();
+      setTimeout(() => {
+        to.write(passed);
+        if (!this.#stalled.has(from)) from.resume();
+      }, ms);
+    });
+    from.on("end", () => to.end());
   }
 }
 
 function targetOf(url: URL): { host: string; port: number } {
   return { host: url.hostname, port: Number(url.port || 5432) };
-}
-
-/** A change of the gates counts for connections that are there, too. */
-function forward(from: Socket, to: Socket, kind: () => () => Gate, lagMs: (bytes: Buffer) => number): void {
-  let made = kind();
-  let gate = made();
-  from.on("data", (bytes: Buffer) => {
-    if (kind() !== made) {
-      made = kind();
-      gate = made();
-    }
-    const passed = gate(bytes);
-    if (passed.length === 0) return;
-    const ms = lagMs(passed);
-    if (ms === 0) {
-      to.write(passed);
-      return;
-    }
-    from.pause();
-    setTimeout(() => {
-      to.write(passed);
-      from.resume();
-    }, ms);
-  });
-  from.on("end", () => to.end());
 }
 
 /** Server messages are a type byte and a length that counts itself; the notification is of type A. */
