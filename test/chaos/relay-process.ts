@@ -8,8 +8,8 @@ import { freePort } from "./free-port.js";
 import type { Journal } from "./journal.js";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-// What the limits of a relay are is not the question here: all clients come from one address.
-const SETTINGS = { HOST: "127.0.0.1", LOG_LEVEL: "info", DEMO: "false" };
+// Connections that are done with are soon gone, so that what is left can be counted when it is quiet.
+const SETTINGS = { HOST: "127.0.0.1", LOG_LEVEL: "info", DEMO: "false", IDLE_TIMEOUT_MS: "5000" };
 
 /** A relay as in life: a process of its own, and somebody who starts it again when it ends. */
 export class RelayProcess {

@@ -1,12 +1,15 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../support/chance.js";
+import type { ApiWriter } from "./api-writer.js";
 import { FAULTS, type Fault, type Scene } from "./faults.js";
+import type { SqlWriter } from "./sql-writer.js";
 import type { World } from "./world.js";
 
 /** So many faults at a time. */
 const LANES = 3;
 const WRITER_PAUSE_MS = 150;
+const BURST = 100;
 
 /** Everybody writes and everything fails, until the end. Resolves when the last fault is over. */
 export async function storm(world: World, chance: Chance, ms: number): Promise<void> {
@@ -26,8 +29,12 @@ export async function storm(world: World, chance: Chance, ms: number): Promise<v
     const seconds = (from: number, to: number) => pause((from + own.next() * (to - from)) * 1000);
     return repeat(own, 1_000, () => strike({ world, chance: own, seconds }, deck, held));
   });
+  // Now and then one goes as fast as it can, so that the relays wake and go to sleep again (P12).
+  const write = async (writer: SqlWriter | ApiWriter) => {
+    for (let left = writer.chance.is(0.03) ? BURST : 1; left > 0 && !over.aborted; left--) await writer.act();
+  };
   const writers = [...world.sqlWriters, ...world.apiWriters].map((writer) =>
-    repeat(writer.chance, WRITER_PAUSE_MS, () => writer.act()),
+    repeat(writer.chance, WRITER_PAUSE_MS, () => write(writer)),
   );
   const { slowWriter } = world;
   const slow = repeat(slowWriter.chance, 5_000, () =>
