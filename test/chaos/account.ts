@@ -28,6 +28,10 @@ export function account(run: {
   const found: [string, string][] = [
     ["versions of the spaces", number(run.versions)],
     ["versions that clients applied", number(counts["versions that clients applied"])],
+    ...Object.entries(oracle.world.meter.totals).map(([what, times]): [string, string] => [
+      what,
+      number(times),
+    ]),
     ["events that raw readers got", number(counts.events)],
     [
       "lost: clients and readers that did not end equal to the database",

@@ -75,7 +75,8 @@ export async function run(settings: ChaosSettings): Promise<number> {
   return 1;
 }
 
-async function say({ journal, ledger, crowd }: World): Promise<void> {
+async function say({ journal, ledger, crowd, meter, stations }: World): Promise<void> {
+  await Promise.all(stations.map(({ relay }) => meter.read(relay.url)));
   const report = await crowd?.ask("report").catch(() => undefined);
   if (!report) return;
   for (const fault of report.faults) journal.object(fault);

@@ -7,6 +7,7 @@ import { CrowdProcess } from "./crowd-process.js";
 import { installDisk } from "./disk.js";
 import type { Journal } from "./journal.js";
 import { Ledger } from "./ledger.js";
+import { Meter } from "./meter.js";
 import { Postgres } from "./postgres.js";
 import { RelayProcess } from "./relay-process.js";
 import { furnish, spaceNamed } from "./space.js";
@@ -30,6 +31,7 @@ const CLIENT_PAUSE_MS = 12_000;
 /** All that runs: Postgres, two relays behind proxies, writers, and the crowd. */
 export class World {
   readonly ledger = new Ledger();
+  readonly meter = new Meter();
   readonly postgres: Postgres;
   readonly spaces = Array.from({ length: SPACES }, (_, n) => spaceNamed(n));
   stations: Station[] = [];
