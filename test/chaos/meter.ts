@@ -1,6 +1,6 @@
 /** Counters of the relays, and what they are called in the account. */
 const COUNTERS = {
-  spacefeed_events_sent_total: "events that the relays sent, as far as they lived to say so",
+  spacefeed_events_sent_total: "groups of events that the relays sent, as far as they lived to say so",
   spacefeed_sleep_changes_total: "changes of the relays between asleep and awake",
 } as const;
 
