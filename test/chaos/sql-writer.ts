@@ -6,7 +6,7 @@ import type { Postgres } from "./postgres.js";
 import { counterOf, someShared, twins } from "./space.js";
 import { SqlSession } from "./sql-session.js";
 
-export const BULK = 5_000;
+const BULK = 5_000;
 const INSERT = `insert into public.intentions (id, location_id, name)
   select $1 || '#' || n, $2, $1 from generate_series(1, $3::int) as n`;
 
