@@ -124,3 +124,12 @@ test("bots: bots write, guests read, and no guest makes a bot of himself", async
   expect(await tries("eve", { action: "create", beingId: "eve", data: { type: "bot" } }, "beings")).toBe(403);
   expect(await tries("ada", say("still"))).toBe(403);
 });
+
+test.each(["members", "owners", "bots"])("the README shows the policy of %s as it is", async (name) => {
+  const [policy, readme] = await Promise.all(
+    [`sql/policies/${name}.sql`, "README.md"].map((file) =>
+      readFile(new URL(`../../${file}`, import.meta.url), "utf8"),
+    ),
+  );
+  expect(readme).toContain((policy as string).replace(/^(--.*\n)+\n?/, ""));
+});
