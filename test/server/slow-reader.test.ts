@@ -59,6 +59,7 @@ test.each([
   ["of 3 MiB, and heartbeats meanwhile", 3072 * KiB, 100, 12],
 ])(
   "P10: a slow reader of /api/sync skips states %s, and ends at the newest",
+  { timeout: 60_000 },
   async (_, bytes, heartbeatMs, changes) => {
     const relay = await startTestRelay(db, { heartbeatMs });
     try {
