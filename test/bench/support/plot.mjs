@@ -30,6 +30,7 @@ const CONFIG = {
     labelColor: "#334155",
     title: null,
     orient: "top",
+    columns: 3,
     symbolStrokeWidth: 3,
     labelLimit: 300,
   },
@@ -111,7 +112,7 @@ export function lines(values, { x, y, isLog = false, isLogY = false, hasPoints =
 /** The plot of a section that has data [{series, x, y}] and no plots of its own. */
 export function plotOfData({ title, head, data }, file) {
   const values = data.map(({ series, x, y }) => ({ x, y, name: series }));
-  return { file, title, spec: lines(values, { x: head[0], y: "ratio", isLog: true }) };
+  return { file, title, spec: lines(values, { x: head[0], y: "beside plain tables", isLog: true }) };
 }
 
 /** The SVG of a plot {title, spec}. */
