@@ -174,6 +174,8 @@ describe.skipIf(!POSTGRES_BIN)(
       await onlookers.equal(session);
       const lost = await cursorOf(session);
       onlookers.leaves.drop();
+      // The rights of the dump name the role, which is the cluster's and in no dump.
+      await (await other.session()).run("create role spacefeed_relay nologin");
       await other.tool("pg_restore", "-d", other.url, dump);
       expect(await triggersOf(await other.session())).toEqual(await triggersOf(await first.session()));
       proxy.lead(other.url);
