@@ -22,8 +22,8 @@ const OPERATIONS = {
       " ",
     ),
   update: (table) =>
-    `update ${table} set content = jsonb_build_array(random()) where id = 'm-' || nextval('plain.row_number')`,
-  delete: (table) => `delete from ${table} where id = 'm-' || nextval('plain.row_number')`,
+    `update ${table} set content = jsonb_build_array(random()) where id = (select 'm-' || nextval('plain.row_number'))`,
+  delete: (table) => `delete from ${table} where id = (select 'm-' || nextval('plain.row_number'))`,
 };
 
 export async function run({ database, progress, quick = false, rounds = () => [0, 1, 2] }) {
