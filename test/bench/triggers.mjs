@@ -60,6 +60,8 @@ async function measure(client, url, { writers, spaces }, name, rows) {
     const rate = await commitRate({ url, sql: statement, numbers: spaces, writers, transactions: rows });
     times[operation] = (1000 * writers) / rate;
   }
+  const { rows: left } = await client.query(`select from ${TABLES[name]} limit 1`);
+  if (left.length > 0) throw new Error(`the deletes have not found every row of ${TABLES[name]}`);
   return times;
 }
 

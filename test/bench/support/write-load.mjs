@@ -39,7 +39,9 @@ export async function commitRate({ url, sql, numbers, writers, seconds, transact
     const length = each ? ["-t", each] : ["-T", seconds];
     const args = ["-n", "-M", "prepared", "-c", writers, "-j", 1, ...length, "-f", script, url];
     const { stdout } = await promisify(execFile)(pgbench, args.map(String));
-    return Number(/tps = ([\d.]+) \(without/.exec(stdout)?.[1]);
+    const [, tps] = /tps = ([\d.]+) \(without/.exec(stdout) ?? [];
+    if (!tps) throw new Error(`pgbench has not finished a transaction: ${stdout}`);
+    return Number(tps);
   } finally {
     await rm(directory, { recursive: true });
   }
