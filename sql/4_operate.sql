@@ -69,6 +69,7 @@ as $$
         when not c.deleted and a.message_id is distinct from c.message_id then 'is recorded with another message_id'
         when s.space_id is null then 'is recorded in a space without a version'
         when c.version > s.version then 'is recorded above the version of its space'
+        when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
       end as fault
     from actual a
     full join sync.changes c using (space_id, entity_type, entity_id)

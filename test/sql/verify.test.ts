@@ -90,6 +90,11 @@ const CASES: [string, string, unknown[]][] = [
     "update sync.spaces set version = 3 where space_id = 'v'",
     [intention("d", "is recorded above the version of its space"), noChange],
   ],
+  [
+    "a creation that is later than the last change",
+    "update sync.changes set created_version = version + 1 where entity_id = 'm'",
+    [intention("m", "is recorded as created after its last change")],
+  ],
   ["a version with nothing in it", "update sync.spaces set version = 9 where space_id = 'v'", [noChange]],
 ];
 
