@@ -177,6 +177,7 @@ stable
 security definer
 set search_path = ''
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
+set jit = off  -- as in sync.changes_since()
 as $$
 declare
   before_space_id pg_catalog.text;
@@ -241,6 +242,7 @@ volatile
 security definer
 set search_path = ''
 set lock_timeout = '400ms'  -- below deadlock_timeout: a reader yields to a DBA, and asks again
+set jit = off  -- as in sync.changes_since()
 as $$
 begin
   -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at

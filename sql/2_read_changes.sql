@@ -57,6 +57,7 @@ set search_path = ''
 set lock_timeout = '400ms'  -- as in sync.snapshot()
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set plan_cache_mode = force_generic_plan  -- always by index: planning anew would take longer than the query
+set jit = off  -- the generic plan expects more than there is: compiling it would take ten times the query
 as $$
 begin
   lock table public.beings, public.intentions in access share mode;  -- as in sync.snapshot()
@@ -126,6 +127,7 @@ strict
 security definer
 set search_path = ''
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
+set jit = off  -- as in sync.changes_since()
 as $$
 declare
   since_at timestamp with time zone;

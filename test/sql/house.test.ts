@@ -96,3 +96,16 @@ test("the SQL is in lower case, but for comments, texts and quoted names", async
     expect([name, code.match(/\w*[A-Z]\w*/g)]).toEqual([name, null]);
   }
 });
+
+test("P12: what a commit, a poll and a catch-up run is never compiled first: JIT would take longer than they do", async () => {
+  const hot = ["_record", "_file", "raised_since", "changes_since", "snapshot", "messages", "resolve_cursor"];
+  const compiled = await s.query(
+    `select p.proname as name
+     from pg_catalog.pg_proc p
+     where p.pronamespace = 'sync'::regnamespace
+       and p.proname = any ($1)
+       and p.proconfig @> array['jit=off']`,
+    [hot],
+  );
+  expect(compiled.map(({ name }) => name).sort()).toEqual(hot.sort());
+});
