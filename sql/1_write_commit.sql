@@ -153,6 +153,7 @@ language plpgsql
 security definer
 set search_path = ''
 set enable_seqscan = off  -- a plan that was made when the tables were small
+set jit = off  -- it would take longer than the commit
 as $$
 declare
   touched_id constant pg_catalog.text := new.entity_ids[1];
@@ -170,6 +171,12 @@ begin
   if not found then
     return null;  -- filed with an earlier note
   end if;
+
+  -- A version that a reader has seen must outlive a crash, or it is given out again with other content (P11).
+  if current_setting('synchronous_commit') = 'off' then
+    perform set_config('synchronous_commit', 'local', true);
+  end if;
+
   if has_later or cardinality(new.entity_ids) <> 1 then
     perform sync._file(new);
     return null;

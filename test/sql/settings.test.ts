@@ -68,3 +68,20 @@ test("P6: a read-only transaction reads", async () => {
   expect(await readAll(s)).toHaveLength(9);
   await s.run("rollback");
 });
+
+test("P11: a version that a reader has seen outlives a crash, though its writer waits for no disk", async () => {
+  const s = await Session.open(db);
+  const howItCommits = () => s.value("select current_setting('synchronous_commit')");
+  await s.run("set synchronous_commit = off", "begin", "update beings set name = 'x' where id = 'there'");
+  expect(await howItCommits()).toBe("off");
+  await s.run("set constraints all immediate");
+  expect(await howItCommits()).toBe("local");
+  await s.run(
+    "rollback",
+    "begin",
+    "create temporary table mine (n integer)",
+    "set constraints all immediate",
+  );
+  expect(await howItCommits(), "what changes no space commits as it likes").toBe("off");
+  await s.run("rollback");
+});
