@@ -89,8 +89,9 @@ export function step(state: SleepState, event: SleepEvent): [SleepState, SleepEf
       if (event === "life-due") return [state, ["say asleep"]];
       return event === "busy" ? [{ at: "waking" }, ["say awake"]] : [state, []];
     case "waking":
-      if (event === "registered" || event === "registered anew") return [{ at: "awake" }, ["poll"]];
-      return [state, []];
+      // Anew may be the answer to the sign of life before: what was notified until then is known to nobody.
+      if (event === "registered anew") return [{ at: "awake" }, ["forget", "poll"]];
+      return event === "registered" ? [{ at: "awake" }, ["poll"]] : [state, []];
     case "awake":
       if (event === "quiet") return [{ at: "nodding" }, ["say asleep"]];
       if (event === "polled" || event === "passed") return [state, ["poll later"]];

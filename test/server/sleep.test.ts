@@ -72,7 +72,7 @@ const TABLE: Record<At, Record<SleepEvent, Cell | "-">> = {
   waking: {
     start: "-",
     registered: ["awake", "poll"],
-    "registered anew": ["awake", "poll"],
+    "registered anew": ["awake", "forget", "poll"],
     drawn: "-",
     polled: "-",
     quiet: "-",
