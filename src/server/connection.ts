@@ -6,8 +6,9 @@ import type { Metrics } from "./metrics.js";
 
 /** Bytes that wait for a reader, above which it is set aside (P10). */
 const BACKLOG_LIMIT = 256 * 1024;
-/** A reader that takes nothing for so long is cut off. It resumes from its cursor. */
-const STUCK_MS = 30_000;
+/** A reader that has taken nothing at so many looks, one each 10 s, is cut off. It resumes from its cursor. */
+const STUCK_LOOKS = 3;
+const LOOK_MS = 10_000;
 const RETRY_MS = 1_000;
 
 /**
@@ -19,7 +20,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #metrics: Metrics;
   /** While something waits that the reader may never take. */
-  #cutOff: (() => void) | undefined;
+  #watching: NodeJS.Timeout | undefined;
 
   /** Throws `invalid` where another answer is still due on the same connection. */
   constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
@@ -41,7 +42,10 @@ export class Connection {
     deafen(socket);
     metrics.clients.inc({ endpoint });
     // Also for who has left before this began.
-    this.onClose(() => metrics.clients.dec({ endpoint }));
+    this.onClose(() => {
+      clearInterval(this.#watching);
+      metrics.clients.dec({ endpoint });
+    });
     // Spread, so that the readers of a relay that stopped do not all come back at once.
     this.#write(encodeRetry(RETRY_MS + Math.round(Math.random() * RETRY_MS)));
   }
@@ -75,17 +79,14 @@ export class Connection {
   /** A reader with something to read needs no heartbeat. */
   heartbeat(frame: Buffer): void {
     const socket = this.#socket;
-    if (socket.writableLength > 0 && socket.writableCorked === 0) {
-      this.#watch();
-      return;
-    }
-    if (this.#cutOff) socket.setTimeout(0, this.#cutOff);
-    this.#cutOff = undefined;
-    this.#write(frame);
+    if (socket.writableLength > 0 && socket.writableCorked === 0) this.#watch();
+    else this.#write(frame);
   }
 
+  /** What waits is sent first. The other side need not close: it may not be there any more. */
   end(): void {
-    this.#socket.end();
+    this.#socket.destroySoon();
+    if (!this.#socket.destroyed) this.#watch();
   }
 
   #write(frame: Buffer): void {
@@ -95,19 +96,32 @@ export class Connection {
     if (!socket.write(frame) && socket.writableLength > 0 && socket.writableCorked === 0) this.#watch();
   }
 
-  /** Slow is not stuck: the socket's timeout begins again whenever some of what waits is taken. */
+  /** Slow is not stuck: as long as some of what waits is taken, it may take its time. */
   #watch(): void {
-    if (this.#cutOff) return;
+    if (this.#watching) return;
     const socket = this.#socket;
-    this.#cutOff = () => {
-      this.#cutOff = undefined;
-      socket.setTimeout(0);
-      if (socket.writableLength === 0) return;
-      this.#metrics.cutOff.inc();
-      socket.destroy();
-    };
-    socket.setTimeout(STUCK_MS, this.#cutOff);
+    let before = progressOf(socket);
+    let looks = 0;
+    this.#watching = setInterval(() => {
+      const now = progressOf(socket);
+      const moves = now.written > before.written || now.queued < before.queued;
+      before = now;
+      looks = moves ? 0 : looks + 1;
+      if (socket.writableLength === 0 && !socket.writableEnded) {
+        clearInterval(this.#watching);
+        this.#watching = undefined;
+      } else if (looks === STUCK_LOOKS) {
+        this.#metrics.cutOff.inc();
+        socket.destroy();
+      }
+    }, LOOK_MS);
   }
+}
+
+/** The bytes of the writes that were taken whole, and what is left of the one under way: of a large one for long. */
+function progressOf(socket: Socket): { written: number; queued: number } {
+  const { _handle: handle } = socket as Socket & { _handle?: { writeQueueSize?: number } | null };
+  return { written: socket.bytesWritten - socket.writableLength, queued: handle?.writeQueueSize ?? 0 };
 }
 
 export const STREAM_HEADERS = {
