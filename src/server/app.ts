@@ -83,8 +83,14 @@ export function createApp(parts: AppParts): App {
       throw new SpacefeedError("too_large", `the body has more than ${LIMITS.bodyBytes} bytes`);
     },
   });
-  // Not of GET: it would make a whole Request, of which a stream needs nothing.
-  app.use("/api/*", (context, next) => (context.req.method === "GET" ? next() : limited(context, next)));
+  app.use("/api/*", (context, next) => {
+    // Not of GET: it would make a whole Request, of which a stream needs nothing.
+    if (context.req.method !== "GET") return limited(context, next);
+    if (hasBody(context)) {
+      throw new SpacefeedError("invalid", "a GET has no body here: leave its Content-Length away");
+    }
+    return next();
+  });
 
   app.route("/", entityRoutes(database, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
@@ -125,4 +131,10 @@ function refusal(context: Context, error: SpacefeedError): Response {
   // The rest of the body is still on its way: the next request cannot be told from it.
   if (code === "too_large") context.header("Connection", "close");
   return context.json({ success: false, error: error.message, code }, STATUS[code]);
+}
+
+/** One that never comes would be missed while a stream is open: Node would answer 408, in the midst of it. */
+function hasBody(context: Context): boolean {
+  const length = context.req.header("Content-Length");
+  return (length !== undefined && length !== "0") || context.req.header("Transfer-Encoding") !== undefined;
 }

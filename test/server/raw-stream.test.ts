@@ -95,3 +95,12 @@ test.each([
   line.socket.end();
   await closed;
 });
+
+test("a stream is not asked for with a body: one that never came would be missed in the midst of it", async () => {
+  const spaceId = await newSpace(relay.current);
+  for (const header of ["Content-Length: 10", "Transfer-Encoding: chunked"]) {
+    const line = say(`GET /api/stream?spaceId=${spaceId} HTTP/1.1\r\nHost: here\r\n${header}\r\n\r\n`);
+    await expect.poll(() => line.heard).toContain('"code":"invalid"');
+    expect(line.heard).toMatch(/^HTTP\/1.1 400 /);
+  }
+});
