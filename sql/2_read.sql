@@ -72,7 +72,7 @@ as $$
     i.epoch,
     (select c.system_identifier from pg_control_system() c),
     (select d.oid from pg_catalog.pg_database d where d.datname = current_database()),
-    'sync.spaces'::regclass::oid,
+    'sync.spaces'::pg_catalog.regclass::pg_catalog.oid,
     case when pg_is_in_recovery()
       then (select lpad(to_hex(c.timeline_id), 8, '0') from pg_control_checkpoint() c)
       else lower(left(pg_walfile_name(pg_current_wal_lsn()), 8))
