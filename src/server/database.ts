@@ -3,6 +3,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 import type { SpacefeedError } from "../protocol/errors.js";
 import { isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
+import { LargeReads } from "./large-reads.js";
 import type { Metrics } from "./metrics.js";
 
 /** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
@@ -78,6 +79,7 @@ export function claimsJson(claims: Claims): string | null {
 /** One typed method for each SQL function that the relay calls. Errors are `SpacefeedError`s. */
 export class Database {
   readonly pool: pg.Pool;
+  readonly largeReads = new LargeReads();
   readonly #metrics: Metrics;
 
   constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {

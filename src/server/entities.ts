@@ -28,7 +28,10 @@ export function entityRoutes(
         );
       case "list": {
         await mustExist(request.spaceId);
-        const json = await crud.listBeings(database, claims, request.spaceId, request.limit ?? null);
+        const { spaceId, limit = null } = request;
+        const json = await database.largeReads.read(["beings", claims, spaceId, limit], () =>
+          crud.listBeings(database, claims, spaceId, limit),
+        );
         return answer(context, { json, spaceId: request.spaceId });
       }
       case "create":
@@ -51,8 +54,10 @@ export function entityRoutes(
         );
       case "list": {
         await mustExist(request.spaceId);
-        const limit = request.limit ?? LIMITS.defaultPage;
-        const json = await crud.listIntentions(database, claims, request.spaceId, limit, request.before);
+        const { spaceId, limit = LIMITS.defaultPage, before } = request;
+        const json = await database.largeReads.read(["messages", claims, spaceId, limit, before], () =>
+          crud.listIntentions(database, claims, spaceId, limit, before),
+        );
         return answer(context, { json, spaceId: request.spaceId });
       }
       case "create":

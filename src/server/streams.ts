@@ -75,7 +75,10 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     context.header("Cache-Control", "no-cache");
     context.header("Vary", "Accept", { append: true });
     if (matches(context.req.header("If-None-Match"), cursor)) return context.body(null, 304);
-    const snapshot = await database.snapshot(spaceId, types.has("intentions") ? limit : 0);
+    const messages = types.has("intentions") ? limit : 0;
+    const snapshot = await database.largeReads.read(["state", spaceId, messages], () =>
+      database.snapshot(spaceId, messages),
+    );
     if (!snapshot) throw unknownSpace(spaceId);
     context.header("ETag", `W/"${snapshot.cursor}"`);
     context.header("Content-Type", "application/json");
