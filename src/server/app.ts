@@ -95,7 +95,8 @@ export function createApp(parts: AppParts): App {
   app.route("/", entityRoutes(database, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
   app.route("/", healthRoutes(database, listener, metrics, queueWatch));
-  app.get("/openapi.json", (context) => context.json(openapi(tokens?.cookie)));
+  const description = openapi(tokens?.cookie);
+  app.get("/openapi.json", (context) => context.json(description));
   if (page) app.route("/", pageRoutes(page));
 
   const refuse = (context: Context, error: SpacefeedError) => {

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { pino } from "pino";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { createApp } from "../../src/server/app.js";
 import { readConfig } from "../../src/server/config.js";
 import { Metrics } from "../../src/server/metrics.js";
@@ -8,6 +8,8 @@ import { openapi } from "../../src/server/openapi.js";
 import { useDatabase } from "../support/database.js";
 import { faultsOf, type JsonSchema } from "../support/json-schema.js";
 import { post, useRelay } from "../support/relay.js";
+
+vi.mock("../../src/server/openapi.js", { spy: true });
 
 type Content = Record<string, { schema: JsonSchema }>;
 interface Operation {
@@ -61,6 +63,13 @@ test("it is an OpenAPI 3.1 document: every operation has a summary, responses an
     }
     for (const parameter of operation.parameters ?? []) expect(["query", "header"]).toContain(parameter.in);
   }
+});
+
+test("it is made once, not for whoever asks", async () => {
+  vi.mocked(openapi).mockClear();
+  const ask = async () => (await fetch(`${relay.current.url}/openapi.json`)).json();
+  expect([await ask(), await ask()]).toEqual([api, api]);
+  expect(openapi).not.toHaveBeenCalled();
 });
 
 test("every schema says what it allows, and none refers to what is not there", () => {
