@@ -69,6 +69,30 @@ test("the addresses of one IPv6 customer are one, and what a client says of itse
   expect((await create("198.51.100.6, 203.0.113.9")).status).toBe(429);
 });
 
+test.each([
+  ["with a port", (n: number) => `192.0.2.7:${5_000 + n}`],
+  ["an IPv6 one with a port", (n: number) => `[2001:db8:7::${n}]:443`],
+  [
+    "an IPv4 one that is written as IPv6",
+    (n: number) => ["::ffff:192.0.2.8", "::FFFF:c000:208"][n % 2] as string,
+  ],
+  ["that cannot be read", (n: number) => `unknown-${n}`],
+  ["that is this machine's", () => "127.0.0.1"],
+  ["that is missing", () => ""],
+])("an address that a proxy names is limited: one %s", async (_, named) => {
+  const create = async (n: number) =>
+    write(relay.current, { action: "create", spaceId: await space() }, from(named(n)));
+  const statuses: number[] = [];
+  for (let n = 0; n < 6; n++) statuses.push((await create(n)).status);
+  expect(statuses.at(-1)).toBe(429);
+});
+
+test("addresses that are written as IPv6 are each one's own", async () => {
+  const create = async (n: number) =>
+    write(relay.current, { action: "create", spaceId: await space() }, from(`::ffff:c000:2${10 + n}`));
+  for (let n = 0; n < 6; n++) expect((await create(n)).status).toBe(200);
+});
+
 test("this machine itself is not limited by address", async () => {
   const create = async () => write(relay.current, { action: "create", spaceId: await space() }, {});
   expect(new Set(await times(12, create))).toEqual(new Set([200]));
