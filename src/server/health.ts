@@ -5,10 +5,20 @@ import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
 import type { QueueWatch } from "./queue-watch.js";
 
+/** Milliseconds for which an answer of `/readyz` holds. */
+const READY_MS = 1_000;
+
+interface Readiness {
+  epoch: string;
+  /** A notification to ourselves arrives. */
+  heard: boolean;
+  warnings: string[];
+}
+
 /**
  * `GET /healthz` (the process lives), `/readyz` (the database and LISTEN answer) and `/metrics`. What will need
  * somebody, while the relay still serves, is a warning of `/readyz`: that is still 200, or the one relay that could
- * carry on would be taken out of service.
+ * carry on would be taken out of service. A look is for all who ask before it ends, or within a second of it.
  */
 export function healthRoutes(
   database: Database,
@@ -17,15 +27,31 @@ export function healthRoutes(
   queueWatch: QueueWatch,
 ): Hono {
   const app = new Hono();
+  let latest: Promise<Readiness> | undefined;
+  let stale = 0;
 
-  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  function look(): Promise<Readiness> {
+    if (latest && performance.now() < stale) return latest;
+    stale = Number.POSITIVE_INFINITY;
+    latest = lookNow().finally(() => {
+      stale = performance.now() + READY_MS;
+    });
+    return latest;
+  }
 
-  app.get("/readyz", async (context) => {
+  async function lookNow(): Promise<Readiness> {
     const [epoch, heard, warnings] = await Promise.all([
       database.epoch(),
       listener.listening && listener.roundTrip(),
       queueWatch.look(),
     ]);
+    return { epoch, heard, warnings };
+  }
+
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+
+  app.get("/readyz", async (context) => {
+    const { epoch, heard, warnings } = await look();
     if (!heard) {
       const fault = "notifications do not arrive; the relay reconnects by itself";
       throw new SpacefeedError("unavailable", [fault, ...warnings].join("; "));

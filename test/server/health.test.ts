@@ -36,6 +36,19 @@ test("/readyz says that the database and LISTEN answer, and which incarnation of
   ]);
 });
 
+test("/readyz looks once for all who ask at a time, and not again at once", async () => {
+  const looks = async () => (await metrics())['spacefeed_query_seconds_count{query="epoch"}'] as number;
+  const first = await looks();
+  await expect
+    .poll(async () => (await ask("/readyz")).ok && (await looks()), { timeout: 10_000 })
+    .toBeGreaterThan(first);
+  const before = await looks();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask("/readyz")));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  // One, where the second is over meanwhile.
+  expect((await looks()) - before).toBeLessThanOrEqual(1);
+});
+
 test("/readyz is 503 while LISTEN is lost, and 200 again by itself; /healthz stays 200", async () => {
   const admin = await db.connect();
   const seen = new Set<number>();

@@ -72,10 +72,12 @@ test("a listener stuck in a transaction is warned of, and named in the log, long
   const { pid } = (await stuck.query("select pg_backend_pid() as pid, now()")).rows[0] as { pid: number };
   const writer = await connect("writer");
   let sent = 0;
-  for (; (await readiness()).warnings.length === 0; sent++) {
-    expect(sent, "notifications without a warning").toBeLessThan(PAGES);
+  const fullness = "select pg_notification_queue_usage() as usage";
+  for (; (await writer.query(fullness)).rows[0].usage < 0.1; sent++) {
+    expect(sent, "notifications that fill nothing").toBeLessThan(PAGES);
     await writer.query(NOTIFY);
   }
+  await expect.poll(async () => (await readiness()).warnings, { timeout: 10_000 }).toHaveLength(1);
 
   // Ready, with a warning that tells a stranger nothing of the session. The log does.
   expect(await readiness()).toEqual({
@@ -113,11 +115,16 @@ test("a listener stuck in a transaction is warned of, and named in the log, long
   expect(refused).toMatchObject({ status: 503, body: { success: false, code: "unavailable" } });
   expect(refused.body.error).toMatch(/NOTIFY queue of the database is full/);
 
-  const unready = await ask("/readyz");
-  expect([unready.status, await unready.text()]).toEqual([
-    503,
-    expect.stringMatching(/notifications do not arrive.*the NOTIFY queue is (9\d|100)% full/),
-  ]);
+  const unready = async () => {
+    const response = await ask("/readyz");
+    return [response.status, await response.text()];
+  };
+  await expect
+    .poll(unready, { timeout: 10_000 })
+    .toEqual([
+      503,
+      expect.stringMatching(/notifications do not arrive.*the NOTIFY queue is (9\d|100)% full/),
+    ]);
 
   // What the log says to do mends it.
   await writer.query("select pg_terminate_backend($1)", [pid]);
@@ -129,10 +136,12 @@ test("a listener stuck in a transaction is warned of, and named in the log, long
 test("a relay that may not look at the queue is ready, and says NaN and why", async () => {
   const admin = await connect("admin");
   await admin.query("alter function sync.notify_queue() rename to notify_queue_away");
-  expect(await readiness()).toEqual({ status: 200, warnings: [] });
-  expect(await usage()).toBeNaN();
+  const look = async () => {
+    expect(await readiness()).toEqual({ status: 200, warnings: [] });
+    return usage();
+  };
+  await expect.poll(look, { timeout: 10_000 }).toBeNaN();
   expect(warnings().at(-1)?.msg).toBe("the NOTIFY queue cannot be watched");
   await admin.query("alter function sync.notify_queue_away() rename to notify_queue");
-  await readiness();
-  expect(await usage()).toBeLessThan(0.1);
+  await expect.poll(look, { timeout: 10_000 }).toBeLessThan(0.1);
 });
