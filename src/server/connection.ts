@@ -135,7 +135,10 @@ function uncork(socket: Socket): void {
   socket.uncork();
 }
 
-/** What a client sends after its request is no request: nothing would ever answer it, so nothing may be kept of it. */
+/**
+ * What a client sends behind its request is no request: nothing would ever answer it, so nothing may be kept of it.
+ * Of what came before the stream began some is heard already: then http-server.ts closes the connection.
+ */
 function deafen(socket: Socket): void {
   socket.on("data", ignore);
   for (const listener of socket.listeners("data")) {

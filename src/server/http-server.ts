@@ -15,6 +15,8 @@ export interface HttpLimits {
 }
 
 const HEAD_MS = 10_000;
+/** Requests on one connection that are not answered yet. Browsers and proxies send one at a time. */
+const PIPELINED = 8;
 /** A fault of a request that never was one. */
 const FAULTS: Record<string, { status: string; code: string; error: string; reason: string }> = {
   HPE_HEADER_OVERFLOW: {
@@ -46,13 +48,31 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
     maxHeaderSize: limits.headerBytes,
     connectionsCheckingInterval: Math.min(1_000, limits.requestMs),
   };
+  /** How many requests of a connection are not answered yet. */
+  const due = new WeakMap<Socket, number>();
+  const cutOff = (socket: Socket, reason: string) => {
+    metrics.refusals.inc({ reason });
+    socket.destroy();
+    return RESPONSE_ALREADY_SENT;
+  };
   const server = createAdaptorServer({
     serverOptions,
     fetch: async (request, env) => {
+      const { incoming, outgoing } = env as HttpBindings;
+      const { socket } = incoming;
+      const count = (due.get(socket) ?? 0) + 1;
+      // Each answer waits in memory for those before it.
+      if (count > PIPELINED) return cutOff(socket, "pipelined");
+      due.set(socket, count);
+      outgoing.once("close", () => due.set(socket, (due.get(socket) ?? 1) - 1));
       const response = await app.fetch(request, env as HttpBindings);
       // Hono wraps what a handler returns once more when a middleware has set a header; then the marker of a
       // stream, whose response is written by us, would no longer be seen.
-      return (env as HttpBindings).outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+      if (outgoing.headersSent) {
+        // What was asked behind a stream would be answered into memory, since the stream comes first.
+        return due.get(socket) === 1 ? RESPONSE_ALREADY_SENT : cutOff(socket, "pipelined");
+      }
+      return response;
     },
   }) as Server;
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {

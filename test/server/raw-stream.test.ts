@@ -33,6 +33,10 @@ function say(text: string): { readonly socket: Socket; readonly heard: string } 
   return line;
 }
 
+const isClosed = ({ socket }: { socket: Socket }) => socket.readableEnded || socket.destroyed;
+const refusals = async (reason: string) =>
+  (await relay.current.metrics.refusals.get()).values.find(({ labels }) => labels.reason === reason)?.value ??
+  0;
 const streams = async () => (await relay.current.metrics.clients.get()).values[0]?.value;
 
 test("a stream is a body without length or chunks, which ends with the connection, also for HTTP/1.0", async () => {
@@ -77,6 +81,36 @@ test("a stream that is asked for behind a request that is not answered yet is re
   expect(line.heard).toContain('"code":"invalid"');
   expect(line.heard).not.toContain("event-stream");
   expect(await streams()).toBe(0);
+});
+
+test("what is asked for behind a stream in one go closes the connection: its answers would wait for ever", async () => {
+  const spaceId = await newSpace(relay.current);
+  const before = await refusals("pipelined");
+  const get = (path: string) => `GET ${path}?spaceId=${spaceId} HTTP/1.1\r\nHost: here\r\n`;
+  for (const stream of [
+    get("/api/stream"),
+    get("/api/%73tream"),
+    `${get("/api/sync")}Accept: text/event-stream\r\n`,
+  ]) {
+    const line = say(`${stream}\r\n${get("/api/sync")}\r\n`);
+    await expect.poll(() => isClosed(line), { timeout: 10_000 }).toBe(true);
+    expect(line.heard.match(/HTTP\/1.1/g)?.length ?? 0).toBeLessThan(2);
+  }
+  await expect.poll(streams).toBe(0);
+  expect(await refusals("pipelined")).toBe(before + 3);
+});
+
+test("a connection has so many requests that wait for their answers, and is closed at one more", async () => {
+  const get = "GET /openapi.json HTTP/1.1\r\nHost: here\r\n\r\n";
+  const before = await refusals("pipelined");
+  const enough = say(get.repeat(8));
+  await expect.poll(() => enough.heard.match(/HTTP\/1.1 200/g)?.length).toBe(8);
+  enough.socket.write(get);
+  await expect.poll(() => enough.heard.match(/HTTP\/1.1 200/g)?.length).toBe(9);
+  const tooMany = say(get.repeat(9));
+  await expect.poll(() => isClosed(tooMany)).toBe(true);
+  expect(tooMany.heard).toBe("");
+  expect(await refusals("pipelined")).toBe(before + 1);
 });
 
 test.each([
