@@ -7,7 +7,10 @@ import type { Metrics } from "./metrics.js";
 
 /** What a connection may take before there is a request that Hono sees. */
 export interface HttpLimits {
-  /** Milliseconds in which a request has to arrive whole. Its head has to within 10 s. */
+  /**
+   * Milliseconds in which a request has to arrive whole, its head within 10 s. So long, or twice, may a client take
+   * nothing of its answer.
+   */
   requestMs: number;
   /** Milliseconds that a connection may be kept without a request. */
   idleMs: number;
@@ -72,6 +75,9 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
         // What was asked behind a stream would be answered into memory, since the stream comes first.
         return due.get(socket) === 1 ? RESPONSE_ALREADY_SENT : cutOff(socket, "pipelined");
       }
+      // As long as some of it is taken it may take its time. Node counts what goes out at once, too: then this comes
+      // after the second time.
+      outgoing.setTimeout(limits.requestMs, () => cutOff(socket, "unread"));
       return response;
     },
   }) as Server;

@@ -252,6 +252,36 @@ test("a connection without a request is closed after a while, and a stream is no
   stream.close();
 });
 
+test("an answer that its client does not take is not kept: the connection is closed, and that counted", async () => {
+  const before = await refusals("unread");
+  const spaceId = await space();
+  const grow = "update public.beings set content = to_jsonb(repeat('x', 16000000)) where id = $1";
+  await session.query(grow, [spaceId]);
+  const { hostname, port } = new URL(relay.current.url);
+  const socket = connect(Number(port), hostname).pause();
+  socket.on("error", () => {});
+  socket.write(`GET /api/sync?spaceId=${spaceId} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await expect.poll(() => refusals("unread"), { timeout: 10_000 }).toBe(before + 1);
+  const closed = once(socket, "close");
+  socket.resume();
+  await closed;
+});
+
+test("a stream is not closed for an answer that came before it on the same connection", async () => {
+  const { hostname, port } = new URL(relay.current.url);
+  const socket = connect(Number(port), hostname);
+  let heard = "";
+  socket.on("data", (bytes) => {
+    heard += bytes;
+  });
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  socket.write(get("/healthz") + get(`/api/stream?spaceId=${await space()}`));
+  // Much later than any answer may take.
+  await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/space-sync.*(event: heartbeat.*){3}/s);
+  expect(socket.closed).toBe(false);
+  socket.destroy();
+});
+
 test("what is refused for other reasons is counted by its code", async () => {
   const before = [await refusals("invalid"), await refusals("too_large"), await refusals("not_found")];
   await post(relay.current, "beings", { action: "get", beingId: "x".repeat(256) });
