@@ -8,13 +8,8 @@ const databaseUrl = z
   .string()
   .regex(/^postgres(ql)?:\/\//, "must be a connection string such as postgres://user@host:5432/database")
   .optional();
-const wholeNumber = (min: number, max: number, standard: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .default(standard);
+const wholeNumber = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
 
 const webAddress = z
   .string()
@@ -27,11 +22,11 @@ const environment = z.object({
   DATABASE_URL: databaseUrl,
   LISTEN_DATABASE_URL: databaseUrl,
   HOST: z.string().min(1).default("127.0.0.1"),
-  PORT: wholeNumber(0, 65_535, 8787),
+  PORT: wholeNumber(0, 65_535).default(8787),
   DATA_DIR: z.string().min(1).default(".spacefeed"),
-  HEARTBEAT_MS: wholeNumber(100, 60_000, 2_000),
-  CATCH_UP_LIMIT: wholeNumber(1, 10_000, 100),
-  MAX_CLIENTS: wholeNumber(1, 1_000_000, 20_000),
+  HEARTBEAT_MS: wholeNumber(100, 60_000).default(2_000),
+  CATCH_UP_LIMIT: wholeNumber(1, 10_000).default(100),
+  MAX_CLIENTS: wholeNumber(1, 1_000_000).default(20_000),
   CORS_ORIGINS: z
     .string()
     .transform((list) => list.split(",").map((origin) => origin.trim()))
@@ -48,15 +43,18 @@ const environment = z.object({
     .regex(/^[\w-]+$/, "must be the name of a cookie: letters, digits, _ and -")
     .optional(),
   AUTH_BEING_CLAIM: z.string().optional(),
-  AUTH_RECHECK_MS: wholeNumber(100, 3_600_000, 30_000),
-  TRUST_PROXY: wholeNumber(0, 10, 0),
-  MAX_WRITES_PER_ADDRESS: wholeNumber(0, 1_000_000, 1_000),
-  MAX_WRITES_PER_SPACE: wholeNumber(0, 1_000_000, 10_000),
-  MAX_STREAMS_PER_ADDRESS: wholeNumber(0, 1_000_000, 1_000),
-  MAX_STREAMS_PER_SPACE: wholeNumber(0, 1_000_000, 20_000),
-  MAX_HEADER_BYTES: wholeNumber(1_024, 1_048_576, 16_384),
-  REQUEST_TIMEOUT_MS: wholeNumber(100, 600_000, 30_000),
-  IDLE_TIMEOUT_MS: wholeNumber(100, 600_000, 65_000),
+  AUTH_RECHECK_MS: wholeNumber(100, 3_600_000).default(30_000),
+  TRUST_PROXY: wholeNumber(0, 10).default(0),
+  MAX_WRITES_PER_ADDRESS: wholeNumber(0, 1_000_000).default(1_000),
+  MAX_WRITES_PER_SPACE: wholeNumber(0, 1_000_000).default(10_000),
+  MAX_STREAMS_PER_ADDRESS: wholeNumber(0, 1_000_000).default(1_000),
+  MAX_STREAMS_PER_SPACE: wholeNumber(0, 1_000_000).default(20_000),
+  // Unless set, more than the streams: there have to be some for all else.
+  MAX_CONNECTIONS: wholeNumber(1, 1_000_000).optional(),
+  MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 1_000_000).optional(),
+  MAX_HEADER_BYTES: wholeNumber(1_024, 1_048_576).default(16_384),
+  REQUEST_TIMEOUT_MS: wholeNumber(100, 600_000).default(30_000),
+  IDLE_TIMEOUT_MS: wholeNumber(100, 600_000).default(65_000),
   DEMO: z.enum(["true", "false"], "must be true or false").optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 });
@@ -96,6 +94,10 @@ export interface Config {
   demo: boolean;
   logLevel: string;
 }
+
+/** Connections above the streams that there may be, for what is not a stream. */
+const BESIDE_STREAMS = 5_000;
+const BESIDE_STREAMS_OF_ONE = 1_000;
 
 /** Any of these switches tokens on. */
 const KEYS = ["AUTH_JWKS_URL", "AUTH_JWT_SECRET", "AUTH_ISSUER"];
@@ -142,11 +144,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       requestMs: settings.REQUEST_TIMEOUT_MS,
       idleMs: settings.IDLE_TIMEOUT_MS,
       headerBytes: settings.MAX_HEADER_BYTES,
+      connections: settings.MAX_CONNECTIONS ?? settings.MAX_CLIENTS + BESIDE_STREAMS,
+      connectionsPerAddress: connectionsPerAddress(settings),
     },
     demo:
       settings.DEMO === undefined ? settings.DATABASE_URL === undefined && !tokens : settings.DEMO === "true",
     logLevel: settings.LOG_LEVEL,
   };
+}
+
+/** 0: any number. Behind a proxy all connections are its own. */
+function connectionsPerAddress(settings: z.infer<typeof environment>): number {
+  const { TRUST_PROXY, MAX_STREAMS_PER_ADDRESS: streams, MAX_CONNECTIONS_PER_ADDRESS: most } = settings;
+  if (TRUST_PROXY > 0) return 0;
+  return most ?? (streams === 0 ? 0 : streams + BESIDE_STREAMS_OF_ONE);
 }
 
 /** Null: tokens are off. Settings that contradict one another are no settings at all. */

@@ -2,6 +2,7 @@ import type { Server, ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { ownerOf } from "./address.js";
 import type { App } from "./app.js";
 import type { Metrics } from "./metrics.js";
 
@@ -15,6 +16,9 @@ export interface HttpLimits {
   /** Milliseconds that a connection may be kept without a request. */
   idleMs: number;
   headerBytes: number;
+  /** Connections, in all and of one address (but this machine's own). 0: any number of one. */
+  connections: number;
+  connectionsPerAddress: number;
 }
 
 const HEAD_MS = 10_000;
@@ -81,6 +85,23 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
       return response;
     },
   }) as Server;
+  server.maxConnections = limits.connections;
+  server.on("drop", () => metrics.refusals.inc({ reason: "connections" }));
+  if (limits.connectionsPerAddress > 0) {
+    const open = new Map<string, number>();
+    server.on("connection", (socket: Socket) => {
+      const owner = ownerOf(socket.remoteAddress ?? "");
+      if (owner === null) return;
+      const count = (open.get(owner) ?? 0) + 1;
+      if (count > limits.connectionsPerAddress) return cutOff(socket, "connections_per_address");
+      open.set(owner, count);
+      socket.once("close", () => {
+        const left = (open.get(owner) ?? 1) - 1;
+        if (left > 0) open.set(owner, left);
+        else open.delete(owner);
+      });
+    });
+  }
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
     const { status, code, error: message, reason } = FAULTS[error.code ?? ""] ?? NO_HTTP;

@@ -60,7 +60,7 @@ export class Metrics {
   });
   readonly refusals = new Counter({
     name: "spacefeed_refusals_total",
-    help: "Requests that were refused, by the limit that they ran into, else by the code of the answer.",
+    help: "Requests and connections that were refused, by the limit that they ran into, else by the code of the answer.",
     labelNames: ["reason"] as const,
     registers: [this.registry],
   });

@@ -23,6 +23,8 @@ const NAMES = [
   "MAX_WRITES_PER_SPACE",
   "MAX_STREAMS_PER_ADDRESS",
   "MAX_STREAMS_PER_SPACE",
+  "MAX_CONNECTIONS",
+  "MAX_CONNECTIONS_PER_ADDRESS",
   "MAX_HEADER_BYTES",
   "REQUEST_TIMEOUT_MS",
   "IDLE_TIMEOUT_MS",
@@ -48,7 +50,13 @@ const DEFAULTS = {
     streamsPerAddress: 1_000,
     streamsPerSpace: 20_000,
   },
-  http: { requestMs: 30_000, idleMs: 65_000, headerBytes: 16_384 },
+  http: {
+    requestMs: 30_000,
+    idleMs: 65_000,
+    headerBytes: 16_384,
+    connections: 25_000,
+    connectionsPerAddress: 2_000,
+  },
   demo: true,
   logLevel: "info",
 };
@@ -96,6 +104,8 @@ test("every setting is read", () => {
       MAX_WRITES_PER_SPACE: "2",
       MAX_STREAMS_PER_ADDRESS: "3",
       MAX_STREAMS_PER_SPACE: "0",
+      MAX_CONNECTIONS: "8",
+      MAX_CONNECTIONS_PER_ADDRESS: "9",
       MAX_HEADER_BYTES: "8192",
       REQUEST_TIMEOUT_MS: "1000",
       IDLE_TIMEOUT_MS: "2000",
@@ -123,7 +133,7 @@ test("every setting is read", () => {
     recheckMs: 5_000,
     trustProxy: 2,
     limits: { writesPerAddress: 1, writesPerSpace: 2, streamsPerAddress: 3, streamsPerSpace: 0 },
-    http: { requestMs: 1_000, idleMs: 2_000, headerBytes: 8_192 },
+    http: { requestMs: 1_000, idleMs: 2_000, headerBytes: 8_192, connections: 8, connectionsPerAddress: 0 },
     demo: false,
     logLevel: "debug",
   });
@@ -163,6 +173,8 @@ test.each([
   ["TRUST_PROXY", "11"],
   ["MAX_WRITES_PER_ADDRESS", "-1"],
   ["MAX_STREAMS_PER_SPACE", "many"],
+  ["MAX_CONNECTIONS", "0"],
+  ["MAX_CONNECTIONS_PER_ADDRESS", "-1"],
   ["MAX_HEADER_BYTES", "16K"],
   ["REQUEST_TIMEOUT_MS", "0"],
   ["IDLE_TIMEOUT_MS", "0"],
@@ -177,6 +189,18 @@ test.each([
   expect(NAMES.filter((other) => other !== name && message.includes(` ${other}:`))).toEqual([]);
   if (!/_URL$|_SECRET$/.test(name)) expect(message).toContain(`"${value}"`);
   expect(message).not.toContain("\n");
+});
+
+test("there are more connections than streams unless it is said, and behind a proxy any number from one address", () => {
+  const connections = (env: Record<string, string>) => {
+    const { http } = readConfig(env);
+    return [http.connections, http.connectionsPerAddress];
+  };
+  expect(connections({ MAX_CLIENTS: "50000", MAX_STREAMS_PER_ADDRESS: "40000" })).toEqual([55_000, 41_000]);
+  expect(connections({ MAX_STREAMS_PER_ADDRESS: "0" })).toEqual([25_000, 0]);
+  expect(connections({ MAX_CONNECTIONS: "10", MAX_CONNECTIONS_PER_ADDRESS: "3" })).toEqual([10, 3]);
+  expect(connections({ MAX_CONNECTIONS_PER_ADDRESS: "0" })).toEqual([25_000, 0]);
+  expect(connections({ MAX_CONNECTIONS_PER_ADDRESS: "3", TRUST_PROXY: "1" })).toEqual([25_000, 0]);
 });
 
 test("the demo is on with the embedded Postgres and off with a database of yours, unless DEMO says otherwise", () => {

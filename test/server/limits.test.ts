@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { beforeAll, expect, test } from "vitest";
+import { readConfig } from "../../src/server/config.js";
 import type { Relay } from "../../src/server/relay.js";
 import { useDatabase } from "../support/database.js";
 import { post, startTestRelay, useRelay } from "../support/relay.js";
@@ -12,7 +13,7 @@ const limits = { writesPerAddress: 5, writesPerSpace: 8, streamsPerAddress: 2, s
 const relay = useRelay(db, {
   limits,
   trustProxy: 1,
-  http: { requestMs: 300, idleMs: 200, headerBytes: 2_048 },
+  http: { ...readConfig({ TRUST_PROXY: "1" }).http, requestMs: 300, idleMs: 200, headerBytes: 2_048 },
 });
 let session: Session;
 beforeAll(async () => {
