@@ -108,7 +108,9 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
     metrics.refusals.inc({ reason });
     const body = JSON.stringify({ success: false, error: message, code });
     const head = ["Connection: close", "Content-Type: application/json", `Content-Length: ${body.length}`];
-    socket.end([`HTTP/1.1 ${status}`, ...head, "", body].join("\r\n"));
+    if (code === "unavailable") head.push("Retry-After: 1");
+    socket.write([`HTTP/1.1 ${status}`, ...head, "", body].join("\r\n"));
+    socket.destroySoon(); // the other side need not close
   });
   return server;
 }

@@ -193,17 +193,20 @@ test("with no proxy that is trusted, X-Forwarded-For says nothing", async () => 
   }
 });
 
-/** What a raw connection is answered, until it is closed. */
+/** What a raw connection, which its client does not close, is answered until the relay has closed it. */
 async function raw(...texts: string[]): Promise<string> {
   const { hostname, port } = new URL(relay.current.url);
-  const socket = connect(Number(port), hostname);
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
   let answer = "";
   socket.on("data", (bytes) => {
     answer += bytes;
   });
   socket.on("error", () => {});
   for (const text of texts) socket.write(text);
-  await once(socket, "close");
+  await expect.poll(() => socket.readableEnded || socket.destroyed, { timeout: 10_000 }).toBe(true);
+  // Only where the relay has closed its side is there nobody any more to whom this could be said.
+  await expect.poll(() => socket.destroyed || !socket.write("x"), { timeout: 10_000 }).toBe(true);
+  socket.destroy();
   return answer;
 }
 
@@ -239,6 +242,7 @@ test.each<[string, string[], string, string, string]>([
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     const body = answer.slice(answer.indexOf("\r\n\r\n") + 4);
     expect(JSON.parse(body)).toMatchObject({ success: false, code });
+    expect(/\r\nRetry-After: \d+\r\n/.test(answer)).toBe(code === "unavailable");
     expect(await refusals(reason)).toBe(before + 1);
   },
 );
