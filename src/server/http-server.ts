@@ -106,6 +106,8 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
     if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
     const { status, code, error: message, reason } = FAULTS[error.code ?? ""] ?? NO_HTTP;
     metrics.refusals.inc({ reason });
+    // In the midst of another answer, which may never be taken, it would not be one.
+    if (socket.writableLength > 0) return socket.destroy();
     const body = JSON.stringify({ success: false, error: message, code });
     const head = ["Connection: close", "Content-Type: application/json", `Content-Length: ${body.length}`];
     if (code === "unavailable") head.push("Retry-After: 1");

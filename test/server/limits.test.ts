@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { beforeAll, expect, test } from "vitest";
 import { readConfig } from "../../src/server/config.js";
 import type { Relay } from "../../src/server/relay.js";
@@ -257,8 +257,8 @@ test("a connection without a request is closed after a while, and a stream is no
   stream.close();
 });
 
-test("an answer that its client does not take is not kept: the connection is closed, and that counted", async () => {
-  const before = await refusals("unread");
+/** A connection of a client that asks for more than the system takes for it, and never reads. */
+async function askUnread(): Promise<Socket> {
   const spaceId = await space();
   const grow = "update public.beings set content = to_jsonb(repeat('x', 16000000)) where id = $1";
   await session.query(grow, [spaceId]);
@@ -266,10 +266,26 @@ test("an answer that its client does not take is not kept: the connection is clo
   const socket = connect(Number(port), hostname).pause();
   socket.on("error", () => {});
   socket.write(`GET /api/sync?spaceId=${spaceId} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  return socket;
+}
+
+test("an answer that its client does not take is not kept: the connection is closed, and that counted", async () => {
+  const before = await refusals("unread");
+  const socket = await askUnread();
   await expect.poll(() => refusals("unread"), { timeout: 10_000 }).toBe(before + 1);
   const closed = once(socket, "close");
   socket.resume();
   await closed;
+});
+
+test("an answer that its client does not take is not kept for one who goes on talking, either", async () => {
+  const socket = await askUnread();
+  socket.write("GET /healthz HTTP/1.1\r\nX: ");
+  const talk = () => {
+    socket.write("x");
+    return socket.destroyed;
+  };
+  await expect.poll(talk, { timeout: 10_000, interval: 100 }).toBe(true);
 });
 
 test("a stream is not closed for an answer that came before it on the same connection", async () => {
