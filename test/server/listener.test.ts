@@ -180,7 +180,7 @@ test("P3: with the database away, writes are refused, streams stay open, and cat
   expect(answer.status).toBe(503);
   expect(answer.headers.get("Retry-After")).toMatch(/^\d+$/);
   expect(answer.body).toMatchObject({ success: false, code: "unavailable" });
-  expect(await ready()).toBe(503);
+  await expect.poll(ready, { timeout: 10_000 }).toBe(503);
   expect((await fetch(`${relay.url}/healthz`)).status).toBe(200);
   await say("others", "can", "write");
   const beats = clients.map((client) => client.counts.heartbeats + 3);
@@ -195,7 +195,7 @@ test("P3: with the database away, writes are refused, streams stay open, and cat
 
   await pool.accept();
   await settle();
-  expect(await ready()).toBe(200);
+  await expect.poll(ready, { timeout: 10_000 }).toBe(200);
   clients.pop()?.drop();
   expectNoneWasCut();
 });
