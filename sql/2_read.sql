@@ -6,7 +6,8 @@
 -- The functions return the JSON that is sent: the relay builds no row.
 
 -- These two are the DBA's to replace, with "create or replace function": they are created only where they are
--- missing. After a change run sync.reset(), since it is no change of a row.
+-- missing. After a change run sync.reset(), since it is no change of a row. They are called as the owner: pg_temp is
+-- named last, or else it is first, and a type in it that somebody has made would run his code wherever yours casts.
 do $$
 begin
   if to_regprocedure('sync.being_json(public.beings)') is null then
@@ -14,7 +15,7 @@ begin
     returns json
     language sql
     stable
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
     as $json$
       select json_build_object(
         'id', being.id,
@@ -37,7 +38,7 @@ begin
     returns json
     language sql
     stable
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
     as $json$
       select json_build_object(
         'id', intention.id,

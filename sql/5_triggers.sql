@@ -77,7 +77,7 @@ begin
       select
       from pg_catalog.pg_trigger t
       where t.tgname = substring(statement from 'trigger (\w+)')
-        and t.tgrelid = substring(statement from ' on (\w+\.\w+)')::regclass
+        and t.tgrelid = substring(statement from ' on (\w+\.\w+)')::pg_catalog.regclass
     ) then
       execute statement;
     end if;

@@ -1,6 +1,6 @@
 -- Bots write, guests read. Who is a bot says the row of the being, which only bots and your own SQL can write.
 create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
-returns boolean language sql stable set search_path = '' as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select authorize.action = 'read'
     or exists (
       select

@@ -1,6 +1,6 @@
 -- Only the members of a space read it and write in it: whoever owns a being there. Anybody may begin a new space.
 create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
-returns boolean language sql stable set search_path = '' as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
   select exists (
       select
       from public.beings b

@@ -23,6 +23,60 @@ test("P9: every function in schema sync has a search_path of its own, without wh
   ).toEqual([]);
 });
 
+test("P9: the functions that a DBA replaces name pg_temp last: where it is not named it comes first", async () => {
+  const lasts = await s.query(
+    `${FUNCTIONS} and p.proconfig @> array['search_path=pg_catalog, pg_temp'] order by p.proname`,
+  );
+  expect(lasts.map(({ name }) => name)).toEqual([
+    "sync.authorize(jsonb,text,text,jsonb)",
+    "sync.being_json(beings)",
+    "sync.intention_json(intentions)",
+  ]);
+});
+
+/** Types that the grammar knows: what is created with their names has to be called otherwise. */
+const OF_GRAMMAR =
+  /^(bigint|integer|smallint|boolean|interval|timestamp|numeric|real|double|varchar|time|bit)$/;
+
+/** The types that the bodies of functions name when they run, as they are written. */
+function typesIn(text: string, names: readonly string[]): string[] {
+  const code = text.replace(/--.*/g, "").replace(/'(?:[^']|'')*'/g, "''");
+  const bodies = [...code.matchAll(/\bas (\$\w*\$)(.*?)\1/gs)].map(([, , body]) => body as string);
+  return bodies.flatMap((body) => {
+    const declared = [...body.matchAll(/\bdeclare\b(.*?)\bbegin\b/gs)].flatMap(([, list]) => [
+      ...(list as string).matchAll(/(?:^|;)\s*\w+\s+(?:constant\s+)?([\w.]+)/g),
+    ]);
+    const columns = [
+      ...body.matchAll(/\bas\s+\w*\s*\((?!\s*(?:select|insert|update|delete|order)\b)([^()]*)\)/g),
+    ].flatMap(([, list]) => [...(list as string).matchAll(/(?:^|,)\s*\w+\s+([\w.]+)/g)]);
+    const cast = [...body.matchAll(/::\s*([\w.]+)/g), ...body.matchAll(/\bcast\s*\([^()]*\bas\s+([\w.]+)/g)];
+    const literals = [...body.matchAll(/(?<![\w.])(\w+)\s+''/g)].filter(([, name]) =>
+      names.includes(name as string),
+    );
+    return [...declared, ...columns, ...cast, ...literals].map(([, name]) => name as string);
+  });
+}
+const isSafe = (name: string) => name.startsWith("pg_catalog.") || OF_GRAMMAR.test(name);
+
+test("P9: no function names a type of which a temporary one could take the place", async () => {
+  const names = (
+    await s.query("select typname from pg_type where typnamespace = 'pg_catalog'::regnamespace")
+  ).map(({ typname }) => typname as string);
+  const bad = `as $$ declare a constant xid8 := 1; b bigint; begin
+    select c::oid, '1'::pg_catalog.text::regclass, cast(d as json), jsonb '{}', interval '1' from e() as f (g text);
+    end $$`;
+  expect(
+    typesIn(bad, names)
+      .filter((name) => !isSafe(name))
+      .sort(),
+  ).toEqual(["json", "jsonb", "oid", "regclass", "text", "xid8"]);
+  const directory = new URL("../../sql/", import.meta.url);
+  for (const file of (await readdir(directory)).filter((name) => name.endsWith(".sql"))) {
+    const types = typesIn(await readFile(new URL(file, directory), "utf8"), names);
+    expect([file, types.filter((name) => !isSafe(name))]).toEqual([file, []]);
+  }
+});
+
 test("every object that is not private has a comment", async () => {
   const silent = await s.query(
     `${FUNCTIONS}

@@ -1,0 +1,80 @@
+import { readFile } from "node:fs/promises";
+import { beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { Session } from "../support/session.js";
+
+// Where pg_temp is not named in a search_path, types are looked for in it first, also where the path is empty.
+
+const db = useDatabase();
+let s: Session;
+
+beforeAll(async () => {
+  s = await Session.open(db);
+  await s.run(
+    "insert into public.beings (id, type) values ('den', 'space')",
+    "insert into public.intentions (id, location_id) values ('m', 'den'), ('n', 'den')",
+  );
+});
+
+/** Every call of a function that the relays' role may make, in each of its ways, and its writes. */
+const CALLS = [
+  "select sync.being('den')",
+  "select sync.intention('m')",
+  "select sync.beings('den'), sync.beings('den', 1)",
+  "select * from sync.messages('den', 1)",
+  "select * from sync.messages('den', 1, (select messages -> 0 ->> 'messageId' from sync.messages('den', 1)))",
+  "select * from sync.snapshot('den')",
+  "select * from sync.changes_since('{den}', '{0}', 10)",
+  "select sync.current_cursor('den'), sync.epoch()",
+  "select sync.demand('{\"being\":\"ada\"}', 'read', 'den', '{\"name\":\"7\"}')",
+  "select sync.demand_owner('{}', 'ada', 'ada')",
+  "select * from sync.notify_queue()",
+  `select * from sync.open('{null,null,null,null}', '{den,den,den,den}',
+     array['1', sync.current_cursor('den'), '2024-02-29T12:00:00Z', 'msg_1'])`,
+  "select * from sync.relay_seen('r', false), sync.raised_since(pg_current_snapshot())",
+  "select sync.relay_gone('r')",
+  "insert into public.beings (id, type) values ('nook', 'space')",
+  "insert into public.intentions (id, location_id) values ('o', 'den'), ('p', 'nook')",
+  "update public.intentions set location_id = 'nook' where id in ('m', 'o')",
+  "update public.beings set name = 'x' where id = 'den'",
+  "delete from public.intentions where id = 'n'",
+  "set constraints all immediate",
+  "update public.beings set name = 'y' where id = 'den'",
+];
+
+test("P9: no temporary type of a relay's login has its check run as the owner", async () => {
+  const ran = new Set<string>();
+  const asWhom = ({ message }: { message?: string | undefined }) => {
+    if (message?.startsWith("ran as ")) ran.add(message);
+  };
+  s.client.on("notice", asWhom);
+  await s.undone(async () => {
+    // A policy with a cast, and with the search_path of those that are shown to a DBA.
+    const policy = await readFile(new URL("../../sql/policies/owners.sql", import.meta.url), "utf8");
+    const casting = policy.replace(/\$\$.*\$\$/s, () => "$$ select (authorize.action || '')::text <> '' $$");
+    expect(casting).toContain("pg_temp as $$ select (");
+    await s.query(casting);
+    await s.run(
+      "set local role spacefeed_relay",
+      "set local client_min_messages = notice",
+      `create function pg_temp.spy() returns boolean language plpgsql as $$
+       begin raise notice 'ran as %', current_user; return true; end $$`,
+      `do $$
+       declare name text;
+       begin
+         for name in
+           select t.typname from pg_catalog.pg_type t
+           where t.typnamespace = 'pg_catalog'::regnamespace and t.typtype in ('b', 'r') and t.typname !~ '^_'
+         loop
+           execute format('create domain pg_temp.%I as pg_catalog.%I check (pg_temp.spy())', name, name);
+         end loop;
+       end $$`,
+    );
+    // The domain takes the type's place for its maker, so the attack is one.
+    await s.query("select 1::oid");
+    expect([...ran]).toEqual(["ran as spacefeed_relay"]);
+    for (const call of CALLS) await s.query(call);
+  });
+  s.client.off("notice", asWhom);
+  expect([...ran]).toEqual(["ran as spacefeed_relay"]);
+});
