@@ -37,12 +37,12 @@ const environment = z.object({
   AUTH_JWKS_URL: webAddress.optional(),
   AUTH_JWT_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   AUTH_ISSUER: z.string().min(1, "must not be empty").optional(),
-  AUTH_AUDIENCE: z.string().optional(),
+  AUTH_AUDIENCE: z.string().min(1, "must not be empty").optional(),
   AUTH_COOKIE: z
     .string()
     .regex(/^[\w-]+$/, "must be the name of a cookie: letters, digits, _ and -")
     .optional(),
-  AUTH_BEING_CLAIM: z.string().optional(),
+  AUTH_BEING_CLAIM: z.string().min(1, "must not be empty").optional(),
   AUTH_RECHECK_MS: wholeNumber(100, 3_600_000).default(30_000),
   TRUST_PROXY: wholeNumber(0, 10).default(0),
   MAX_WRITES_PER_ADDRESS: wholeNumber(0, 1_000_000).default(1_000),
@@ -99,14 +99,12 @@ export interface Config {
 const BESIDE_STREAMS = 5_000;
 const BESIDE_STREAMS_OF_ONE = 1_000;
 
-/** Any of these switches tokens on. */
-const KEYS = ["AUTH_JWKS_URL", "AUTH_JWT_SECRET", "AUTH_ISSUER"];
-
 /** Reads the settings. A wrong value stops the start with the name of its variable. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  // `NAME= npm start` is how a shell unsets for one command. But no relay is to be open because a secret was not found.
+  // `NAME= npm start` is how a shell unsets for one command. But no relay is to be open, or to let in tokens that are
+  // for others, because something was not found.
   const given = Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => value !== "" || KEYS.includes(name)),
+    Object.entries(env).filter(([name, value]) => value !== "" || name.startsWith("AUTH_")),
   );
   const parsed = environment.safeParse(given);
   if (!parsed.success) {

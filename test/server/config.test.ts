@@ -77,8 +77,17 @@ test("without settings every default holds, and what is not ours does not matter
 });
 
 test("an empty value counts as unset, but not where it would leave a relay open", () => {
-  const names = NAMES.filter((name) => !/^AUTH_(JWKS_URL|JWT_SECRET|ISSUER)$/.test(name));
+  const names = NAMES.filter((name) => !name.startsWith("AUTH_"));
   expect(readConfig(Object.fromEntries(names.map((name) => [name, ""])))).toEqual(DEFAULTS);
+});
+
+test("an empty AUTH_… stops the start with its name, also where another one switches tokens on", () => {
+  const names = NAMES.filter((name) => name.startsWith("AUTH_"));
+  expect(names.length).toBeGreaterThan(6);
+  for (const name of names) {
+    const { code, message } = faultOf({ AUTH_JWKS_URL: "https://id.example/keys", [name]: "" });
+    expect([code, message]).toEqual(["config", expect.stringContaining(`environment: ${name}: must `)]);
+  }
 });
 
 test("every setting is read", () => {
