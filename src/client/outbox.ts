@@ -24,7 +24,7 @@ export interface OutboxEvents {
 type Settle = { resolve: (row: Being | Intention) => void; reject: (error: SpacefeedError) => void };
 
 const LONGEST_PAUSE_MS = 5_000;
-/** Attempts after which a token that is not let in is no longer one that has just expired. */
+/** Refusals in a row after which a token that is not let in is no longer one that has just expired. */
 const LOCKED_AFTER = 3;
 
 /**
@@ -81,6 +81,7 @@ export class Outbox {
   }
 
   async #send(): Promise<void> {
+    let locks = 0;
     for (let attempt = 0; this.#letters[0]; attempt++) {
       const letter = this.#letters[0];
       this.#sending = letter;
@@ -95,7 +96,8 @@ export class Outbox {
         const error = thrown as SpacefeedError;
         if (isNoAnswer(error)) {
           letter.isRetry = true;
-          if (error.code === "unauthorized" && attempt + 1 === LOCKED_AFTER) this.#events.locked(error);
+          locks = error.code === "unauthorized" ? locks + 1 : 0;
+          if (locks === LOCKED_AFTER) this.#events.locked(error);
           if (this.#isClosed) break;
           await this.#pause(attempt);
           continue;
@@ -103,6 +105,7 @@ export class Outbox {
         this.#refuse(letter, error);
       }
       attempt = -1;
+      locks = 0;
       this.#events.changed(this.#letters);
     }
     this.#sending = undefined;

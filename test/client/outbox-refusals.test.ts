@@ -43,6 +43,17 @@ test("a refused creation is taken back, rejects, and says why until that is dism
   await expectEqual(client, relay.current.url);
 });
 
+test("a token that is not let in after an outage is said in error, and the change waits", async (context) => {
+  const { client, proxy } = await begin(context);
+  let attempts = 0;
+  proxy.rule = ({ method }) => (method !== "POST" ? "pass" : { status: ++attempts > 3 ? 401 : 503 });
+  const stored = client.createIntention({ name: "late" });
+  await eventually(() => expect(client.getSnapshot().error).toMatch(/status 401/));
+  expect([client.getSnapshot().pendingIds.size, attempts]).toEqual([1, 6]);
+  proxy.rule = () => "pass";
+  await stored;
+});
+
 test("a refused update is taken back to what the database has", async (context) => {
   const { client } = await begin(context);
   const { id } = await client.createIntention({ content: ["good"] });
