@@ -72,7 +72,8 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     const { cursor } = await open(caller, spaceId, undefined, undefined);
     // Weak: the timestamp differs. A poll of a space that is as it was costs one short query.
     context.header("ETag", `W/"${cursor}"`);
-    context.header("Cache-Control", "no-cache");
+    // Private: what one may read with his cookie is not for who asks a shared cache after him.
+    context.header("Cache-Control", "private, no-cache");
     context.header("Vary", "Accept", { append: true });
     if (matches(context.req.header("If-None-Match"), cursor)) return context.body(null, 304);
     const messages = types.has("intentions") ? limit : 0;

@@ -52,6 +52,7 @@ test("without SSE it is the complete state once, with exactly the keys of the wi
 test("a poll with the ETag is a 304 without a body while nothing changed, and a 200 after a change", async () => {
   const spaceId = await newSpace(relay.current);
   const first = await fetch(syncUrl(spaceId));
+  expect(first.headers.get("cache-control")).toBe("private, no-cache"); // what a cookie lets one read is not another's
   const { cursor } = (await first.json()) as { cursor: string };
   const etag = first.headers.get("etag") as string;
   const poll = (ifNoneMatch: string) =>
