@@ -151,10 +151,11 @@ async function runMigration(action: string): Promise<void> {
 }
 
 function tail(space: string, options: { url: string; since?: string }): Promise<void> {
-  if (!URL.canParse("/api/stream", options.url)) {
+  if (!URL.canParse(options.url)) {
     throw new SpacefeedError("config", `--url ${options.url} is no address, such as http://127.0.0.1:8787`);
   }
-  const url = new URL("/api/stream", options.url);
+  const url = new URL(options.url);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/api/stream`;
   url.searchParams.set("spaceId", space);
   if (options.since) url.searchParams.set("since", options.since);
 
@@ -168,7 +169,7 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
       return response;
     },
   });
-  source.onmessage = (event) => process.stdout.write(`${event.data}\n`);
+  source.onmessage = (event) => process.stdout.write(`${printable(event.data)}\n`);
   return new Promise((_, reject) => {
     source.onerror = (event) => {
       if (source.readyState === EventSource.CLOSED) {
@@ -179,6 +180,11 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
     };
     process.stdout.on("error", () => process.exit(0)); // the reader of the pipe has had enough
   });
+}
+
+/** The same JSON, without what a terminal takes for a command: JSON itself escapes the controls below U+0020. */
+function printable(json: string): string {
+  return json.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
 }
 
 function reasonOf(refusal: string): string | undefined {

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { syncEvent } from "../../src/protocol/messages.js";
 import { useCommand } from "../support/command.js";
@@ -85,6 +88,26 @@ test.each([
   const { code, stdout, stderr } = await spacefeed(["tail", ...args, "--url", relay.current.url]).end;
   expect([code, stdout, stderr.trimEnd().split("\n").length], stderr).toEqual([1, "", 1]);
   expect(stderr).toMatch(reason);
+});
+
+test("tail asks below the path of --url, and prints no command for a terminal", async () => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write('data: {"name":"a\u009b31m\u0085\u007fé"}\n\n');
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const tail = spacefeed(["tail", "lobby", "--url", `http://127.0.0.1:${port}/feed/`]);
+  await tail.until("stdout", /\n/);
+  tail.child.kill();
+  await tail.end;
+  server.closeAllConnections();
+  server.close();
+  expect(asked).toEqual(["/feed/api/stream?spaceId=lobby"]);
+  expect(tail.stdout).toBe('{"name":"a\\u009b31m\\u0085\\u007fé"}\n');
+  expect(JSON.parse(tail.stdout)).toEqual({ name: "a\u009b31m\u0085\u007fé" });
 });
 
 test("tail with a --url that is none ends with 1 and one line that says so", async () => {
