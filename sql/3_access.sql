@@ -41,16 +41,18 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Not named is the space: of an entity, it is none of the caller's business. The state is our own, so that it is
+  -- told from whatever error the policy has, of which the text is not for him either.
   if sync.authorize(claims, action, space_id, entity) is not true then
-    raise exception 'not allowed: % in space %', action, space_id
-      using errcode = 'insufficient_privilege';
+    raise exception 'not allowed: %', action
+      using errcode = 'SF403';
   end if;
   return true;
 end
 $$;
 comment on function sync.demand(jsonb, text, text, jsonb) is
-  'True, or the error insufficient_privilege where sync.authorize() does not say true: a statement of the relay
-that asks for it does all or nothing.';
+  'True, or an error with the SQLSTATE SF403 where sync.authorize() does not say true: a statement of the relay that
+asks for it does all or nothing.';
 
 
 create or replace function sync.open(
@@ -69,19 +71,23 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  is_decided boolean;
 begin
   for n in 1 .. cardinality(space_ids) loop
+    is_decided := false;
     cursor := null;
     since := null;
     refusal := null;
     reason := null;
     begin
       perform sync.demand(claims[n], 'read', space_ids[n], null);
+      is_decided := true;
       cursor := sync.current_cursor(space_ids[n]);
       since := sync.resolve_cursor(space_ids[n], sinces[n]);
     exception when others then
-      -- One newcomer's fault, or its policy's, is not the others'.
-      refusal := sqlstate;
+      -- One newcomer's fault is not the others'. A fault of the policy is internal, and for the log.
+      refusal := case when is_decided or sqlstate !~ '^(22|23|42|54|P0)' then sqlstate else 'XX000' end;
       reason := sqlerrm;
     end;
     return next;
@@ -107,13 +113,13 @@ begin
   if claims is not null and wanted is distinct from owner_id then
     raise exception 'not allowed: ownerId is %, and no request may make it %',
       coalesce(owner_id, 'null'), coalesce(wanted, 'null')
-      using errcode = 'insufficient_privilege';
+      using errcode = 'SF403';
   end if;
   return true;
 end
 $$;
 comment on function sync.demand_owner(jsonb, text, text) is
-  'True, or the error insufficient_privilege where somebody with claims wants another owner than there has to be: of
+  'True, or an error with the SQLSTATE SF403 where somebody with claims wants another owner than there has to be: of
 what he creates his own being, of what he updates the one that it has.';
 
 

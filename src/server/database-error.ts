@@ -7,8 +7,12 @@ const REFUSALS = [
   { states: /^(22|23502|23514|54001)/, code: "invalid" },
   { states: /^(23|P0001|40)/, code: "conflict" },
   { states: /^P0002/, code: "not_found" },
-  { states: /^42501/, code: "forbidden" },
+  { states: /^(SF403|42501)/, code: "forbidden" },
 ] as const;
+
+// The line of sync.demand() in the context of an error. It refuses with SF403: such errors are faults of the policy.
+const IN_POLICY = /sync\.demand\(jsonb,text,text,jsonb\)/;
+const FAULT = /^(22|23|42|54|P0)/;
 
 // The server is away, starting, stopping, full or busy with a lock; or the connection to it is away.
 const AWAY = /^(08|53|55P03|57|58)/;
@@ -21,7 +25,10 @@ export function toSpacefeedError(error: unknown): SpacefeedError {
     const message = "the NOTIFY queue of the database is full, so nothing was stored; the log has more";
     return new SpacefeedError("unavailable", message, { cause: error });
   }
-  if (error instanceof pg.DatabaseError && error.code) return refusalError(error.code, error.message, error);
+  if (error instanceof pg.DatabaseError && error.code) {
+    const isOfPolicy = FAULT.test(error.code) && IN_POLICY.test(error.where ?? "");
+    return isOfPolicy ? internal(error) : refusalError(error.code, error.message, error);
+  }
   return away(error);
 }
 
@@ -30,9 +37,11 @@ export function refusalError(state: string, message: string, cause?: unknown): S
   const refusal = REFUSALS.find((candidate) => candidate.states.test(state));
   if (refusal) return new SpacefeedError(refusal.code, message, { cause });
   if (AWAY.test(state)) return away(cause ?? message);
-  return new SpacefeedError("internal", "the database refused a query; the log has the reason", {
-    cause: cause ?? `${state}: ${message}`,
-  });
+  return internal(cause ?? `${state}: ${message}`);
+}
+
+function internal(cause: unknown): SpacefeedError {
+  return new SpacefeedError("internal", "the database refused a query; the log has the reason", { cause });
 }
 
 function away(cause: unknown): SpacefeedError {

