@@ -2,8 +2,9 @@
 --   being_json, intention_json   the only place that names the columns that leave (P9)
 --   epoch, current_cursor        <epoch>.<version> names a state of a space, in this incarnation of the data
 --   being, intention, beings     one entity by its ID, and a list: what the API answers with
---   messages, snapshot           a space as it is, from one MVCC snapshot (P7)
--- The functions return the JSON that is sent: the relay builds no row.
+-- Then a space as it is (2_read_snapshot.sql), and what happened since (2_read_changes.sql).
+-- The functions return the JSON that is sent: the relay builds no row. It holds each as one text, which may not have
+-- any length: what is more than sync._most_bytes() is cut where it is pages, and else refused (program_limit_exceeded).
 
 -- These two are the DBA's to replace, with "create or replace function": they are created only where they are
 -- missing. After a change run sync.reset(), since it is no change of a row. They are called as the owner: pg_temp is
@@ -101,6 +102,33 @@ comment on function sync.current_cursor(text) is
 space has its ID, or anything was ever in it.';
 
 
+create or replace function sync._most_bytes()
+returns integer
+language sql
+immutable
+set search_path = ''
+as 'select 67108864';
+comment on function sync._most_bytes() is 'How much JSON leaves in one piece: 64 MiB. A single row may have four times that.';
+
+
+create or replace function sync._refuse_size(
+  what text,
+  wire json
+)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  raise exception '% cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
+    what, pg_column_size(wire)
+    using errcode = 'program_limit_exceeded';
+end
+$$;
+comment on function sync._refuse_size(text, json) is 'Raises program_limit_exceeded.';
+
+
 -- The two that follow are volatile: asked in the statement that writes a row, they see the row that it has written.
 
 create or replace function sync.being(
@@ -118,6 +146,9 @@ begin
   into wire, space_id
   from public.beings b
   where b.id = being.id;
+  if pg_column_size(wire) > 4::bigint * sync._most_bytes() then
+    perform sync._refuse_size('the being', wire);
+  end if;
 end
 $$;
 comment on function sync.being(text) is 'A being as clients see it, and the space that it is in; both null when there is none.';
@@ -138,6 +169,9 @@ begin
   into wire, space_id
   from public.intentions i
   where i.id = intention.id;
+  if pg_column_size(wire) > 4::bigint * sync._most_bytes() then
+    perform sync._refuse_size('the message', wire);
+  end if;
 end
 $$;
 comment on function sync.intention(text) is 'A message as clients see it, and the space that it is in; both null when there is none.';
@@ -148,124 +182,28 @@ create or replace function sync.beings(
   being_limit integer default null
 )
 returns json
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
+declare
+  wire pg_catalog.json;
+begin
   select coalesce(json_agg(sync.being_json(page.b) order by (page.b).created_at, (page.b).id collate "C"), '[]')
+  into wire
   from (
     select b
     from public.beings b
     where b.location_id = beings.space_id
     order by b.created_at, b.id collate "C"
     limit being_limit
-  ) as page
-$$;
-comment on function sync.beings(text, integer) is 'The beings of a space, oldest first: all of them without a limit.';
-
-
-create or replace function sync.messages(
-  space_id text,
-  message_limit integer,
-  before text default null,
-  out messages json,
-  out last_message_id text,
-  out has_more boolean
-)
-language plpgsql
-stable
-security definer
-set search_path = ''
-set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
-set jit = off  -- as in sync.changes_since()
-as $$
-declare
-  before_space_id pg_catalog.text;
-  before_at timestamp with time zone := 'infinity';
-  before_number bigint;
-begin
-  if before is not null then
-    select i.location_id, i.created_at, substr(i.message_id, 5)::bigint
-    into before_space_id, before_at, before_number
-    from public.intentions i
-    where i.message_id = before;
-    if before_space_id is distinct from messages.space_id then
-      raise exception 'before: there is no message % in space %', before, messages.space_id
-        using errcode = 'no_data_found';
-    end if;
+  ) as page;
+  if pg_column_size(wire) > sync._most_bytes() then
+    perform sync._refuse_size('the list of beings', wire);
   end if;
-
-  -- The index has the messages by created_at; those of one instant are sorted by their numbers here.
-  with page as (
-    select
-      i as message,
-      i.message_id,
-      i.created_at,
-      substr(i.message_id, 5)::bigint as number
-    from public.intentions i
-    where i.location_id = messages.space_id
-      and i.created_at <= before_at
-      and (i.created_at < before_at or substr(i.message_id, 5)::bigint < before_number)
-    order by i.created_at desc, number desc
-    limit message_limit + 1
-  ), numbered as (
-    select p.*, row_number() over (order by p.created_at desc, p.number desc) as n
-    from page p
-  )
-  select
-    coalesce(json_agg(sync.intention_json(p.message) order by p.n desc) filter (where p.n <= message_limit), '[]'),
-    max(p.message_id) filter (where p.n = 1),
-    count(*) > message_limit
-  into messages.messages, last_message_id, has_more
-  from numbered p;
+  return wire;
 end
 $$;
-comment on function sync.messages(text, integer, text) is
-  'A page of a space''s messages, oldest first: the newest message_limit of them, or of those before a message.
-Raises no_data_found when there is no such message in the space.';
-
-
-create or replace function sync.snapshot(
-  space_id text,
-  message_limit integer default 100
-)
-returns table (
-  version bigint,
-  cursor text,
-  beings json,
-  intentions json,
-  last_message_id text,
-  has_more boolean
-)
-language plpgsql
-volatile
-security definer
-set search_path = ''
-set lock_timeout = '400ms'  -- below deadlock_timeout: a reader yields to a DBA, and asks again
-set jit = off  -- as in sync.changes_since()
-as $$
-begin
-  -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at
-  -- the version before. Volatile, so that the query takes its snapshot after the lock.
-  lock table public.beings, public.intentions in access share mode;
-  return query
-  select
-    split_part(here.cursor, '.', 2)::bigint,
-    here.cursor,
-    coalesce(
-      (select json_agg(sync.being_json(b) order by b.created_at, b.id collate "C")
-       from public.beings b
-       where b.location_id = snapshot.space_id),
-      '[]'),
-    m.messages,
-    m.last_message_id,
-    m.has_more
-  from (select sync.current_cursor(snapshot.space_id) as cursor) as here,
-    sync.messages(snapshot.space_id, coalesce(message_limit, 100)) as m
-  where here.cursor is not null;
-end
-$$;
-comment on function sync.snapshot(text, integer) is
-  'A space as it is: its beings, its newest messages (oldest first), and the cursor that they stand at, all from
-one MVCC snapshot (P7). No row when there is no such space.';
+comment on function sync.beings(text, integer) is
+  'The beings of a space, oldest first: all of them without a limit. Raises program_limit_exceeded where they are too much.';

@@ -59,6 +59,8 @@ set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read
 set plan_cache_mode = force_generic_plan  -- always by index: planning anew would take longer than the query
 set jit = off  -- the generic plan expects more than there is: compiling it would take ten times the query
 as $$
+declare
+  most_bytes constant integer := sync._most_bytes();
 begin
   lock table public.beings, public.intentions in access share mode;  -- as in sync.snapshot()
   return query
@@ -82,38 +84,41 @@ begin
   ) as here
   left join lateral (
     -- All or nothing: what was changed again later is missing from its version, so that only the whole is a
-    -- state that the database had (P5). More than max: no events.
-    select case when count(*) between 1 and max then
+    -- state that the database had (P5). More than max, or more than is sent in one piece: no events.
+    select case when count(*) between 1 and max and max(c.bytes) <= most_bytes then
       array_agg(
         case when c.n < c.total then c.event else
           left(c.event, -1) || ',"prev":' || wanted.since || ',"cursor":"' || present.epoch || '.' || here.version || '"}'
         end
-        order by c.n)
+        order by c.n) filter (where c.bytes <= most_bytes)
       end as events
     from (
-      select
-        row_number() over in_order as n,
-        count(*) over () as total,
-        case when count(*) over () <= max then sync._event(c, wanted.since)::pg_catalog.text end as event
+      select c.*, sum(octet_length(c.event)) over () as bytes
       from (
-        select *
-        from sync.changes c
-        where c.space_id = wanted.space_id
-          and c.version > wanted.since
-        order by c.version
-        limit max + 1
+        select
+          row_number() over in_order as n,
+          count(*) over () as total,
+          case when count(*) over () <= max then sync._event(c, wanted.since)::pg_catalog.text end as event
+        from (
+          select *
+          from sync.changes c
+          where c.space_id = wanted.space_id
+            and c.version > wanted.since
+          order by c.version
+          limit max + 1
+        ) as c
+        window in_order as (
+          order by c.version, c.entity_type, substr(c.message_id, 5)::bigint, c.entity_id
+        )
       ) as c
-      window in_order as (
-        order by c.version, c.entity_type, substr(c.message_id, 5)::bigint, c.entity_id
-      )
     ) as c
   ) as changed on wanted.since between here.floor and here.version - 1;
 end
 $$;
 comment on function sync.changes_since(text[], bigint[], integer) is
   'For each space what changed in it after a version, as events in version order; the last one has prev and
-cursor. No events ({}) when nothing changed; null when more than max entities did, or when the version is not
-of this history: take a snapshot then.';
+cursor. No events ({}) when nothing changed; null when more than max entities did, when their events are more than
+64 MiB, or when the version is not of this history: take a snapshot then.';
 
 
 create or replace function sync.resolve_cursor(

@@ -8,6 +8,7 @@ const REFUSALS = [
   { states: /^(23|P0001|40)/, code: "conflict" },
   { states: /^P0002/, code: "not_found" },
   { states: /^(SF403|42501)/, code: "forbidden" },
+  { states: /^54000/, code: "too_large" },
 ] as const;
 
 // The line of sync.demand() in the context of an error. It refuses with SF403: such errors are faults of the policy.
