@@ -1,4 +1,12 @@
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import {
+  createRemoteJWKSet,
+  customFetch,
+  type ExportedJWKSCache,
+  errors,
+  type JWTVerifyGetKey,
+  jwksCache,
+  jwtVerify,
+} from "jose";
 import { SpacefeedError } from "../protocol/errors.js";
 import { unstorable } from "../protocol/json.js";
 import { id } from "../protocol/messages.js";
@@ -32,8 +40,12 @@ export type Verify = (token: string) => Promise<Bearer>;
 
 const CLOCK_TOLERANCE_S = 5;
 const KEYS_TIMEOUT_MS = 5_000;
-/** A key that is not known is looked for again, but not more often. */
-const KEYS_PAUSE_MS = 1_000;
+/** A key that is not known is looked for again, but not more often; after a failure, anything is. */
+const KEYS_PAUSE_MS = 30_000;
+const KEYS_RETRY_MS = 5_000;
+/** Keys of that age are asked for again. While they are not to be had, the old ones hold, but no longer than a day. */
+const KEYS_FRESH_MS = 10 * 60_000;
+const KEYS_HELD_MS = 24 * 3_600_000;
 /** Public keys verify these; a secret verifies HS256 alone. So no public key can be taken for a secret. */
 const ASYMMETRIC = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
@@ -73,12 +85,11 @@ export function createVerify(config: TokenConfig): Verify {
 }
 
 function publicKeys({ jwksUrl, issuer }: TokenConfig): JWTVerifyGetKey {
-  const keysAt = (url: string) =>
-    createRemoteJWKSet(new URL(url), { cooldownDuration: KEYS_PAUSE_MS, timeoutDuration: KEYS_TIMEOUT_MS });
   if (jwksUrl !== undefined) return keysAt(jwksUrl);
+  const ask = paced();
   let found: Promise<JWTVerifyGetKey> | undefined;
   return async (header, token) => {
-    found ??= discover(issuer as string).then(keysAt);
+    found ??= discover(issuer as string, ask).then(keysAt);
     const keys = await found.catch((error) => {
       found = undefined;
       throw error;
@@ -87,10 +98,40 @@ function publicKeys({ jwksUrl, issuer }: TokenConfig): JWTVerifyGetKey {
   };
 }
 
+function keysAt(url: string): JWTVerifyGetKey {
+  const held: Partial<ExportedJWKSCache> = {};
+  const keys = createRemoteJWKSet(new URL(url), {
+    cooldownDuration: KEYS_PAUSE_MS,
+    cacheMaxAge: KEYS_HELD_MS,
+    timeoutDuration: KEYS_TIMEOUT_MS,
+    [customFetch]: paced(),
+    [jwksCache]: held as ExportedJWKSCache,
+  });
+  return async (header, token) => {
+    if (held.uat !== undefined && Date.now() > held.uat + KEYS_FRESH_MS) await keys.reload().catch(() => {});
+    return keys(header, token);
+  };
+}
+
+type Ask = (url: string, init: RequestInit) => Promise<Response>;
+
+/** As fetch, but not twice in a few seconds: nobody makes us ask, whatever tokens he makes up. */
+function paced(): Ask {
+  let nextAt = 0;
+  return async (url, init) => {
+    if (Date.now() < nextAt) throw new Error(`${url} was asked a moment ago`);
+    try {
+      return await fetch(url, init);
+    } finally {
+      nextAt = Date.now() + KEYS_RETRY_MS;
+    }
+  };
+}
+
 /** OpenID Connect discovery: the address of the issuer's keys. */
-async function discover(issuer: string): Promise<string> {
+async function discover(issuer: string, ask: Ask): Promise<string> {
   const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-  const response = await fetch(address, {
+  const response = await ask(address, {
     headers: { Accept: "application/json" },
     signal: AbortSignal.timeout(KEYS_TIMEOUT_MS),
     redirect: "error",

@@ -1,5 +1,5 @@
-import { base64url, type JWTPayload, SignJWT } from "jose";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { base64url, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
 import { useDatabase } from "../support/database.js";
 import { startTestRelay, useRelay } from "../support/relay.js";
@@ -23,6 +23,7 @@ beforeAll(async () => {
   await session.run("insert into beings (id, type) values ('hall', 'space')");
 });
 afterAll(async () => {
+  vi.useRealTimers();
   await byKeys?.close();
   await byDiscovery?.close();
   await issuer?.close();
@@ -33,6 +34,11 @@ const ask = (relay: Relay, token?: string, path = "/api/sync?spaceId=hall", init
     ...init,
     headers: { ...init.headers, ...(token !== undefined && { Authorization: `Bearer ${token}` }) },
   });
+
+/** So many seconds pass for what looks at the clock, which never goes back: the relays go on in the next test. */
+function later(seconds: number): void {
+  vi.setSystemTime(Date.now() + seconds * 1000);
+}
 
 /** It is 401, in the form of every error, and says what to do. */
 async function expectRefused(response: Response, error: RegExp = /Authorization: Bearer/): Promise<void> {
@@ -143,10 +149,66 @@ test.each(["ES256", "RS256", "EdDSA"])(
     const before = await issuer.token("ada");
     await issuer.rotate(alg);
     const after = await issuer.token("ada");
-    await expect.poll(async () => (await ask(byKeys, after)).status, { timeout: 10_000 }).toBe(200);
+    later(40);
+    expect((await ask(byKeys, after)).status).toBe(200);
     await expectRefused(await ask(byKeys, before));
   },
 );
+
+test("an issuer that is down is not asked for each token, and the keys that are known hold for a day", async () => {
+  const down = await Issuer.start();
+  const relay = await startTestRelay(db, { tokens: tokensBy({ AUTH_JWKS_URL: `${down.url}/keys` }) });
+  onTestFinished(async () => {
+    await relay.close();
+    await down.close();
+  });
+  const status = async (token: string) => (await ask(relay, token)).status;
+  const known = () => down.token("ada");
+  const forged = (kid: string) =>
+    new SignJWT({ sub: "eve", exp: now() + 600 })
+      .setProtectedHeader({ alg: "ES256", kid })
+      .sign(others.privateKey);
+  const others = await generateKeyPair("ES256");
+  expect([await status(await known()), await status(await forged("a"))]).toEqual([200, 401]);
+  down.isDown = true;
+  down.asked.length = 0;
+  later(40);
+  for (const kid of ["b", "c", "d", "e"]) {
+    expect([await status(await forged(kid)), await status(await known())]).toEqual([503, 200]);
+  }
+  expect(down.asked).toEqual(["/keys"]);
+  later(23 * 3600);
+  for (let i = 0; i < 3; i++) expect(await status(await known())).toBe(200);
+  expect(down.asked.length).toBe(2);
+  later(3600);
+  expect(await status(await known())).toBe(503);
+  down.isDown = false;
+  later(10);
+  expect(await status(await known())).toBe(200);
+});
+
+test("a key that its issuer has taken back is refused by a relay that has slept", async () => {
+  expect((await ask(byKeys, await issuer.token("ada"))).status).toBe(200);
+  later(3600);
+  const old = await issuer.token("ada");
+  await issuer.rotate();
+  await expectRefused(await ask(byKeys, old));
+});
+
+test("discovery that fails is not tried again for each token", async () => {
+  const down = await Issuer.start();
+  down.isDown = true;
+  const relay = await startTestRelay(db, { tokens: tokensBy({ AUTH_ISSUER: down.url }) });
+  onTestFinished(async () => {
+    await relay.close();
+    await down.close();
+  });
+  for (let i = 0; i < 3; i++) expect((await ask(relay, await down.token("ada"))).status).toBe(503);
+  expect(down.asked.length).toBe(1);
+  down.isDown = false;
+  later(10);
+  expect((await ask(relay, await down.token("ada"))).status).toBe(200);
+});
 
 test.each(["AUTH_JWKS_URL", "AUTH_ISSUER"])(
   "while the keys of %s are not to be had nobody is let in, and it is no fault of the token",

@@ -31,6 +31,8 @@ export async function as(sub: string, claims: JWTPayload = {}, seconds = 600) {
 export class Issuer {
   #keys: { kid: string; alg: string; privateKey: CryptoKey; jwk: JWK }[] = [];
   #made = 0;
+  /** It answers, but has no keys to give. */
+  isDown = false;
   /** What is asked of it, by path. */
   readonly asked: string[] = [];
 
@@ -46,7 +48,7 @@ export class Issuer {
         "/keys": { keys: issuer.#keys.map(({ jwk }) => jwk) },
         "/.well-known/openid-configuration": { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` },
       };
-      const answer = answers[request.url ?? ""];
+      const answer = issuer.isDown ? undefined : answers[request.url ?? ""];
       response.writeHead(answer ? 200 : 404, { "Content-Type": "application/json" });
       response.end(JSON.stringify(answer ?? {}));
     }).listen(0, "127.0.0.1");
