@@ -52,7 +52,7 @@ export class Api {
       headers: { "Content-Type": "application/json" },
       body: jsonOf(body),
     });
-    return (await bodyOf(response)) as { data: T; version: number | null };
+    return (await bodyOf(response)) as { data: T; version: number | null; hasMore?: boolean };
   }
 
   /** The state of a space, with the messages that are held and some that may be new; null: it is as at the cursor. */

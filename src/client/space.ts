@@ -201,8 +201,10 @@ export class Space implements SpaceClient {
     const before = replica.intentions[0]?.messageId;
     try {
       const question = { action: "list", spaceId, limit: LIMITS.page, before };
-      const { data: page } = await this.#api.post<Intention[]>("intentions", question, this.#closing.signal);
-      this.#dispatch({ type: "older", page, hasMore: page.length === LIMITS.page, window: replica.window });
+      const answer = await this.#api.post<Intention[]>("intentions", question, this.#closing.signal);
+      // A page of big messages has fewer. A relay of the version before does not say.
+      const { data: page, hasMore = page.length === LIMITS.page } = answer;
+      this.#dispatch({ type: "older", page, hasMore, window: replica.window });
     } catch (error) {
       this.#dispatch({ type: "no-older" });
       // The oldest message was deleted a moment ago, and the event is on its way.

@@ -81,21 +81,21 @@ export async function listBeings(
   return rows[0]?.json ?? "[]";
 }
 
-/** The newest messages of a space, or of those before a message, oldest first, as one JSON text. */
+/** The newest messages of a space, or of those before a message, oldest first, as one JSON text; fewer if they are big. */
 export async function listIntentions(
   db: Database,
   claims: Claims,
   spaceId: string,
   limit: number,
   before: string | undefined,
-): Promise<string> {
-  const rows = await db.query<{ json: string }>(
+): Promise<{ json: string; hasMore: boolean }> {
+  const rows = await db.query<{ json: string; hasMore: boolean }>(
     "list messages",
-    `select m.messages::text as json
+    `select m.messages::text as json, m.has_more as "hasMore"
      from sync.demand($4, 'read', $1, null), lateral sync.messages($1, $2, $3) as m`,
     [spaceId, limit, before ?? null, claimsJson(claims)],
   );
-  return rows[0]?.json ?? "[]";
+  return rows[0] ?? { json: "[]", hasMore: false };
 }
 
 /**

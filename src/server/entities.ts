@@ -55,10 +55,10 @@ export function entityRoutes(
       case "list": {
         await mustExist(request.spaceId);
         const { spaceId, limit = LIMITS.defaultPage, before } = request;
-        const json = await database.largeReads.read(["messages", claims, spaceId, limit, before], () =>
+        const page = await database.largeReads.read(["messages", claims, spaceId, limit, before], () =>
           crud.listIntentions(database, claims, spaceId, limit, before),
         );
-        return answer(context, { json, spaceId: request.spaceId });
+        return answer(context, { json: page.json, spaceId }, page.hasMore);
       }
       case "create":
         return create(context, crud.INTENTION, { ...request, entityId: request.intentionId });
@@ -129,11 +129,16 @@ export function entityRoutes(
     if ((await database.currentCursor(spaceId)) === null) throw unknownSpace(spaceId);
   }
 
-  /** `version`: the space's at or after the change; null for a being that is in no space. */
-  async function answer(context: Asked, { json, spaceId }: crud.Stored): Promise<Response> {
+  /** `version`: the space's at or after the change; null for a being that is in no space. `hasMore`: of a page. */
+  async function answer(
+    context: Asked,
+    { json, spaceId }: crud.Stored,
+    hasMore?: boolean,
+  ): Promise<Response> {
     const cursor = spaceId === null ? null : await database.currentCursor(spaceId);
     const version = cursor === null ? null : parseCursor(cursor).version;
-    return context.body(`{"success":true,"data":${json},"version":${version}}`, 200, {
+    const more = hasMore === undefined ? "" : `,"hasMore":${hasMore}`;
+    return context.body(`{"success":true,"data":${json},"version":${version}${more}}`, 200, {
       "Content-Type": "application/json",
     });
   }

@@ -104,7 +104,10 @@ function entity(nouns: string, request: z.ZodType, data: z.ZodType) {
     summary: `Get, list, create, update and delete ${nouns}`,
     requestBody: { required: true, content: json(request, "input") },
     responses: {
-      200: { description: "Done", content: json(z.object({ success: z.literal(true), data, version })) },
+      200: {
+        description: "Done. hasMore: of a page of messages, whether there are older ones",
+        content: json(z.object({ success: z.literal(true), data, version, hasMore: z.boolean().optional() })),
+      },
       ...errors(
         "invalid",
         "unauthorized",
