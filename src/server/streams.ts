@@ -93,6 +93,11 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     let connection: Connection | null = null;
     try {
       connection = await open();
+    } catch (error) {
+      // Once a stream has begun, no answer can say so: it ends, and the client comes back.
+      const { outgoing } = context.env;
+      if (outgoing.headersSent) outgoing.socket?.destroy();
+      throw error;
     } finally {
       if (connection) connection.onClose(leave);
       else leave();
