@@ -236,6 +236,7 @@ export class Hub {
     if (room.waiting.size === 0 || this.#closing.signal.aborted) return;
     const { database, snapshotLimit, metrics, log } = this.#options;
     const epoch = this.#epoch;
+    const asked = new Map(room.waiting);
     try {
       const snapshot = await database.snapshot(room.spaceId, snapshotLimit);
       metrics.snapshots.inc();
@@ -248,9 +249,12 @@ export class Hub {
       const reached = parseCursor(snapshot.cursor);
       this.#enter(reached.epoch);
       const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], snapshot.cursor);
-      // Whoever has begun to wait meanwhile may be further than this snapshot: it gets the next one.
+      // Whoever has begun to wait meanwhile may be further than this snapshot: it gets the next one. Whoever waited
+      // before, and is further all the same, has what the database has lost.
       const takers = new Set<Subscriber>();
-      for (const [subscriber, least] of room.waiting) if (least <= reached.version) takers.add(subscriber);
+      for (const [subscriber, least] of room.waiting) {
+        if (least <= reached.version || asked.get(subscriber) === least) takers.add(subscriber);
+      }
       for (const subscriber of takers) room.waiting.delete(subscriber);
       room.recent.keep(reached.version, frame);
       if (takers.size === 0) return;
