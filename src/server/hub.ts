@@ -26,6 +26,7 @@ const SNAPSHOTS_AT_ONCE = 4;
 const VERSIONS_AT_ONCE = 16;
 /** A room without readers is kept up to date for so long: who was cut off comes back to it. */
 const LINGER_MS = 15_000;
+const OF_BEING = /^\s*\{\s*"type"\s*:\s*"being-/;
 
 /**
  * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: a wake-up marks a
@@ -33,11 +34,12 @@ const LINGER_MS = 15_000;
  * has. A newcomer is simply a reader at another version: there is no join to get wrong (P3).
  */
 export class Hub {
+  /** The heartbeat of a reader of whom is not known where it should be. */
+  readonly beat: Buffer;
   readonly #options: HubOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #memory = new Memory();
   readonly #pump: Pump;
-  readonly #firstBeat: Buffer;
   readonly #closing = new AbortController();
   readonly #snapshotQueue: Room[] = [];
   #snapshotsRunning = 0;
@@ -46,7 +48,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#firstBeat = encodeHeartbeat(null, options.heartbeatMs);
+    this.beat = encodeHeartbeat(null, options.heartbeatMs);
     this.#pump = new Pump({
       ...options,
       versionsOf: (spaceId) => this.#versionsOf(spaceId),
@@ -74,8 +76,7 @@ export class Hub {
       room = new Room(spaceId, new Recent(this.#memory, this.#options.catchUpLimit));
       this.#rooms.set(spaceId, room);
     }
-    // At once, so that the reader knows how often they come.
-    subscriber.heartbeat(this.#firstBeat);
+    room.aside.delete(subscriber);
     this.#epoch ??= now.epoch;
     if (now.epoch !== this.#epoch) {
       room.waiting.set(subscriber, 0);
@@ -84,23 +85,31 @@ export class Hub {
     }
     const { recent } = room;
     const isStale = recent.head === undefined || recent.head < now.version;
-    const frame = since !== null ? recent.since(since) : isStale ? undefined : recent.snapshot;
-    if (frame) {
+    const lacking = since !== null ? recent.since(since) : isStale ? undefined : recent.snapshot;
+    if (lacking) {
       const version = recent.head as number;
       room.add(version, subscriber);
       this.#options.metrics.fromMemory.inc();
-      subscriber.deliver({ frame, reached: { epoch: now.epoch, version }, events: null });
+      const { buffer: frame, hasBeings } = lacking;
+      subscriber.deliver({ frame, reached: { epoch: now.epoch, version }, events: null, hasBeings });
     } else if (since === null) {
       room.waiting.set(subscriber, now.version);
       this.#requestSnapshot(room);
     } else {
       room.add(since, subscriber);
     }
-    if (isStale || (!frame && since !== recent.head)) this.#pump.wake(spaceId);
+    if (isStale || (!lacking && since !== recent.head)) this.#pump.wake(spaceId);
   }
 
   leave(spaceId: string, subscriber: Subscriber): void {
     this.#rooms.get(spaceId)?.leave(subscriber);
+  }
+
+  /** Delivers nothing to this reader, only heartbeats, until it joins again. */
+  setAside(spaceId: string, subscriber: Subscriber): void {
+    const room = this.#rooms.get(spaceId);
+    room?.leave(subscriber);
+    room?.aside.add(subscriber);
   }
 
   /** Something was committed in this space. */
@@ -123,7 +132,7 @@ export class Hub {
   /** Sends a heartbeat to every reader, one Buffer for all who stand at the same version. */
   heartbeat(): void {
     const { heartbeatMs } = this.#options;
-    const frames = new Map<number | null, Buffer>();
+    const frames = new Map<number | null, Buffer>([[null, this.beat]]);
     const beat = (version: number | null, subscribers: Iterable<Subscriber>) => {
       let frame = frames.get(version);
       if (!frame) {
@@ -135,6 +144,7 @@ export class Hub {
     for (const room of this.#rooms.values()) {
       for (const [version, subscribers] of room.at) beat(version, subscribers);
       beat(null, room.waiting.keys());
+      beat(null, room.aside);
     }
   }
 
@@ -165,12 +175,13 @@ export class Hub {
       return;
     }
     const frame = encodeGroup(events, cursor);
-    room.recent.add(since, reached.version, frame, events.length);
+    const hasBeings = events.some((json) => OF_BEING.test(json));
+    room.recent.add(since, reached.version, { buffer: frame, hasBeings }, events.length);
     const subscribers = room.at.get(since);
     if (!subscribers) return; // they have left, or wait for a snapshot of the new epoch
     room.at.delete(since);
     room.place(reached.version, subscribers);
-    const delivery = { frame, reached, events };
+    const delivery = { frame, reached, events, hasBeings };
     for (const subscriber of subscribers) subscriber.deliver(delivery);
   }
 
@@ -259,7 +270,7 @@ export class Hub {
       room.recent.keep(reached.version, frame);
       if (takers.size === 0) return;
       room.place(reached.version, takers);
-      for (const subscriber of takers) subscriber.deliver({ frame, reached, events: null });
+      for (const subscriber of takers) subscriber.deliver({ frame, reached, events: null, hasBeings: true });
       this.wake(room.spaceId);
     } catch (error) {
       log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Caller } from "./caller.js";
 import type { Connection } from "./connection.js";
+import { type Cursor, parseCursor } from "./cursor.js";
 import type { Door } from "./door.js";
 import type { Metrics } from "./metrics.js";
+import type { Delivery } from "./room.js";
 
 const RETRY_MS = 250;
 /** What a timer reaches; a later end is somebody else's. */
@@ -23,9 +25,9 @@ export class Permits {
     readonly recheckMs: number,
   ) {}
 
-  /** The permit of a stream that has just been let in. */
-  issue(caller: Caller, spaceId: string, connection: Connection): Permit {
-    const permit = new Permit(this, caller, spaceId, connection);
+  /** The permit of a stream that was let in when the space was at `asked`. */
+  issue(caller: Caller, spaceId: string, asked: Cursor, connection: Connection): Permit {
+    const permit = new Permit(this, caller, spaceId, asked, connection);
     this.#permits.add(permit);
     this.#timer ??= setInterval(() => this.#recheck(), this.recheckMs);
     connection.onClose(() => {
@@ -49,14 +51,17 @@ export class Permit {
   readonly #caller: Caller;
   readonly #spaceId: string;
   readonly #connection: Connection;
+  /** Where the space was when the database last said yes: whatever leads no further is allowed. */
+  #asked: Cursor;
   #expiry: NodeJS.Timeout | undefined;
   #isAsking = false;
   #isOver = false;
 
-  constructor(permits: Permits, caller: Caller, spaceId: string, connection: Connection) {
+  constructor(permits: Permits, caller: Caller, spaceId: string, asked: Cursor, connection: Connection) {
     this.#permits = permits;
     this.#caller = caller;
     this.#spaceId = spaceId;
+    this.#asked = asked;
     this.#connection = connection;
     if (caller.expiresAt === null) return;
     const left = caller.expiresAt - Date.now();
@@ -70,12 +75,12 @@ export class Permit {
   }
 
   /**
-   * Whether it has to be asked before these events: a being came, changed or went, which may be the reader's own. A
-   * space-sync (null) may have that in it. Nobody in particular has no being.
+   * Whether it has to be asked before this delivery: a being came, changed or went since the last answer, which may
+   * be the reader's own. Nobody in particular has no being.
    */
-  isTouchedBy(events: readonly string[] | null): boolean {
-    if (this.#caller.claims === null) return false;
-    return events?.some((json) => /^\s*\{\s*"type"\s*:\s*"being-/.test(json)) ?? true;
+  isTouchedBy({ reached, hasBeings }: Pick<Delivery, "reached" | "hasBeings">): boolean {
+    if (this.#caller.claims === null || !hasBeings) return false;
+    return reached.epoch !== this.#asked.epoch || reached.version > this.#asked.version;
   }
 
   /** Calls back once the database has said again that this stream may go on. If it says no, the stream ends. */
@@ -95,7 +100,8 @@ export class Permit {
   async #isAllowed(): Promise<boolean> {
     while (!this.#isOver) {
       try {
-        await this.#permits.door.open(this.#caller.claims, this.#spaceId, null);
+        const { cursor } = await this.#permits.door.open(this.#caller.claims, this.#spaceId, null);
+        if (cursor !== null) this.#asked = parseCursor(cursor);
         break;
       } catch (error) {
         const isAway = error instanceof SpacefeedError && error.code === "unavailable";

@@ -32,12 +32,10 @@ export class Reader implements Subscriber {
 
   deliver(delivery: Delivery): void {
     if (this.#connection.isBehind) {
-      this.#hub.leave(this.#spaceId, this);
-      this.#connection.onceDrained(() => {
-        void this.#permit.onceAllowed(() => this.#resume(delivery.reached));
-      });
-    } else if (this.#permit.isTouchedBy(delivery.events)) {
-      this.#hub.leave(this.#spaceId, this);
+      this.#hub.setAside(this.#spaceId, this);
+      this.#connection.onceDrained(() => this.#resume(delivery.reached));
+    } else if (this.#permit.isTouchedBy(delivery)) {
+      this.#hub.setAside(this.#spaceId, this);
       void this.#permit.onceAllowed(() => {
         this.#take(delivery);
         this.#resume(delivery.reached);

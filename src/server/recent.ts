@@ -3,9 +3,14 @@ const ROOM_BYTES = 256 * 1024;
 /** What all rooms remember together. */
 const ALL_BYTES = 64 * 1024 * 1024;
 
-interface Frame {
-  readonly from: number;
+/** What takes a reader to the head, and whether there are beings in it. */
+export interface Lacking {
   readonly buffer: Buffer;
+  readonly hasBeings: boolean;
+}
+
+interface Frame extends Lacking {
+  readonly from: number;
   /** How many events it has, on which the gap is counted. */
   readonly events: number;
 }
@@ -36,9 +41,9 @@ export class Recent {
   /** The newest version that was seen here; undefined until there is one. */
   head: number | undefined;
   #frames: Frame[] = [];
-  #snapshot: Buffer | undefined;
+  #snapshot: Lacking | undefined;
   /** What takes a reader from a version to the head: everybody at it shares one Buffer. */
-  readonly #joined = new Map<number, Buffer>();
+  readonly #joined = new Map<number, Lacking>();
   #bytes = 0;
 
   /** `limit`: more events behind than that, and only the database knows how many entities they are. */
@@ -52,15 +57,15 @@ export class Recent {
   }
 
   /** A group was read. One that does not build on `head` is for stragglers, who may be many. */
-  add(from: number, to: number, buffer: Buffer, events: number): void {
+  add(from: number, to: number, lacking: Lacking, events: number): void {
     this.head ??= from;
     if (from !== this.head) {
-      if (to === this.head && buffer.length <= ROOM_BYTES) this.#remember(from, buffer);
+      if (to === this.head && lacking.buffer.length <= ROOM_BYTES) this.#remember(from, lacking);
       return;
     }
     this.head = to;
     this.#snapshot = undefined;
-    this.#frames.push({ from, buffer, events });
+    this.#frames.push({ from, events, ...lacking });
     this.#trim();
   }
 
@@ -68,12 +73,12 @@ export class Recent {
   keep(version: number, buffer: Buffer): void {
     this.head ??= version;
     if (version !== this.head || buffer.length > ROOM_BYTES) return;
-    this.#snapshot = buffer;
+    this.#snapshot = { buffer, hasBeings: true };
     this.#trim();
   }
 
   /** The space as it is at the head; undefined where only the database has it. */
-  get snapshot(): Buffer | undefined {
+  get snapshot(): Lacking | undefined {
     return this.#snapshot;
   }
 
@@ -90,20 +95,23 @@ export class Recent {
   }
 
   /** What a reader at this version lacks; undefined where only the database has it. */
-  since(version: number): Buffer | undefined {
+  since(version: number): Lacking | undefined {
     const known = this.#joined.get(version);
     if (known) return known;
     const first = this.#frames.findIndex(({ from }) => from === version);
     if (first < 0) return undefined;
     const frames = this.#frames.slice(first);
-    if (frames.length === 1) return frames[0]?.buffer;
-    return this.#remember(version, Buffer.concat(frames.map(({ buffer }) => buffer)));
+    if (frames.length === 1) return frames[0];
+    return this.#remember(version, {
+      buffer: Buffer.concat(frames.map(({ buffer }) => buffer)),
+      hasBeings: frames.some(({ hasBeings }) => hasBeings),
+    });
   }
 
-  #remember(version: number, buffer: Buffer): Buffer {
-    this.#joined.set(version, buffer);
-    this.#count(buffer.length);
-    return buffer;
+  #remember(version: number, lacking: Lacking): Lacking {
+    this.#joined.set(version, lacking);
+    this.#count(lacking.buffer.length);
+    return lacking;
   }
 
   /** Forgets what was joined, and the oldest frames, which nobody may have from here. */
@@ -120,7 +128,7 @@ export class Recent {
       first--;
     }
     this.#frames.splice(0, first);
-    this.#count(bytes + (this.#snapshot?.length ?? 0) - this.#bytes);
+    this.#count(bytes + (this.#snapshot?.buffer.length ?? 0) - this.#bytes);
   }
 
   #count(bytes: number): void {

@@ -9,6 +9,8 @@ export interface Delivery {
   reached: Cursor;
   /** The events of one group, each one JSON text; null for a space-sync, or several groups. */
   events: readonly string[] | null;
+  /** A being came, changed or went in it, as far as is known. */
+  hasBeings: boolean;
 }
 
 /** A reader of one space. Whoever it is must take what it gets at once, and never throw. */
@@ -27,6 +29,8 @@ export class Room {
   readonly at = new Map<number, Set<Subscriber>>();
   /** Who waits for a snapshot, each with the version that it must not fall behind. */
   readonly waiting = new Map<Subscriber, number>();
+  /** Who takes nothing for now, and comes back by itself. */
+  readonly aside = new Set<Subscriber>();
   snapshotting = false;
   /** When its last reader left, in milliseconds. Others may be about to come back. */
   emptyAt = Date.now();
@@ -37,7 +41,7 @@ export class Room {
   ) {}
 
   get isEmpty(): boolean {
-    return this.at.size === 0 && this.waiting.size === 0;
+    return this.at.size === 0 && this.waiting.size === 0 && this.aside.size === 0;
   }
 
   /** Puts readers at a version, to those who stand there already. */
@@ -61,6 +65,7 @@ export class Room {
 
   leave(subscriber: Subscriber): void {
     this.waiting.delete(subscriber);
+    this.aside.delete(subscriber);
     for (const [version, subscribers] of this.at) {
       if (subscribers.delete(subscriber) && subscribers.size === 0) this.at.delete(version);
     }
@@ -71,5 +76,6 @@ export class Room {
   *readers(): Generator<Subscriber> {
     for (const subscribers of this.at.values()) yield* subscribers;
     yield* this.waiting.keys();
+    yield* this.aside;
   }
 }

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { encodeGroup } from "../protocol/sse.js";
 import type { Connection } from "./connection.js";
-import type { Cursor } from "./cursor.js";
+import { type Cursor, parseCursor } from "./cursor.js";
 import type { Database } from "./database.js";
 import type { Hub } from "./hub.js";
 import type { Permit } from "./permit.js";
-import type { Subscriber } from "./room.js";
+import type { Delivery, Subscriber } from "./room.js";
 import { type ChangeInfo, spaceState } from "./snapshot-json.js";
 
 /** One reader of complete states, and that it may go on. */
@@ -14,6 +14,8 @@ export interface StateReader {
   connection: Connection;
   permit: Permit;
 }
+
+type State = Pick<Delivery, "frame" | "reached" | "hasBeings">;
 
 interface Feed {
   readonly spaceId: string;
@@ -23,7 +25,7 @@ interface Feed {
   /** Readers with no room for a state, or of whom is asked whether they may have it. Then they get the newest one. */
   readonly behind: Set<StateReader>;
   /** The last state, for newcomers; undefined until there is one. */
-  state: Buffer | undefined;
+  state: State | undefined;
   /** Something has changed since the last state was read. */
   stale: boolean;
   reading: boolean;
@@ -93,8 +95,9 @@ export class StateFeeds {
         feed.stale = true;
         void this.#read(feed, changes?.length === 1 ? changes[0] : undefined);
       },
-      heartbeat: (frame) => {
-        for (const { connection } of feed.readers) connection.heartbeat(frame);
+      // Of the hub's version: its readers may have an older state, some of them.
+      heartbeat: () => {
+        for (const { connection } of feed.readers) connection.heartbeat(this.#hub.beat);
       },
       end: () => {
         for (const { connection } of feed.readers) connection.end();
@@ -112,7 +115,8 @@ export class StateFeeds {
         const { spaceId, types } = feed;
         const snapshot = await this.#database.snapshot(spaceId, types.has("intentions") ? feed.limit : 0);
         if (!snapshot) break;
-        feed.state = encodeGroup([spaceState(spaceId, snapshot, types, info)], snapshot.cursor);
+        const frame = encodeGroup([spaceState(spaceId, snapshot, types, info)], snapshot.cursor);
+        feed.state = { frame, reached: parseCursor(snapshot.cursor), hasBeings: true };
         for (const reader of feed.readers) send(feed, reader);
       } catch (error) {
         this.#log.warn({ err: error, spaceId: feed.spaceId }, "the state could not be read; trying again");
@@ -135,15 +139,15 @@ function send(feed: Feed, reader: StateReader): void {
     connection.onceDrained(() => {
       if (feed.behind.delete(reader)) send(feed, reader);
     });
-  } else if (permit.isTouchedBy(null)) {
+  } else if (permit.isTouchedBy(state)) {
     feed.behind.add(reader);
     void permit.onceAllowed(() => {
       if (!feed.behind.delete(reader)) return;
-      connection.write(state);
+      connection.write(state.frame);
       if (feed.state !== state) send(feed, reader);
     });
   } else {
-    connection.write(state);
+    connection.write(state.frame);
   }
 }
 

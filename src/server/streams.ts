@@ -48,8 +48,9 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
       const opening = await open(caller, spaceId, lastEventId, since);
       if (context.req.method === "HEAD") return null;
       const connection = connect(context, "stream");
-      const reader = new Reader(hub, spaceId, connection, permits.issue(caller, spaceId, connection));
-      reader.start(parseCursor(opening.cursor), opening.since);
+      const now = parseCursor(opening.cursor);
+      const permit = permits.issue(caller, spaceId, now, connection);
+      new Reader(hub, spaceId, connection, permit).start(now, opening.since);
       return connection;
     });
   });
@@ -63,8 +64,9 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
         const { cursor } = await open(caller, spaceId, undefined, undefined);
         if (context.req.method === "HEAD") return null;
         const connection = connect(context, "sync");
-        const permit = permits.issue(caller, spaceId, connection);
-        feeds.join(spaceId, parseCursor(cursor), types, limit, { connection, permit });
+        const now = parseCursor(cursor);
+        const permit = permits.issue(caller, spaceId, now, connection);
+        feeds.join(spaceId, now, types, limit, { connection, permit });
         return connection;
       });
     }
@@ -121,6 +123,8 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     const connection = new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);
     clients++;
     connection.onClose(leave);
+    // At once, so that the reader knows how often they come.
+    connection.heartbeat(hub.beat);
     return connection;
   }
 
