@@ -8,6 +8,7 @@ import { Pump } from "./pump.js";
 import { Memory, Recent } from "./recent.js";
 import { Room, type Subscriber } from "./room.js";
 import { spaceSyncEvent } from "./snapshot-json.js";
+import { Turns } from "./turns.js";
 
 export interface HubOptions {
   database: Database;
@@ -41,8 +42,7 @@ export class Hub {
   readonly #memory = new Memory();
   readonly #pump: Pump;
   readonly #closing = new AbortController();
-  readonly #snapshotQueue: Room[] = [];
-  #snapshotsRunning = 0;
+  readonly #snapshots = new Turns(SNAPSHOTS_AT_ONCE);
   /** The incarnation of the data that the versions in the rooms belong to (P11). */
   #epoch: string | undefined;
 
@@ -225,22 +225,12 @@ export class Hub {
   #requestSnapshot(room: Room): void {
     if (room.snapshotting || room.waiting.size === 0) return;
     room.snapshotting = true;
-    this.#snapshotQueue.push(room);
-    this.#takeSnapshots();
-  }
-
-  #takeSnapshots(): void {
-    while (this.#snapshotsRunning < SNAPSHOTS_AT_ONCE) {
-      const room = this.#snapshotQueue.shift();
-      if (!room) return;
-      this.#snapshotsRunning++;
-      void this.#snapshot(room).finally(() => {
-        this.#snapshotsRunning--;
+    void this.#snapshots
+      .take(() => this.#snapshot(room))
+      .finally(() => {
         room.snapshotting = false;
         this.#requestSnapshot(room); // who still waits, behind the other rooms
-        this.#takeSnapshots();
       });
-    }
   }
 
   async #snapshot(room: Room): Promise<void> {

@@ -8,6 +8,7 @@ import type { Hub } from "./hub.js";
 import type { Permit } from "./permit.js";
 import type { Delivery, Subscriber } from "./room.js";
 import { type ChangeInfo, spaceState } from "./snapshot-json.js";
+import { Turns } from "./turns.js";
 
 /** One reader of complete states, and that it may go on. */
 export interface StateReader {
@@ -24,7 +25,9 @@ interface Feed {
   readonly readers: Set<StateReader>;
   /** Readers with no room for a state, or of whom is asked whether they may have it. Then they get the newest one. */
   readonly behind: Set<StateReader>;
-  /** The last state, for newcomers; undefined until there is one. */
+  /** Newcomers for whom there is no state yet that is not older than the cursor which they came with. */
+  readonly waiting: Map<StateReader, Cursor>;
+  /** The last state; undefined until there is one. */
   state: State | undefined;
   /** Something has changed since the last state was read. */
   stale: boolean;
@@ -32,6 +35,8 @@ interface Feed {
 }
 
 const RETRY_MS = 250;
+/** However many limits are asked for: of the ten connections of the pool, the hub's snapshots have four. */
+const STATES_AT_ONCE = 3;
 
 /**
  * The readers of `/api/sync`, who get the complete state at each change. One feed for each space, types and
@@ -42,6 +47,7 @@ export class StateFeeds {
   readonly #hub: Hub;
   readonly #database: Database;
   readonly #log: Logger;
+  readonly #turns = new Turns(STATES_AT_ONCE);
 
   constructor(hub: Hub, database: Database, log: Logger) {
     this.#hub = hub;
@@ -65,8 +71,9 @@ export class StateFeeds {
         limit,
         readers: new Set(),
         behind: new Set(),
+        waiting: new Map(),
         state: undefined,
-        stale: true,
+        stale: false,
         reading: false,
       };
       const subscriber = this.#subscriber(feed);
@@ -76,11 +83,16 @@ export class StateFeeds {
     }
     const { feed, leave } = open;
     feed.readers.add(reader);
-    send(feed, reader);
-    if (feed.stale) void this.#read(feed, undefined);
+    if (isAsOf(feed.state, cursor)) {
+      send(feed, reader);
+    } else {
+      feed.waiting.set(reader, cursor);
+      void this.#read(feed, undefined);
+    }
     reader.connection.onClose(() => {
       feed.readers.delete(reader);
       feed.behind.delete(reader);
+      feed.waiting.delete(reader);
       if (feed.readers.size > 0 || this.#feeds.get(key)?.feed !== feed) return;
       this.#feeds.delete(key);
       leave();
@@ -109,23 +121,47 @@ export class StateFeeds {
     if (feed.reading) return;
     feed.reading = true;
     // What changes while a state is read makes one more state, which is not of one change.
-    for (let info = changeInfo; feed.stale && feed.readers.size > 0; info = undefined) {
-      feed.stale = false;
-      try {
-        const { spaceId, types } = feed;
-        const snapshot = await this.#database.snapshot(spaceId, types.has("intentions") ? feed.limit : 0);
-        if (!snapshot) break;
-        const frame = encodeGroup([spaceState(spaceId, snapshot, types, info)], snapshot.cursor);
-        feed.state = { frame, reached: parseCursor(snapshot.cursor), hasBeings: true };
-        for (const reader of feed.readers) send(feed, reader);
-      } catch (error) {
-        this.#log.warn({ err: error, spaceId: feed.spaceId }, "the state could not be read; trying again");
-        feed.stale = true;
-        await sleep(RETRY_MS, undefined, { ref: false });
-      }
+    for (let info = changeInfo; feed.stale || feed.waiting.size > 0; info = undefined) {
+      await this.#turns.take(() => this.#readOnce(feed, info));
     }
     feed.reading = false;
   }
+
+  async #readOnce(feed: Feed, info: ChangeInfo | undefined): Promise<void> {
+    const { spaceId, types, limit, stale } = feed;
+    const asked = new Map(feed.waiting);
+    feed.stale = false;
+    if (feed.readers.size === 0) return;
+    try {
+      const snapshot = await this.#database.snapshot(spaceId, types.has("intentions") ? limit : 0);
+      if (!snapshot) {
+        for (const { connection } of feed.readers) connection.end();
+        feed.waiting.clear();
+        return;
+      }
+      const frame = encodeGroup([spaceState(spaceId, snapshot, types, info)], snapshot.cursor);
+      feed.state = { frame, reached: parseCursor(snapshot.cursor), hasBeings: true };
+      // Nobody who came meanwhile goes a step back; who came before has what there is, even after one.
+      const takers = new Set(stale ? feed.readers : []);
+      for (const [reader, cursor] of feed.waiting) {
+        if (asked.has(reader) || isAsOf(feed.state, cursor)) {
+          feed.waiting.delete(reader);
+          takers.add(reader);
+        } else {
+          takers.delete(reader);
+        }
+      }
+      for (const reader of takers) send(feed, reader);
+    } catch (error) {
+      this.#log.warn({ err: error, spaceId }, "the state could not be read; trying again");
+      feed.stale ||= stale;
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
+  }
+}
+
+function isAsOf(state: State | undefined, { epoch, version }: Cursor): state is State {
+  return state?.reached.epoch === epoch && state.reached.version >= version;
 }
 
 // Each state is complete: a slow reader skips what it has no room for (P10), and whoever has a token may read a
