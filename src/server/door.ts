@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Claims, Database, Opening, OpeningQuestion } from "./database.js";
 
-const QUESTIONS_AT_ONCE = 1_000;
+/** Questions in one query: so many at first, and at most. */
+const FIRST_AT_ONCE = 100;
+const MOST_AT_ONCE = 1_000;
+/** A query that takes longer has too many questions: how long one takes is up to the policy. */
+const SLOW_MS = 250;
 /** After a question the next one gathers newcomers for so long: in a storm they come in ones and twos. */
 const GATHER_MS = 10;
 
@@ -13,6 +17,7 @@ export class Door {
   readonly #database: Database;
   readonly #waiting = new Map<string, Newcomer>();
   #asking = false;
+  #atOnce = FIRST_AT_ONCE;
 
   constructor(database: Database) {
     this.#database = database;
@@ -40,10 +45,11 @@ export class Door {
     while (this.#waiting.size > 0) {
       const batch: Newcomer[] = [];
       for (const [key, newcomer] of this.#waiting) {
-        if (batch.length === QUESTIONS_AT_ONCE) break;
+        if (batch.length === this.#atOnce) break;
         this.#waiting.delete(key);
         batch.push(newcomer);
       }
+      const began = performance.now();
       try {
         const answers = await this.#database.open(batch.map(({ question }) => question));
         for (const [index, answer] of answers.entries()) {
@@ -53,9 +59,19 @@ export class Door {
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      this.#adapt(batch.length, performance.now() - began);
       await sleep(GATHER_MS, undefined, { ref: false });
     }
     this.#asking = false;
+  }
+
+  /** Fewer at once after a slow query, also after one that was given up; more after a full one that was quick. */
+  #adapt(asked: number, tookMs: number): void {
+    if (tookMs > SLOW_MS) {
+      if (asked > 1) this.#atOnce = Math.ceil(Math.min(asked, this.#atOnce) / 2);
+    } else if (asked === this.#atOnce && tookMs < SLOW_MS / 2) {
+      this.#atOnce = Math.min(2 * asked, MOST_AT_ONCE);
+    }
   }
 }
 

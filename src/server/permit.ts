@@ -3,33 +3,43 @@ import { SpacefeedError } from "../protocol/errors.js";
 import type { Caller } from "./caller.js";
 import type { Connection } from "./connection.js";
 import { type Cursor, parseCursor } from "./cursor.js";
-import type { Door } from "./door.js";
+import type { Database } from "./database.js";
+import { Door } from "./door.js";
 import type { Metrics } from "./metrics.js";
 import type { Delivery } from "./room.js";
 
 const RETRY_MS = 250;
+/** In so many turns all streams are asked about, so that a slow policy is not asked for all of them at once. */
+const TURNS = 10;
 /** What a timer reaches; a later end is somebody else's. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * The permits of all open streams. Every `recheckMs` the database is asked again, together for all of them: whoever
- * may no longer read is ended, and hears why when he comes again. So is whose token expires.
+ * The permits of all open streams. Every `recheckMs` the database is asked again about each, together for those whose
+ * turn it is: whoever may no longer read is ended, and hears why when he comes again. So is whose token expires.
  */
 export class Permits {
+  /** Whoever was asked about longest ago is first. */
   readonly #permits = new Set<Permit>();
+  /** A door each, also beside that of newcomers: nobody waits behind a question that is less urgent. */
+  readonly held: Door;
+  readonly rechecked: Door;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    readonly door: Door,
+    database: Database,
     readonly metrics: Metrics,
     readonly recheckMs: number,
-  ) {}
+  ) {
+    this.held = new Door(database);
+    this.rechecked = new Door(database);
+  }
 
   /** The permit of a stream that was let in when the space was at `asked`. */
   issue(caller: Caller, spaceId: string, asked: Cursor, connection: Connection): Permit {
     const permit = new Permit(this, caller, spaceId, asked, connection);
     this.#permits.add(permit);
-    this.#timer ??= setInterval(() => this.#recheck(), this.recheckMs);
+    this.#timer ??= setInterval(() => this.#recheck(), this.recheckMs / TURNS);
     connection.onClose(() => {
       permit.close();
       this.#permits.delete(permit);
@@ -41,7 +51,13 @@ export class Permits {
   }
 
   #recheck(): void {
-    for (const permit of this.#permits) void permit.recheck();
+    let due = Math.ceil(this.#permits.size / TURNS);
+    for (const permit of this.#permits) {
+      if (due-- === 0) break;
+      this.#permits.delete(permit);
+      this.#permits.add(permit);
+      void permit.recheck();
+    }
   }
 }
 
@@ -85,22 +101,22 @@ export class Permit {
 
   /** Calls back once the database has said again that this stream may go on. If it says no, the stream ends. */
   async onceAllowed(goOn: () => void): Promise<void> {
-    if (await this.#isAllowed()) goOn();
+    if (await this.#isAllowed(this.#permits.held)) goOn();
   }
 
   /** Asks again, unless an answer is still awaited. */
   async recheck(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    await this.#isAllowed();
+    await this.#isAllowed(this.#permits.rechecked);
     this.#isAsking = false;
   }
 
   /** While the database is away nothing new comes from it either: then it is asked until it answers. */
-  async #isAllowed(): Promise<boolean> {
+  async #isAllowed(door: Door): Promise<boolean> {
     while (!this.#isOver) {
       try {
-        const { cursor } = await this.#permits.door.open(this.#caller.claims, this.#spaceId, null);
+        const { cursor } = await door.open(this.#caller.claims, this.#spaceId, null);
         if (cursor !== null) this.#asked = parseCursor(cursor);
         break;
       } catch (error) {

@@ -37,7 +37,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
   const { database, hub, feeds, metrics, maxClients, throttle, address, recheckMs } = parts;
   const app = new Hono<Env>();
   const door = new Door(database);
-  const permits = new Permits(door, metrics, recheckMs);
+  const permits = new Permits(database, metrics, recheckMs);
   let clients = 0;
 
   app.get("/api/stream", async (context) => {

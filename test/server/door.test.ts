@@ -1,9 +1,11 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
+import { closing } from "../support/follow.js";
+import { startTestRelay, useRelay } from "../support/relay.js";
 import { Session } from "../support/session.js";
 import { newSpace } from "../support/space.js";
 import { openStream, streamUrl } from "../support/stream.js";
+import { as, SECRET, tokensBy } from "../support/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
@@ -70,4 +72,49 @@ test("what one newcomer asks wrongly, or may not have, is not the others' fault"
       status(spaceId),
     ]),
   ).toEqual([200, 400, 400, 200, 403, 500, 404, 200]);
+});
+
+const decide = (body: string) =>
+  session.run(
+    `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
+     returns boolean language plpgsql volatile set search_path = '' as $$ begin ${body} end $$`,
+  );
+const tokens = tokensBy({ AUTH_JWT_SECRET: SECRET });
+
+test("a policy too slow for many questions at once is asked few at once, until all are answered", {
+  timeout: 60_000,
+}, async (context) => {
+  await decide("return true;");
+  const slow = closing(context, await startTestRelay(db, { tokens, recheckMs: 1_000 }));
+  const url = streamUrl(slow.url, await newSpace(relay.current), 1);
+  const streams = await Promise.all(
+    Array.from({ length: 150 }, async (_, n) => closing(context, await openStream(url, await as(`${n}`)))),
+  );
+  // As statement_timeout does, only sooner: 20 questions at once get no answer, however often they are asked.
+  await decide(
+    `if clock_timestamp() > statement_timestamp() + interval '400 ms' then raise query_canceled; end if;
+     perform pg_catalog.pg_sleep(0.02);
+     return false;`,
+  );
+  await session.query("update public.beings set name = 'asks about all at once' where type = 'space'");
+  await Promise.all(streams.map(({ ended }) => ended));
+});
+
+test("a newcomer waits for no question about those who are in already", async (context) => {
+  await decide(
+    `if claims ->> 'waits' is not null then perform pg_catalog.pg_advisory_xact_lock_shared(4714); end if;
+     return true;`,
+  );
+  const busy = closing(context, await startTestRelay(db, { tokens, recheckMs: 100 }));
+  const url = streamUrl(busy.url, await newSpace(relay.current), 1);
+  closing(context, await openStream(url, await as("ada", { waits: true })));
+  const holder = await Session.open(db);
+  await holder.run("begin", "select pg_advisory_xact_lock(4714)");
+  const waits = "select count(*)::int from pg_catalog.pg_locks where locktype = 'advisory' and not granted";
+  await expect.poll(() => session.value(waits)).toBe(1);
+  const newcomer = await openStream(url, await as("bob"));
+  expect(newcomer.response.status).toBe(200);
+  expect(await session.value(waits)).toBe(1);
+  newcomer.close();
+  await holder.run("commit");
 });
