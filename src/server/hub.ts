@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import pLimit from "p-limit";
 import type { Logger } from "pino";
 import { encodeGroup, encodeHeartbeat } from "../protocol/sse.js";
 import { type Cursor, parseCursor } from "./cursor.js";
@@ -8,7 +9,6 @@ import { Pump } from "./pump.js";
 import { Memory, Recent } from "./recent.js";
 import { Room, type Subscriber } from "./room.js";
 import { spaceSyncEvent } from "./snapshot-json.js";
-import { Turns } from "./turns.js";
 
 export interface HubOptions {
   database: Database;
@@ -23,7 +23,8 @@ export interface HubOptions {
 }
 
 const RETRY_MS = 250;
-const SNAPSHOTS_AT_ONCE = 4;
+/** Large reads of all kinds together leave some connections of the pool to the others. */
+const SNAPSHOTS_AT_ONCE = 3;
 const VERSIONS_AT_ONCE = 16;
 /** A room without readers is kept up to date for so long: who was cut off comes back to it. */
 const LINGER_MS = 15_000;
@@ -42,7 +43,7 @@ export class Hub {
   readonly #memory = new Memory();
   readonly #pump: Pump;
   readonly #closing = new AbortController();
-  readonly #snapshots = new Turns(SNAPSHOTS_AT_ONCE);
+  readonly #snapshots = pLimit(SNAPSHOTS_AT_ONCE);
   /** The incarnation of the data that the versions in the rooms belong to (P11). */
   #epoch: string | undefined;
 
@@ -225,12 +226,10 @@ export class Hub {
   #requestSnapshot(room: Room): void {
     if (room.snapshotting || room.waiting.size === 0) return;
     room.snapshotting = true;
-    void this.#snapshots
-      .take(() => this.#snapshot(room))
-      .finally(() => {
-        room.snapshotting = false;
-        this.#requestSnapshot(room); // who still waits, behind the other rooms
-      });
+    void this.#snapshots(() => this.#snapshot(room)).finally(() => {
+      room.snapshotting = false;
+      this.#requestSnapshot(room); // who still waits, behind the other rooms
+    });
   }
 
   async #snapshot(room: Room): Promise<void> {

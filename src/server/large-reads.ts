@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { SpacefeedError } from "../protocol/errors.js";
 
 /** So few that the pool is there for writes, for who is caught up and for newcomers. */
-const AT_ONCE = 3;
+const AT_ONCE = 2;
 const MOST_WAITING = 200;
 
 /**

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import pLimit from "p-limit";
 import type { Logger } from "pino";
 import { encodeGroup } from "../protocol/sse.js";
 import type { Connection } from "./connection.js";
@@ -8,7 +9,6 @@ import type { Hub } from "./hub.js";
 import type { Permit } from "./permit.js";
 import type { Delivery, Subscriber } from "./room.js";
 import { type ChangeInfo, spaceState } from "./snapshot-json.js";
-import { Turns } from "./turns.js";
 
 /** One reader of complete states, and that it may go on. */
 export interface StateReader {
@@ -35,8 +35,8 @@ interface Feed {
 }
 
 const RETRY_MS = 250;
-/** However many limits are asked for: of the ten connections of the pool, the hub's snapshots have four. */
-const STATES_AT_ONCE = 3;
+/** However many limits are asked for: they leave the pool to the others. */
+const STATES_AT_ONCE = 2;
 
 /**
  * The readers of `/api/sync`, who get the complete state at each change. One feed for each space, types and
@@ -47,7 +47,7 @@ export class StateFeeds {
   readonly #hub: Hub;
   readonly #database: Database;
   readonly #log: Logger;
-  readonly #turns = new Turns(STATES_AT_ONCE);
+  readonly #turns = pLimit(STATES_AT_ONCE);
 
   constructor(hub: Hub, database: Database, log: Logger) {
     this.#hub = hub;
@@ -122,7 +122,7 @@ export class StateFeeds {
     feed.reading = true;
     // What changes while a state is read makes one more state, which is not of one change.
     for (let info = changeInfo; feed.stale || feed.waiting.size > 0; info = undefined) {
-      await this.#turns.take(() => this.#readOnce(feed, info));
+      await this.#turns(() => this.#readOnce(feed, info));
     }
     feed.reading = false;
   }
