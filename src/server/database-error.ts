@@ -33,12 +33,12 @@ export function toSpacefeedError(error: unknown): SpacefeedError {
   return away(error);
 }
 
-/** What a SQLSTATE and its message mean. `cause`, where there is one, is for the log. */
+/** What a SQLSTATE and its message mean. `cause` is for the log, which shows nothing that is no error. */
 export function refusalError(state: string, message: string, cause?: unknown): SpacefeedError {
   const refusal = REFUSALS.find((candidate) => candidate.states.test(state));
   if (refusal) return new SpacefeedError(refusal.code, message, { cause });
-  if (AWAY.test(state)) return away(cause ?? message);
-  return internal(cause ?? `${state}: ${message}`);
+  const reason = cause ?? new Error(`${state}: ${message}`);
+  return AWAY.test(state) ? away(reason) : internal(reason);
 }
 
 function internal(cause: unknown): SpacefeedError {

@@ -1,5 +1,8 @@
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { pino } from "pino";
+import { beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { readConfig } from "../../src/server/config.js";
 import { migrate } from "../../src/server/migrate.js";
+import { startRelay } from "../../src/server/relay.js";
 import { useDatabase } from "../support/database.js";
 import { useRefusals } from "../support/refusal.js";
 import { post, useRelay } from "../support/relay.js";
@@ -177,6 +180,20 @@ test.each([
     await refused("/api/beings", body, fault);
   }
   expect(await session.value("select count(*)::int from public.beings where id = 'never'")).toBe(0);
+});
+
+test("the log has the text of an error in it: of a newcomer's, and of a write's", async () => {
+  const lines: string[] = [];
+  const config = { ...readConfig({}), databaseUrl: db.url, demo: false, port: 0 };
+  const logging = await startRelay(config, pino({ level: "error" }, { write: (line) => lines.push(line) }));
+  onTestFinished(() => logging.close());
+  await decide("select ('no number: ' || authorize.action)::integer = 1");
+  expect((await fetch(streamUrl(logging.url, spaceId))).status).toBe(500);
+  expect((await post(logging, "beings", { action: "create", spaceId })).status).toBe(500);
+  expect(lines).toEqual([
+    expect.stringContaining("no number: read"),
+    expect.stringContaining("no number: create"),
+  ]);
 });
 
 test("who may not read an entity does not get to know which space it is in", async () => {
