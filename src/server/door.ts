@@ -65,10 +65,13 @@ export class Door {
     this.#asking = false;
   }
 
-  /** Fewer at once after a slow query, also after one that was given up; more after a full one that was quick. */
+  /**
+   * Half as many at once after a slow query, also after one that was given up: that may also have been a lock, which
+   * is why it is no less. Twice as many after a full one that was quick.
+   */
   #adapt(asked: number, tookMs: number): void {
     if (tookMs > SLOW_MS) {
-      if (asked > 1) this.#atOnce = Math.ceil(Math.min(asked, this.#atOnce) / 2);
+      if (asked > 1) this.#atOnce = Math.ceil(this.#atOnce / 2);
     } else if (asked === this.#atOnce && tookMs < SLOW_MS / 2) {
       this.#atOnce = Math.min(2 * asked, MOST_AT_ONCE);
     }

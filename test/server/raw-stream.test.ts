@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import { Hub } from "../../src/server/hub.js";
 import { useDatabase } from "../support/database.js";
 import { post, useRelay } from "../support/relay.js";
 import { Session } from "../support/session.js";
@@ -137,4 +138,16 @@ test("a stream is not asked for with a body: one that never came would be missed
     await expect.poll(() => line.heard).toContain('"code":"invalid"');
     expect(line.heard).toMatch(/^HTTP\/1.1 400 /);
   }
+});
+
+test("a stream that fails after its head was written is cut, and leaves nothing open", async () => {
+  const spaceId = await newSpace(relay.current);
+  const join = vi.spyOn(Hub.prototype, "join").mockImplementationOnce(() => {
+    throw new Error("a fault of ours");
+  });
+  const { socket } = say(`GET /api/stream?spaceId=${spaceId} HTTP/1.1\r\nHost: here\r\n\r\n`);
+  await once(socket, "end");
+  expect(join).toHaveBeenCalledOnce();
+  join.mockRestore();
+  await expect.poll(streams).toBe(0);
 });
