@@ -61,12 +61,13 @@ const usage = async () =>
 const warnings = () => logged.filter(({ level, msg }) => level === 40 && msg.includes("NOTIFY queue"));
 const say = () => post(relay as Relay, "intentions", { action: "create", spaceId: "hall" });
 
-test("a listener stuck in a transaction is warned of, and named in the log, long before writers fail", async () => {
+test("a listener stuck in a transaction is warned of, and named in the log, long before writers fail", async (context) => {
   await post(relay as Relay, "beings", { action: "create", beingId: "hall", data: { type: "space" } });
   expect(await readiness()).toEqual({ status: 200, warnings: [] });
   expect(await usage()).toBeLessThan(0.1);
 
   const stuck = await connect("a forgetful worker");
+  context.onTestFinished(() => stuck.end().catch(() => {}));
   await stuck.query("listen anything");
   await stuck.query("begin");
   const { pid } = (await stuck.query("select pg_backend_pid() as pid, now()")).rows[0] as { pid: number };
@@ -90,15 +91,15 @@ test("a listener stuck in a transaction is warned of, and named in the log, long
   expect(await usage()).toBeLessThan(0.2);
   expect(warnings()).toHaveLength(1);
   expect(warnings()[0]?.msg).toMatch(`select pg_terminate_backend(${pid})`);
-  expect(warnings()[0]?.holders).toEqual([
-    {
-      pid,
-      database: "spacefeed",
-      user: "postgres",
-      application: "a forgetful worker",
-      since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
-    },
-  ]);
+  // The oldest first; a query that the relay happens to run is younger.
+  const [oldest] = (warnings()[0]?.holders ?? []) as unknown[];
+  expect(oldest).toEqual({
+    pid,
+    database: "spacefeed",
+    user: "postgres",
+    application: "a forgetful worker",
+    since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+  });
 
   // Writers go on for several times as much, and then the API says why it cannot.
   let more = 0;
