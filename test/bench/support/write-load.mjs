@@ -36,11 +36,13 @@ export async function commitRate({ url, sql, numbers, writers, seconds, transact
   try {
     const script = join(directory, "script.sql");
     await writeFile(script, `\\set n random(1, ${numbers})\n${sql};\n`);
-    const length = each ? ["-t", each] : ["-T", seconds];
+    // What a session compiles and plans at first is no part of its pace: only the last second counts.
+    const length = each ? ["-t", each] : ["-T", seconds + 1, "-P", 1];
     const args = ["-n", "-M", "prepared", "-c", writers, "-j", 1, ...length, "-f", script, url];
-    const { stdout } = await promisify(execFile)(pgbench, args.map(String));
-    const [, tps] = /tps = ([\d.]+) \(without/.exec(stdout) ?? [];
-    if (!tps) throw new Error(`pgbench has not finished a transaction: ${stdout}`);
+    const { stdout, stderr } = await promisify(execFile)(pgbench, args.map(String));
+    const paces = each ? stdout.matchAll(/tps = ([\d.]+) \(without/g) : stderr.matchAll(/ ([\d.]+) tps/g);
+    const tps = [...paces].at(-1)?.[1];
+    if (!tps) throw new Error(`pgbench has not finished a transaction: ${stdout}${stderr}`);
     return Number(tps);
   } finally {
     await rm(directory, { recursive: true });
