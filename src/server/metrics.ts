@@ -43,11 +43,6 @@ export class Metrics {
     help: "Newcomers who got all that they lacked from what the relay remembers.",
     registers: [this.registry],
   });
-  readonly turnedAway = new Counter({
-    name: "spacefeed_clients_turned_away_total",
-    help: "Streams that were refused because MAX_CLIENTS were open.",
-    registers: [this.registry],
-  });
   readonly wakeUps = new Counter({
     name: "spacefeed_wake_ups_total",
     help: "Notifications from Postgres.",

@@ -110,7 +110,6 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
   /** Before the database is asked, and once more after it: meanwhile others may have come. */
   function demandRoom(): void {
     if (clients < maxClients) return;
-    metrics.turnedAway.inc();
     throw new SpacefeedError(
       "unavailable",
       `this relay has the ${maxClients} streams that it may have: come back in a moment, or raise MAX_CLIENTS`,

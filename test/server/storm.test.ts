@@ -114,7 +114,8 @@ test("above MAX_CLIENTS a newcomer gets 503 with Retry-After, until somebody lea
       expect(Number(refused.headers.get("Retry-After"))).toBeGreaterThanOrEqual(1);
       expect(await refused.json()).toMatchObject({ success: false, code: "unavailable" });
     }
-    expect((await small.metrics.turnedAway.get()).values[0]?.value).toBe(2);
+    const { values } = await small.metrics.refusals.get();
+    expect(values.find(({ labels }) => labels.reason === "clients")?.value).toBe(2);
     // A poll is no stream.
     expect((await fetch(sync)).status).toBe(200);
     second.close();
