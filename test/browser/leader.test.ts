@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
 import { Conversation } from "../support/conversation.js";
 import { useDatabase } from "../support/database.js";
+import { keepDoing } from "../support/keep-doing.js";
 import { useRelay } from "../support/relay.js";
 import { streamsBecome } from "../support/relay-metrics.js";
 import { useSite } from "../support/site.js";
@@ -39,20 +40,10 @@ async function tabsOn(conversation: Conversation, count: number) {
 
 /** Writes without a pause until it is stopped. */
 function keepWriting(conversation: Conversation) {
-  let isStopped = false;
-  let count = 0;
-  const writing = (async () => {
-    while (!isStopped) {
-      await conversation.write(`message ${++count}`);
-      await setTimeout(5);
-    }
-  })();
-  return {
-    stop: () => {
-      isStopped = true;
-      return writing;
-    },
-  };
+  return keepDoing(async (n) => {
+    await conversation.write(`message ${n}`);
+    await setTimeout(5);
+  });
 }
 
 /**

@@ -2,6 +2,7 @@ import { beforeAll, expect, type TestContext, test } from "vitest";
 import { useDatabase } from "../support/database.js";
 import { closing, eventually, expectEqual, followed, stateAt } from "../support/follow.js";
 import { HttpProxy } from "../support/http-proxy.js";
+import { keepDoing } from "../support/keep-doing.js";
 import { useRelay } from "../support/relay.js";
 import { Session } from "../support/session.js";
 import { newSpace } from "../support/space.js";
@@ -63,24 +64,23 @@ test("calls at the same time share one request", async (context) => {
 
 test("P3: messages that are written, changed and deleted while pages are loading are as in the database", async (context) => {
   const { client, spaceId, names } = await begin(context, 350);
-  let isLoading = true;
-  const writing = (async () => {
-    for (let n = 0; isLoading || n < 40; n++) {
-      const some = `${spaceId} ${1 + ((n * 37) % 350)}`;
-      await session.query("update intentions set content = '[\"changed\"]' where id = $1", [some]);
-      await session.query("delete from intentions where id = $1", [`${spaceId} ${1 + ((n * 53) % 350)}`]);
-      await session.query("insert into intentions (location_id, name) values ($1, 'new')", [spaceId]);
-      // Somebody says something of long ago.
-      await session.query(
-        `insert into intentions (location_id, name, created_at)
-         select $1, 'late', created_at + '1 microsecond' from intentions where id = $2`,
-        [spaceId, `${spaceId} ${1 + ((n * 11) % 350)}`],
-      );
-    }
-  })();
+  let written = 0;
+  const writing = keepDoing(async (n) => {
+    const some = `${spaceId} ${1 + ((n * 37) % 350)}`;
+    await session.query("update intentions set content = '[\"changed\"]' where id = $1", [some]);
+    await session.query("delete from intentions where id = $1", [`${spaceId} ${1 + ((n * 53) % 350)}`]);
+    await session.query("insert into intentions (location_id, name) values ($1, 'new')", [spaceId]);
+    // Somebody says something of long ago.
+    await session.query(
+      `insert into intentions (location_id, name, created_at)
+       select $1, 'late', created_at + '1 microsecond' from intentions where id = $2`,
+      [spaceId, `${spaceId} ${1 + ((n * 11) % 350)}`],
+    );
+    written = n;
+  });
   while (await client.loadOlder());
-  isLoading = false;
-  await writing;
+  await eventually(() => expect(written).toBeGreaterThanOrEqual(40));
+  await writing.stop();
   expect(client.getSnapshot().hasMore).toBe(false);
   await expectEqual(client, relay.current.url);
   expect(names().length).toBeGreaterThan(100);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { keepDoing } from "../support/keep-doing.js";
 import { ChatReader } from "./chat-reader.js";
 import { useStage } from "./stage.js";
 
@@ -94,18 +95,13 @@ test("a reader gets away from a message that grows quickly", async () => {
   const chat = await openChat(spaceId);
   await stage.say(spaceId, "…", { id: `${spaceId} answer`, state: "active" });
   await chat.atEnd("…");
-  let isGrowing = true;
-  const growing = (async () => {
-    for (let words = 1; isGrowing; words++)
-      await stage.change(`${spaceId} answer`, "word ".repeat(words % 500));
-  })();
+  const growing = keepDoing((words) => stage.change(`${spaceId} answer`, "word ".repeat(words % 500)));
   await chat.leaveEnd(500);
   const place = await chat.list.evaluate((list) => list.scrollTop);
   await stage.say(spaceId, "after it");
   await expect.poll(() => chat.newMessages.count()).toBe(1);
   expect(Math.abs((await chat.list.evaluate((list) => list.scrollTop)) - place)).toBeLessThan(100);
-  isGrowing = false;
-  await growing;
+  await growing.stop();
 });
 
 test("whoever says something himself goes to the end", async () => {
