@@ -18,22 +18,6 @@ $$;
 comment on function sync._place() is 'A space that is created without a location is in itself, so that its name is in its own feed.';
 
 
-create or replace function sync._stamp()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  if new.modified_at = old.modified_at then
-    new.modified_at := clock_timestamp();
-  end if;
-  return new;
-end
-$$;
-comment on function sync._stamp() is 'Moves modified_at on an update that does not set it.';
-
-
 create or replace function sync._name_message()
 returns trigger
 language plpgsql
@@ -42,15 +26,61 @@ set search_path = ''
 as $$
 begin
   -- A name that the writer brings along is not used: it could be one that the sequence will give out.
-  if tg_op = 'INSERT' then
-    new.message_id := 'msg_' || nextval('sync.message_number');
-  else
-    new.message_id := old.message_id;
+  new.message_id := 'msg_' || nextval('sync.message_number');
+  return new;
+end
+$$;
+comment on function sync._name_message() is 'Assigns message_id.';
+
+
+-- The next two compare what the writer has set, byte by byte. Not whole rows: these can have generated columns, which
+-- are not computed yet. Not in the WHEN of the trigger: Postgres parses that anew for each statement, which costs
+-- more than the call.
+
+create or replace function sync._stamp_being()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if new.modified_at = old.modified_at
+    and record_image_ne(
+      row(old.id, old.name, old.type, old.owner_id, old.location_id, old.metadata, old.properties, old.content),
+      row(new.id, new.name, new.type, new.owner_id, new.location_id, new.metadata, new.properties, new.content)
+    )
+  then
+    new.modified_at := clock_timestamp();
   end if;
   return new;
 end
 $$;
-comment on function sync._name_message() is 'Assigns message_id on insert, and keeps it ever after.';
+comment on function sync._stamp_being() is 'Moves modified_at on an update that changes something and does not set it.';
+
+
+create or replace function sync._stamp_intention()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if new.message_id is distinct from old.message_id then
+    new.message_id := old.message_id;
+  end if;
+  if new.modified_at = old.modified_at
+    and record_image_ne(
+      row(old.id, old.name, old.type, old.state, old.owner_id, old.location_id, old.content),
+      row(new.id, new.name, new.type, new.state, new.owner_id, new.location_id, new.content)
+    )
+  then
+    new.modified_at := clock_timestamp();
+  end if;
+  return new;
+end
+$$;
+comment on function sync._stamp_intention() is
+  'Keeps message_id, and moves modified_at on an update that changes something and does not set it.';
 
 
 create or replace function sync._touch()
@@ -60,15 +90,11 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- A note is a space and the IDs that were touched in it, at most about 10,000: an array has a limit.
   insert into sync.touched (space_id, entity_type, entity_ids)
-  select t.location_id, tg_argv[0], array_agg(t.id)
-  from (
-    select r.location_id, r.id, row_number() over () / 10000 as chunk
-    from touched_rows r
-    where r.location_id is not null
-  ) as t
-  group by t.location_id, t.chunk;
+  select r.location_id, tg_argv[0], array_agg(r.id)
+  from touched_rows r
+  where r.location_id is not null
+  group by r.location_id;
   return null;
 end
 $$;
@@ -84,19 +110,28 @@ set enable_mergejoin = off  -- of whole rows: to sort them would cost as much as
 set work_mem = '64MB'
 as $$
 begin
-  -- Where it was and where it is: who moves, or gets another ID, is on both sides without a partner. Compared
-  -- byte by byte (*<>): what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader,
-  -- while an update that changes nothing raises nothing.
+  -- Compared byte by byte (*<>): what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader,
+  -- while an update that changes nothing raises nothing. Most statements change one row, where it is.
   insert into sync.touched (space_id, entity_type, entity_ids)
-  select t.location_id, tg_argv[0], array_agg(t.id)
-  from (
-    select location_id, id, row_number() over () / 10000 as chunk
-    from old_rows o
-    full join new_rows n using (location_id, id)
-    where location_id is not null
-      and (o operator(pg_catalog.*<>) n) is not false
-  ) as t
-  group by t.location_id, t.chunk;
+  select n.location_id, tg_argv[0], array[n.id]
+  from old_rows o
+  cross join new_rows n
+  where (select count(*) from (select from new_rows limit 2) as one) = 1
+    and n.location_id = o.location_id
+    and n.id = o.id
+    and o operator(pg_catalog.*<>) n;
+  if found then
+    return null;
+  end if;
+
+  -- Where it was and where it is: who moves, or gets another ID, is on both sides without a partner.
+  insert into sync.touched (space_id, entity_type, entity_ids)
+  select location_id, tg_argv[0], array_agg(id)
+  from old_rows o
+  full join new_rows n using (location_id, id)
+  where location_id is not null
+    and (o operator(pg_catalog.*<>) n) is not false
+  group by location_id;
   return null;
 end
 $$;

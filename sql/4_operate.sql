@@ -64,9 +64,9 @@ as $$
       coalesce(a.entity_id, c.entity_id) as entity_id,
       case
         when c.entity_id is null then 'is in the table, but not recorded'
-        when a.entity_id is null and not c.deleted then 'is recorded, but not in the table'
-        when a.entity_id is not null and c.deleted then 'is in the table, but recorded as deleted'
-        when not c.deleted and a.message_id is distinct from c.message_id then 'is recorded with another message_id'
+        when a.entity_id is null and c.deleted_at is null then 'is recorded, but not in the table'
+        when a.entity_id is not null and c.deleted_at is not null then 'is in the table, but recorded as deleted'
+        when c.deleted_at is null and a.message_id is distinct from c.message_id then 'is recorded with another message_id'
         when s.space_id is null then 'is recorded in a space without a version'
         when c.version > s.version then 'is recorded above the version of its space'
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
@@ -74,6 +74,10 @@ as $$
     from actual a
     full join sync.changes c using (space_id, entity_type, entity_id)
     left join sync.spaces s on s.space_id = coalesce(a.space_id, c.space_id)
+    union all
+    select s.space_id, 'space', s.space_id, 'has a floor that is not between 0 and its version'
+    from sync.spaces s
+    where s.floor not between 0 and s.version
     union all
     select s.space_id, 'space', s.space_id, 'has a version with no change in it'
     from sync.spaces s

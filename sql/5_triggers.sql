@@ -2,8 +2,6 @@
 -- Touch sits on the tables, one trigger for each kind of statement; record sits on sync.touched, so that whatever
 -- touch notes is filed after it, also where set constraints all immediate makes the two of one statement. Creating
 -- a trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
--- A BEFORE trigger may not compare whole rows: they can have generated columns, which are not computed yet; and it
--- names the function of *<>, since pg_dump writes rows beside an operator in a way that Postgres does not read again.
 
 do $$
 declare
@@ -14,13 +12,8 @@ begin
        for each row when (new.type = ''space'' and new.location_id is null)
        execute function sync._place()',
     'create trigger spacefeed_stamp before update on public.beings
-       for each row when (
-         pg_catalog.record_image_ne(
-           row(old.id, old.name, old.type, old.owner_id, old.location_id, old.metadata, old.properties, old.content),
-           row(new.id, new.name, new.type, new.owner_id, new.location_id, new.metadata, new.properties, new.content)
-         )
-       )
-       execute function sync._stamp()',
+       for each row
+       execute function sync._stamp_being()',
     'create trigger spacefeed_touch_insert after insert on public.beings
        referencing new table as touched_rows
        for each statement
@@ -40,17 +33,9 @@ begin
     'create trigger spacefeed_name before insert on public.intentions
        for each row
        execute function sync._name_message()',
-    'create trigger spacefeed_name_update before update on public.intentions
-       for each row when (old.message_id is distinct from new.message_id)
-       execute function sync._name_message()',
     'create trigger spacefeed_stamp before update on public.intentions
-       for each row when (
-         pg_catalog.record_image_ne(
-           row(old.id, old.name, old.type, old.state, old.owner_id, old.location_id, old.content),
-           row(new.id, new.name, new.type, new.state, new.owner_id, new.location_id, new.content)
-         )
-       )
-       execute function sync._stamp()',
+       for each row
+       execute function sync._stamp_intention()',
     'create trigger spacefeed_touch_insert after insert on public.intentions
        referencing new table as touched_rows
        for each statement

@@ -13,7 +13,7 @@ beforeAll(async () => {
 const touched = () => s.value("select count(*)::int from sync.touched");
 const recorded = (spaceId: string) =>
   s.query(
-    `select entity_type, deleted, count(*)::int, min(version)::int as lowest, max(version)::int as highest
+    `select entity_type, deleted_at is not null as deleted, count(*)::int, min(version)::int as lowest, max(version)::int as highest
      from sync.changes where space_id = $1 group by 1, 2 order by 1, 2`,
     [spaceId],
   );
@@ -87,7 +87,7 @@ test("P3: rows that a big transaction changes again and again end as their last 
     "commit",
   );
   const alive = (space: string) =>
-    s.value("select count(*)::int from sync.changes where space_id = $1 and not deleted", [space]);
+    s.value("select count(*)::int from sync.changes where space_id = $1 and deleted_at is null", [space]);
   expect([await alive("first"), await alive("second"), await alive("third")]).toEqual([1, 1, 97]);
   expect(await recordOf(s, "first")).toContain("being row-2 1..1");
   expect(await recordOf(s, "second")).toContain("being row-3 1..1");
@@ -127,7 +127,7 @@ test("P5: 25,000 rows over 7 spaces in one statement, several notes a space, are
   expect(
     await s.query(
       `select space_id, s.version::int, count(*)::int from sync.spaces s join sync.changes c using (space_id)
-       where space_id like 'wide-%' and not deleted group by 1, 2 order by 1`,
+       where space_id like 'wide-%' and deleted_at is null group by 1, 2 order by 1`,
     ),
   ).toEqual(
     [0, 2, 3, 4, 5, 6].map((n) => ({

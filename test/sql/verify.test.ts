@@ -95,6 +95,18 @@ const CASES: [string, string, unknown[]][] = [
     "update sync.changes set created_version = version + 1 where entity_id = 'm'",
     [intention("m", "is recorded as created after its last change")],
   ],
+  [
+    "a floor above the version",
+    "update sync.spaces set floor = 3 where space_id = 'w'",
+    [
+      {
+        space_id: "w",
+        entity_type: "space",
+        entity_id: "w",
+        fault: "has a floor that is not between 0 and its version",
+      },
+    ],
+  ],
   ["a version with nothing in it", "update sync.spaces set version = 9 where space_id = 'v'", [noChange]],
 ];
 

@@ -21,7 +21,7 @@ export async function versionOf(session: Session, spaceId: string): Promise<numb
 export async function recordOf(session: Session, spaceId: string): Promise<unknown[]> {
   const rows = await session.query(
     `select concat_ws(' ', entity_type, entity_id, created_version || '..' || version,
-       case when deleted then 'gone' end) as line
+       case when deleted_at is not null then 'gone' end) as line
      from sync.changes where space_id = $1 order by entity_type, entity_id collate "C"`,
     [spaceId],
   );
