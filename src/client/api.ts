@@ -85,6 +85,9 @@ export class Api {
   }
 }
 
+/** What is said by whoever stands before a relay that is not there just now, as while a new one is put in its place. */
+const PASSING = [404, 408, 425];
+
 /** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
 export async function refusalOf(response: Response): Promise<SpacefeedError> {
   const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
@@ -92,10 +95,10 @@ export async function refusalOf(response: Response): Promise<SpacefeedError> {
     return new SpacefeedError(said.code as ErrorCode, said.error);
   }
   const { status } = response;
-  const code = (Object.keys(STATUS) as ErrorCode[]).find((each) => STATUS[each] === status && status < 500);
-  const isRefusal = status >= 400 && status < 500 && status !== 408 && status !== 425;
+  const isRefusal = status >= 400 && status < 500 && !PASSING.includes(status);
+  const code = (Object.keys(STATUS) as ErrorCode[]).find((each) => STATUS[each] === status) ?? "invalid";
   return new SpacefeedError(
-    code ?? (isRefusal ? "invalid" : "unavailable"),
+    isRefusal ? code : "unavailable",
     `the relay's address answers with status ${status}: is it the right one?`,
   );
 }
