@@ -1,3 +1,4 @@
+import { createHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import { pino } from "pino";
@@ -21,7 +22,11 @@ export class StressedRelay {
   mostInFlight = 0;
   #inFlight = 0;
 
-  constructor(db: TestDatabase, options: Partial<WatchOptions>) {
+  readonly #ledger: Ledger;
+
+  constructor(db: TestDatabase, options: Partial<WatchOptions>, ledger: Ledger) {
+    this.#ledger = ledger;
+    ledger.relays.push(this);
     const log = pino({ level: process.env.TEST_LOG ?? "silent" });
     this.watch = new TestWatch(db, {
       ...options,
@@ -51,8 +56,12 @@ export class StressedRelay {
       this.#hub.join(spaceId, cursor, cursor.version, {
         deliver: ({ events }) => {
           const now = performance.now();
-          for (const event of events ?? [])
-            this.seen.set((JSON.parse(event) as { data: { id: string } }).data.id, now);
+          for (const event of events ?? []) {
+            const { id } = (JSON.parse(event) as { data: { id: string } }).data;
+            this.seen.set(id, now);
+            const committed = this.#ledger.committed.get(id);
+            if (committed !== undefined) this.#ledger.delayed(now - committed);
+          }
         },
         heartbeat: () => {},
         end: () => {},
@@ -72,11 +81,24 @@ export class StressedRelay {
   }
 }
 
-/** What the writers have done: when each message was committed, by its ID, and what was rolled back. */
-export interface Ledger {
-  committed: Map<string, number>;
-  undone: Set<string>;
-  refused: number;
+/** What the writers have done, and how long the relays took to see it. */
+export class Ledger {
+  /** When each message was committed, by its ID. */
+  readonly committed = new Map<string, number>();
+  readonly undone = new Set<string>();
+  refused = 0;
+  readonly relays: StressedRelay[] = [];
+  /** From the answer to a commit until a relay has delivered it, in microseconds. It may have come first. */
+  readonly delays = createHistogram();
+
+  commit(id: string, now: number): void {
+    this.committed.set(id, now);
+    for (const { seen } of this.relays) if (seen.has(id)) this.delayed(0);
+  }
+
+  delayed(milliseconds: number): void {
+    this.delays.record(Math.max(1, Math.round(milliseconds * 1_000)));
+  }
 }
 
 let ids = 0;
@@ -100,7 +122,7 @@ export async function write(
     try {
       await transaction(session, chance, insert, ledger.undone);
       const now = performance.now();
-      for (const id of messages) ledger.committed.set(id, now);
+      for (const id of messages) ledger.commit(id, now);
     } catch (error) {
       // Two that file at once, each in an order of its own, can wait for one another as with any row.
       if (!["40001", "40P01"].includes((error as { code?: string }).code ?? "")) throw error;
