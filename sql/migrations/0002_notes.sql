@@ -64,6 +64,18 @@ begin
           hint = 'Run the transaction again; if this stays, run "spacefeed migrate up".';
 end
 $$;
+create or replace function sync._truncate()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  raise exception 'spacefeed is being upgraded'
+    using errcode = 'serialization_failure',
+          hint = 'Run the transaction again; if this stays, run "spacefeed migrate up".';
+end
+$$;
 create trigger spacefeed_touch_insert after insert on public.beings
   referencing new table as touched_rows
   for each statement
@@ -90,20 +102,20 @@ create trigger spacefeed_touch_delete after delete on public.intentions
   execute function sync._touch('intention');
 
 -- Only the functions of chapter 1 write these tables, and sync.verify() holds what the checks held. Postgres parses a
--- check, and a generated column, anew for each statement: a third of what it costs to write a row of sync.changes.
-alter table sync.spaces
-  drop constraint spaces_floor_valid;
+-- check, and a generated column, anew for each statement: more than a third of what a row of sync.changes costs.
 alter table sync.changes
   drop constraint changes_entity_type_valid,
   drop constraint changes_created_before_changed,
   drop constraint changes_message_id_of_intentions,
   drop column deleted;
+alter table sync.spaces
+  drop constraint spaces_floor_valid;
 
 
 -- Down Migration
 
 -- For the version before, whose chapters replace sync._touch() and make the other triggers: until then, writers are
--- refused.
+-- refused. Writes sync.changes anew, whole, for its generated column.
 lock table public.beings, public.intentions in access exclusive mode;
 drop trigger spacefeed_touch_insert on public.beings;
 drop trigger spacefeed_touch_update on public.beings;
@@ -111,10 +123,10 @@ drop trigger spacefeed_touch_delete on public.beings;
 drop trigger spacefeed_touch_insert on public.intentions;
 drop trigger spacefeed_touch_update on public.intentions;
 drop trigger spacefeed_touch_delete on public.intentions;
-drop trigger spacefeed_stamp on public.beings;
-drop trigger spacefeed_stamp on public.intentions;
+drop trigger if exists spacefeed_stamp on public.beings;
+drop trigger if exists spacefeed_stamp on public.intentions;
 drop table sync.touched cascade;
-drop function sync._record(), sync._touch_update(), sync._stamp_being(), sync._stamp_intention();
+drop function if exists sync._record(), sync._touch_update(), sync._stamp_being(), sync._stamp_intention();
 
 create unlogged table sync.touched (
   xid    xid8 not null,
@@ -140,6 +152,16 @@ begin
   raise exception 'spacefeed is being changed to the version before' using errcode = 'serialization_failure';
 end
 $$;
+create or replace function sync._truncate()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  raise exception 'spacefeed is being changed to the version before' using errcode = 'serialization_failure';
+end
+$$;
 create trigger spacefeed_1_touch after insert or delete on public.beings
   for each row
   execute function sync._touch('being');
@@ -153,10 +175,10 @@ create trigger spacefeed_1_touch_update after update on public.intentions
   for each row when (old operator(pg_catalog.*<>) new)
   execute function sync._touch('intention');
 
-alter table sync.spaces
-  add constraint spaces_floor_valid check (floor between 0 and version);
 alter table sync.changes
   add column deleted boolean not null generated always as (deleted_at is not null) stored,
   add constraint changes_entity_type_valid check (entity_type in ('being', 'intention')),
   add constraint changes_created_before_changed check (created_version between 1 and version),
   add constraint changes_message_id_of_intentions check ((message_id is not null) = (entity_type = 'intention'));
+alter table sync.spaces
+  add constraint spaces_floor_valid check (floor between 0 and version);

@@ -81,6 +81,7 @@ test("P3: between the versions writers are refused with 40001, and nothing is wr
     again(WRITES[1] ?? ""),
     "update intentions set name = 'x'",
     "delete from beings",
+    "truncate intentions",
   ]) {
     await expect(client.query(statement)).rejects.toMatchObject({ code: "40001" });
   }
