@@ -34,8 +34,7 @@ comment on function sync._name_message() is 'Assigns message_id.';
 
 
 -- The next two compare what the writer has set, byte by byte. Not whole rows: these can have generated columns, which
--- are not computed yet. Not in the WHEN of the trigger: Postgres parses that anew for each statement, which costs
--- more than the call.
+-- are not computed yet. Not in the WHEN of the trigger: to parse that costs more than the call.
 
 create or replace function sync._stamp_being()
 returns trigger
@@ -124,7 +123,7 @@ begin
     return null;
   end if;
 
-  -- Where it was and where it is: who moves, or gets another ID, is on both sides without a partner.
+  -- All others, and none. Who moves, or gets another ID, is on both sides without a partner: where it was, and where it is.
   insert into sync.touched (space_id, entity_type, entity_ids)
   select location_id, tg_argv[0], array_agg(id)
   from old_rows o

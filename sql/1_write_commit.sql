@@ -16,9 +16,10 @@ returns table (
 language plpgsql
 security definer
 set search_path = ''
-set enable_seqscan = off  -- a plan that was made when the table was small
-set enable_hashjoin = off  -- it would read an index whole
+set enable_seqscan = off  -- by the primary key, one ID at a time, also with a plan of when the table was small
+set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_material = off
 as $$
 begin
   -- A table is not looked at in vain: TRUNCATE of one table and then the other would deadlock with a commit.

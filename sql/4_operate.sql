@@ -70,6 +70,8 @@ as $$
         when s.space_id is null then 'is recorded in a space without a version'
         when c.version > s.version then 'is recorded above the version of its space'
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
+        when c.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
+        when (c.message_id is not null) <> (c.entity_type = 'intention') then 'is recorded with the message_id of another kind'
       end as fault
     from actual a
     full join sync.changes c using (space_id, entity_type, entity_id)

@@ -2,6 +2,7 @@
 -- Touch sits on the tables, one trigger for each kind of statement; record sits on sync.touched, so that whatever
 -- touch notes is filed after it, also where set constraints all immediate makes the two of one statement. Creating
 -- a trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
+-- A WHEN is for what is short: Postgres parses it anew for each statement.
 
 do $$
 declare

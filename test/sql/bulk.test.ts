@@ -48,16 +48,16 @@ test("P5: 300 statements of a row each, over 7 spaces, are one version in each",
   expect(await touched()).toBe(0);
 });
 
-test("P4: of a big transaction, the chunks of a rolled-back savepoint leave nothing", async () => {
+test("P4: of a big transaction, the rows of a rolled-back savepoint leave nothing", async () => {
   const insert = (prefix: string) =>
-    `insert into beings (id, location_id) select '${prefix}-' || n, 'chunks' from generate_series(1, 200) n`;
+    `insert into beings (id, location_id) select '${prefix}-' || n, 'savepoint' from generate_series(1, 200) n`;
   await s.run("begin", insert("kept-1"), "savepoint one", insert("gone"));
-  await s.run("insert into beings (id, location_id) values ('gone', 'chunks-gone')");
+  await s.run("insert into beings (id, location_id) values ('gone', 'savepoint-gone')");
   await s.run("savepoint two", insert("gone-too"), "rollback to savepoint one", insert("kept-2"), "commit");
-  expect(await recorded("chunks")).toEqual([
+  expect(await recorded("savepoint")).toEqual([
     { entity_type: "being", deleted: false, count: 400, lowest: 1, highest: 1 },
   ]);
-  expect(await versionOf(s, "chunks-gone")).toBe(0);
+  expect(await versionOf(s, "savepoint-gone")).toBe(0);
   expect(await touched()).toBe(0);
   expect(await faults(s)).toEqual([]);
 });
@@ -107,7 +107,7 @@ test("P5: 1,000 rows with set constraints all immediate are one version", async 
   ]);
 });
 
-test("P3: rows with the longest IDs, more than one chunk each, are recorded", async () => {
+test("P3: rows with the longest IDs are recorded", async () => {
   await s.run(
     `insert into intentions (id, location_id)
      select repeat('🦊', 254) || n, repeat('🌍', 255) from generate_series(1, 9) n`,
@@ -116,7 +116,7 @@ test("P3: rows with the longest IDs, more than one chunk each, are recorded", as
   expect(await faults(s)).toEqual([]);
 });
 
-test("P5: 25,000 rows over 7 spaces in one statement, several notes a space, are one version in each", async () => {
+test("P5: 25,000 rows over 7 spaces in one statement are one version in each", async () => {
   await s.run(
     "begin",
     "insert into intentions (id, location_id) select 'wide-' || n, 'wide-' || n % 7 from generate_series(1, 25000) n",

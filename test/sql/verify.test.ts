@@ -96,6 +96,24 @@ const CASES: [string, string, unknown[]][] = [
     [intention("m", "is recorded as created after its last change")],
   ],
   [
+    "a tombstone without its message ID",
+    "update sync.changes set message_id = null where entity_id = 'd'",
+    [intention("d", "is recorded with the message_id of another kind")],
+  ],
+  [
+    "a tombstone of what there is not",
+    `insert into sync.changes (space_id, entity_type, entity_id, version, created_version, deleted_at)
+     values ('v', 'nonsense', 'q', 2, 1, now())`,
+    [
+      {
+        space_id: "v",
+        entity_type: "nonsense",
+        entity_id: "q",
+        fault: "is recorded as neither a being nor an intention",
+      },
+    ],
+  ],
+  [
     "a floor above the version",
     "update sync.spaces set floor = 3 where space_id = 'w'",
     [

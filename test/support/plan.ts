@@ -3,7 +3,7 @@ import type { Session } from "./session.js";
 /** One node of a plan that ran: how it read a table, and how many rows it gave in all its loops. */
 export interface Scan {
   node: string;
-  /** Schema and name of the table; "" where the node reads none. */
+  /** Schema and name of the table; "" for a join that threw pairs of rows away, which are its rows then. */
   table: string;
   rows: number;
 }
@@ -15,6 +15,7 @@ interface PlanNode {
   "Actual Rows": number;
   "Actual Loops": number;
   "Rows Removed by Filter"?: number;
+  "Rows Removed by Join Filter"?: number;
   Plans?: PlanNode[];
 }
 
@@ -45,6 +46,8 @@ export async function scansOf(s: Session, text: string, values?: unknown[]): Pro
         rows: Math.round(rows * plan["Actual Loops"]),
       });
     }
+    const pairs = plan["Rows Removed by Join Filter"] ?? 0;
+    if (pairs > 0) scans.push({ node: plan["Node Type"], table: "", rows: pairs * plan["Actual Loops"] });
     plan.Plans?.forEach(collect);
   };
   const listen = (notice: { message?: string | undefined }) => {
