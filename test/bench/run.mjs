@@ -23,7 +23,7 @@ const SUBJECTS = {
   relays: 1.75,
   latency: 1.5,
   bulk: 2,
-  triggers: 2.5,
+  triggers: 4,
   writers: 6,
   waiting: 1,
   cache: 0.5,
