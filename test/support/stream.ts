@@ -26,19 +26,20 @@ export async function openStream(
     signal: controller.signal,
   });
   const messages: EventSourceMessage[] = [];
+  // biome-ignore lint/suspicious/noExplicitAny: the tests look into it
+  const events: any[] = [];
   const waiting = new Set<() => void>();
   const stream = { response, messages, retry: undefined as number | undefined };
   const parser = createParser({
     onEvent: (message) => {
       messages.push(message);
+      if (!message.event) events.push(JSON.parse(message.data));
       for (const look of waiting) look();
     },
     onRetry: (retry) => {
       stream.retry = retry;
     },
   });
-  const events = () =>
-    messages.filter((message) => !message.event).map((message) => JSON.parse(message.data));
   const ended = (async () => {
     const decoder = new TextDecoder();
     try {
@@ -57,15 +58,14 @@ export async function openStream(
         const timer = setTimeout(() => {
           waiting.delete(look);
           reject(
-            new Error(`did not come within ${timeoutMs} ms; so far: ${JSON.stringify(events(), null, 1)}`),
+            new Error(`did not come within ${timeoutMs} ms; so far: ${JSON.stringify(events, null, 1)}`),
           );
         }, timeoutMs);
         const look = () => {
-          const now = events();
-          if (!condition(now)) return;
+          if (!condition(events)) return;
           clearTimeout(timer);
           waiting.delete(look);
-          resolve(now);
+          resolve([...events]);
         };
         waiting.add(look);
         look();
