@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,6 +18,7 @@ export const isRoot = process.getuid?.() === 0;
 
 export let compiled: string; // a directory with dist/ and node_modules/, as a clone after its build
 let stored: string[]; // what was in the store before
+const ours = new Set<string>(); // what our data directories are called in the store
 export let dir: string;
 let started: EmbeddedPostgres[];
 export let children: ChildProcess[];
@@ -43,14 +45,17 @@ export function useEmbedded(): void {
 
   afterAll(async () => {
     await fs.rm(compiled, { recursive: true });
+    // Not what the tests beside these have there.
     for (const name of await inStore()) {
-      if (!stored.includes(name)) await fs.rm(join(store, name), { recursive: true });
+      if (stored.includes(name) || !(name.startsWith(platform) || ours.has(name))) continue;
+      await fs.rm(join(store, name), { recursive: true });
     }
     if (stored.length === 0) await fs.rmdir(store).catch(() => {});
   });
 
   beforeEach(async () => {
     dir = await openDirectory();
+    ours.add(createHash("sha256").update(join(dir, "data")).digest("hex").slice(0, 16));
     [started, children, logged] = [[], [], []];
   });
 
