@@ -40,40 +40,26 @@ comment on table sync.touched is 'What open transactions have touched: a note fo
 comment on sequence sync.touched_note_seq is 'Numbers the notes in the order in which they are filed.';
 comment on column sync.touched.entity_ids is 'Empty where TRUNCATE has emptied the table.';
 
-create function sync._touch()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
+do $$
+declare
+  name text;
 begin
-  raise exception 'spacefeed is being upgraded'
-    using errcode = 'serialization_failure',
-          hint = 'Run the transaction again; if this stays, run "spacefeed migrate up".';
-end
-$$;
-create function sync._touch_update()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  raise exception 'spacefeed is being upgraded'
-    using errcode = 'serialization_failure',
-          hint = 'Run the transaction again; if this stays, run "spacefeed migrate up".';
-end
-$$;
-create or replace function sync._truncate()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  raise exception 'spacefeed is being upgraded'
-    using errcode = 'serialization_failure',
-          hint = 'Run the transaction again; if this stays, run "spacefeed migrate up".';
+  foreach name in array array['_touch', '_touch_update', '_truncate'] loop
+    execute format($function$
+      create or replace function sync.%s()
+      returns trigger
+      language plpgsql
+      security definer
+      set search_path = ''
+      as $body$
+      begin
+        raise exception 'spacefeed is being upgraded'
+          using errcode = 'serialization_failure',
+                hint = 'Run the transaction again; if this stays, run "spacefeed migrate up".';
+      end
+      $body$
+    $function$, name);
+  end loop;
 end
 $$;
 create trigger spacefeed_touch_insert after insert on public.beings
@@ -142,24 +128,24 @@ create unlogged table sync.truncated (
 );
 comment on table sync.truncated is 'A row for each space that TRUNCATE empties, until its transaction commits. Empty after each commit.';
 
-create or replace function sync._touch()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
+do $$
+declare
+  name text;
 begin
-  raise exception 'spacefeed is being changed to the version before' using errcode = 'serialization_failure';
-end
-$$;
-create or replace function sync._truncate()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  raise exception 'spacefeed is being changed to the version before' using errcode = 'serialization_failure';
+  foreach name in array array['_touch', '_truncate'] loop
+    execute format($function$
+      create or replace function sync.%s()
+      returns trigger
+      language plpgsql
+      security definer
+      set search_path = ''
+      as $body$
+      begin
+        raise exception 'spacefeed is being changed to the version before' using errcode = 'serialization_failure';
+      end
+      $body$
+    $function$, name);
+  end loop;
 end
 $$;
 create trigger spacefeed_1_touch after insert or delete on public.beings
