@@ -75,7 +75,7 @@ async function findSite(dataDir: string, log: (message: string) => void): Promis
   });
   if (process.getuid?.() !== 0) return site(here, {});
 
-  const away = join(STORE, createHash("sha256").update(here).digest("hex").slice(0, 16));
+  const away = awayFrom(here);
   const dataHere = await fs.lstat(join(here, "postgres")).catch(() => undefined);
   const data = dataHere ?? (await fs.lstat(join(away, "postgres")).catch(() => undefined));
   // Postgres refuses to run as root. Data that is there belongs to whoever ran it first, and stays so.
@@ -96,6 +96,11 @@ async function findSite(dataDir: string, log: (message: string) => void): Promis
   await rootDirectory(away);
   log(`the data of ${here} is in ${away}, since Postgres runs as user ${account.uid} and not as root`);
   return site(away, account);
+}
+
+/** Where the data of a directory are that the unprivileged account cannot reach. */
+export function awayFrom(here: string): string {
+  return join(STORE, createHash("sha256").update(here).digest("hex").slice(0, 16));
 }
 
 async function unprivilegedAccount(): Promise<{ uid: number; gid: number }> {

@@ -1,14 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
-import { type EmbeddedPostgres, startEmbedded } from "../../src/server/embedded.js";
+import { awayFrom, type EmbeddedPostgres, startEmbedded } from "../../src/server/embedded.js";
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -55,7 +54,7 @@ export function useEmbedded(): void {
 
   beforeEach(async () => {
     dir = await openDirectory();
-    ours.add(createHash("sha256").update(join(dir, "data")).digest("hex").slice(0, 16));
+    ours.add(basename(awayFrom(join(dir, "data"))));
     [started, children, logged] = [[], [], []];
   });
 
