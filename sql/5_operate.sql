@@ -1,4 +1,4 @@
--- Chapter 4: operation. What a DBA runs by hand or from cron.
+-- Chapter 5: operation. What a DBA runs by hand or from cron.
 --   status   one row for a first look          verify   proves that sync.changes and the tables agree
 --   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
 --                                                       after writes with the triggers switched off
@@ -10,29 +10,38 @@ begin
   if not exists (
     select
     from pg_catalog.pg_attribute a
-    where a.attrelid = to_regclass('sync.status') and a.attname = 'relays_asleep'
+    where a.attrelid = to_regclass('sync.status') and a.attname = 'waiting'
   ) then
     create or replace view sync.status as
     select
       sync.epoch() as epoch,
-      (select count(*) from sync.spaces) as spaces,
+      (select count(*) from sync.spaces s where s.version > 0) as spaces,
       (select coalesce(sum(s.version), 0) from sync.spaces s) as versions,
-      (select count(*) from sync.changes) as changes,
-      (select count(*) from sync.changes c where c.deleted_at is not null) as tombstones,
-      (select count(*) from sync.relays) as relays,
-      (select clock_timestamp() - min(r.seen_at) from sync.relays r) as relay_lag,
+      (select greatest(c.reltuples, 0)::bigint from pg_catalog.pg_class c where c.oid = 'sync.changes'::regclass) as changes,
+      (select greatest(c.reltuples, 0)::bigint
+       from pg_catalog.pg_class c
+       where c.oid = 'sync.changes_deleted_at_idx'::regclass) as tombstones,
+      (select count(*)
+       from pg_catalog.pg_stat_activity a
+       where a.datname = current_database() and a.application_name = 'spacefeed listener') as relays,
+      (select l.pid
+       from pg_catalog.pg_locks l
+       join pg_catalog.pg_database d on d.oid = l.database and d.datname = current_database()
+       where l.locktype = 'advisory' and l.classid = hashtext('sync.record')::bigint::bit(32)::bigint::oid and l.objsubid = 2
+         and l.granted
+       limit 1) as recorder,
+      coalesce(to_timestamp((select q.last_value from sync.recording_until q) / 1000.0) > clock_timestamp(), false) as awake,
       (select clock_timestamp() - min(a.xact_start)
        from pg_catalog.pg_stat_activity a
        where a.datname = current_database() and a.backend_xid is not null) as oldest_write,
       pg_notification_queue_usage() as notify_queue_usage,
-      (select count(*)
-       from sync.relays r
-       where r.asleep and r.seen_at > clock_timestamp() - interval '1 minute') as relays_asleep;
+      (select count(*) from sync.notes) as notes,
+      array(select distinct n.space_id from sync.notes n limit 10) as waiting;
 
     comment on view sync.status is
-      'One row: spaces and the versions given out, relays and how long ago the most silent one was seen, the age of
-the oldest open write, how full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1), and how many relays
-are asleep: writers notify while it is not 0.';
+      'One row: spaces and the versions given out; changes and tombstones as of the last vacuum; relays that listen, the
+pid of the one that records, and whether it is awake; the age of the oldest open write; how full the NOTIFY queue of the
+cluster is (0 to 1; writers fail at 1); the notes that wait to be recorded, and some of their spaces.';
   end if;
 end
 $$;
@@ -50,14 +59,7 @@ stable
 security definer
 set search_path = ''
 as $$
-  with actual as (
-    select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null::pg_catalog.text as message_id
-    from public.beings b
-    where b.location_id is not null
-    union all
-    select i.location_id, 'intention', i.id, i.message_id
-    from public.intentions i
-  ), compared as (
+  with compared as (
     select
       coalesce(a.space_id, c.space_id) as space_id,
       coalesce(a.entity_type, c.entity_type) as entity_type,
@@ -73,9 +75,18 @@ as $$
         when c.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
         when (c.message_id is not null) <> (c.entity_type = 'intention') then 'is recorded with the message_id of another kind'
       end as fault
-    from actual a
-    full join sync.changes c using (space_id, entity_type, entity_id)
+    from sync._all(verify.only_space_id) a
+    full join (
+      select * from sync.changes k where verify.only_space_id is null or k.space_id = verify.only_space_id
+    ) as c using (space_id, entity_type, entity_id)
     left join sync.spaces s on s.space_id = coalesce(a.space_id, c.space_id)
+    where not exists (  -- a note of it waits
+      select
+      from sync.notes n
+      where n.space_id = coalesce(a.space_id, c.space_id)
+        and n.entity_type = coalesce(a.entity_type, c.entity_type)
+        and (coalesce(a.entity_id, c.entity_id) = any (n.entity_ids) or n.entity_ids = '{}')
+    )
     union all
     select s.space_id, 'space', s.space_id, 'has a floor that is not between 0 and its version'
     from sync.spaces s
@@ -95,7 +106,7 @@ as $$
   order by v.space_id, v.entity_type, v.entity_id
 $$;
 comment on function sync.verify(text) is
-  'No rows when sync.changes and the tables agree, in one space or in all. Reads both tables whole.';
+  'No rows when sync.changes and the tables agree, in one space or in all. What waits to be recorded is left out. Reads both tables whole.';
 
 
 create or replace function sync.prune(
@@ -115,7 +126,7 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
 
-  -- Spaces first and in sorted order, as a commit does it (P8).
+  -- Spaces first, in sorted order: two of these do not deadlock. A commit does not wait for them (P8).
   with old as materialized (
     select c.space_id, c.entity_type, c.entity_id
     from sync.changes c
@@ -127,7 +138,7 @@ begin
     from sync.spaces s
     where s.space_id in (select o.space_id from old o)
     order by s.space_id collate "C"
-    for update
+    for no key update
   ), gone as (
     -- deleted_at once more: a tombstone may have come to life while its space was waited for.
     delete from sync.changes c
@@ -163,37 +174,20 @@ begin
       using errcode = 'feature_not_supported',
             hint = 'Run it in a transaction that is read committed.';
   end if;
-  lock table public.beings, public.intentions, sync.spaces in share row exclusive mode;
+  lock table public.beings, public.intentions, sync.spaces, sync.notes in share row exclusive mode;
   update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
 
   delete from sync.changes;
-  insert into sync.spaces as s (space_id, version, xid)
-  select known.space_id, 1, pg_current_xact_id()
-  from (
-    select b.location_id as space_id from public.beings b where b.location_id is not null
-    union
-    select i.location_id from public.intentions i
-    union
-    select k.space_id from sync.spaces k
-  ) as known
-  order by known.space_id collate "C"
-  on conflict (space_id) do update
-  set version = s.version + 1,
-      floor = s.version + 1,
-      xid = excluded.xid;
-
+  delete from sync.notes;
+  insert into sync.spaces (space_id, version)
+  select distinct a.space_id, 0
+  from sync._all() a
+  on conflict do nothing;
+  update sync.spaces set version = version + 1, floor = version + 1;
   insert into sync.changes (space_id, entity_type, entity_id, version, created_version, message_id)
   select a.space_id, a.entity_type, a.entity_id, s.version, s.version, a.message_id
-  from (
-    select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null as message_id
-    from public.beings b
-    where b.location_id is not null
-    union all
-    select i.location_id, 'intention', i.id, i.message_id
-    from public.intentions i
-  ) as a
+  from sync._all() a
   join sync.spaces s using (space_id);
-  update sync.spaces set floor = version where floor < version;
 
   perform pg_notify('spacefeed', s.version || ' ' || s.space_id) from sync.spaces s;
   return sync.epoch();

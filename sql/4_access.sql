@@ -1,8 +1,8 @@
--- Chapter 3: access. Who may do what is decided here, in SQL, and nowhere else.
+-- Chapter 4: access. Who may do what is decided here, in SQL, and nowhere else.
 -- sync.authorize() is the DBA's: replace it with "create or replace function", with the same signature. It is
 -- created only where it is missing, so that a migration never replaces yours. The one that comes with
 -- Spacefeed allows everything to everybody. It is called as the owner: its search_path names pg_temp last, as in
--- chapter 2. Then what the relay asks, and the role that it has: what that role may do is listed in 6_rights.sql.
+-- chapter 1. Then what the relay asks, and the role that it has: what that role may do is listed in 7_rights.sql.
 
 do $$
 begin

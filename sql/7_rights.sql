@@ -1,4 +1,4 @@
--- Chapter 6: rights. Last, when every function is there: they are nobody's but the owner's, and the relay's.
+-- Chapter 7: rights. Last, when every function is there: they are nobody's but the owner's, and the relay's.
 -- A relay reads by way of the functions, which name what leaves (P9), and writes the columns that the API knows.
 -- It reads the same columns, to find a row and to compare it, no other one, and no table of schema sync but the list
 -- of the migrations. What a relay of yours is to call besides is one line here.
@@ -19,20 +19,20 @@ begin
   grant select on sync.migrations to spacefeed_relay;
 
   foreach callable in array array[
-    'sync.being(text)',
     'sync.beings(text, integer)',
     'sync.changes_since(text[], bigint[], integer)',
     'sync.current_cursor(text)',
     'sync.demand(jsonb, text, text, jsonb)',
     'sync.demand_owner(jsonb, text, text)',
     'sync.epoch()',
-    'sync.intention(text)',
+    'sync.entity(text, text)',
+    'sync.lead(boolean)',
     'sync.messages(text, integer, text)',
     'sync.notify_queue()',
     'sync.open(jsonb[], text[], text[])',
-    'sync.raised_since(pg_snapshot)',
-    'sync.relay_gone(text)',
-    'sync.relay_seen(text, boolean)',
+    'sync.reach(text[])',
+    'sync.record(pg_snapshot, text[], integer)',
+    'sync.relay_seen(boolean)',
     'sync.snapshot(text, integer)'
   ]
   loop

@@ -1,38 +1,33 @@
--- Chapter 2, continued: what happened since. Live delivery and catch-up are one function: the relay asks it for the
+-- Chapter 3, continued: what happened since. Live delivery and catch-up are one function: the relay asks it for the
 -- changes of many spaces at once, each since the version that some of its readers have. resolve_cursor turns what a
 -- client says it has into such a version.
+-- sync.changes says which entities have changed, the tables say what they are now. A table may be further than the
+-- version, by what is committed and not recorded yet. So when an answer has one entity that a note names, it has all
+-- that the notes of the space name: a transaction is in it whole (P5), and comes once more with its version.
 
 create or replace function sync._event(
   change sync.changes,
   since bigint
 )
-returns json
+returns text
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  kind constant pg_catalog.text := change.entity_type || case
-    when change.deleted_at is not null then '-deleted'
-    when change.created_version > since then '-created'
-    else '-updated'
-  end;
+  wire constant pg_catalog.json := (
+    select w.wire from sync._wire(change.entity_type, change.entity_id) w where w.space_id = change.space_id
+  );
 begin
-  if change.entity_type = 'intention' then
-    if change.deleted_at is not null then
-      return json_build_object(
-        'type', kind, 'messageId', change.message_id, 'version', change.version, 'id', change.entity_id);
-    end if;
-    return json_build_object(
-      'type', kind, 'messageId', change.message_id, 'version', change.version,
-      'data', (select sync.intention_json(i) from public.intentions i where i.id = change.entity_id));
-  end if;
-  if change.deleted_at is not null then
-    return json_build_object('type', kind, 'version', change.version, 'id', change.entity_id);
-  end if;
-  return json_build_object(
-    'type', kind, 'version', change.version,
-    'data', (select sync.being_json(b) from public.beings b where b.id = change.entity_id));
+  return '{"type":"' || change.entity_type || case
+      when wire is null then '-deleted"'
+      when change.created_version > since or change.deleted_at is not null then '-created"'
+      else '-updated"'
+    end
+    || coalesce(',"messageId":' || to_json(nullif(change.message_id, '')), '')
+    || ',"version":' || change.version
+    || coalesce(',"data":' || wire, ',"id":' || to_json(change.entity_id))
+    || '}';
 end
 $$;
 comment on function sync._event(sync.changes, bigint) is 'A change as the event that a client at version since gets.';
@@ -55,15 +50,25 @@ volatile
 security definer
 set search_path = ''
 set lock_timeout = '400ms'  -- as in sync.snapshot()
+set enable_seqscan = off  -- the plan may be of a time when the queue was empty
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set plan_cache_mode = force_generic_plan  -- always by index: planning anew would take longer than the query
 set jit = off  -- the generic plan expects more than there is: compiling it would take ten times the query
 as $$
 declare
   most_bytes constant integer := sync._most_bytes();
+  from_xid constant pg_catalog.xid8 := sync._recorded_below();
 begin
   lock table public.beings, public.intentions in access share mode;  -- as in sync.snapshot()
   return query
+  with pending as materialized (
+    -- Where TRUNCATE has emptied the table, entity_id is null.
+    select distinct n.space_id, n.entity_type, e.entity_id
+    from sync.notes n
+    left join unnest(n.entity_ids) as e (entity_id) on true
+    where n.xid >= from_xid
+      and n.space_id = any (space_ids)
+  )
   select
     wanted.space_id,
     wanted.since,
@@ -85,7 +90,10 @@ begin
   left join lateral (
     -- All or nothing: what was changed again later is missing from its version, so that only the whole is a
     -- state that the database had (P5). More than max, or more than is sent in one piece: no events.
-    select case when count(*) between 1 and max and max(c.bytes) <= most_bytes then
+    -- Nor where TRUNCATE waits to be recorded.
+    select case when count(*) between 1 and max and max(c.bytes) <= most_bytes
+      and not exists (select from pending p where p.space_id = wanted.space_id and p.entity_id is null)
+    then
       array_agg(
         case when c.n < c.total then c.event else
           left(c.event, -1) || ',"prev":' || wanted.since || ',"cursor":"' || present.epoch || '.' || here.version || '"}'
@@ -98,17 +106,47 @@ begin
         select
           row_number() over in_order as n,
           count(*) over () as total,
-          case when count(*) over () <= max then sync._event(c, wanted.since)::pg_catalog.text end as event
+          case when count(*) over () <= max then sync._event(c.change, wanted.since) end as event
         from (
-          select *
-          from sync.changes c
-          where c.space_id = wanted.space_id
-            and c.version > wanted.since
-          order by c.version
-          limit max + 1
+          with recorded as materialized (
+            select k
+            from sync.changes k
+            where k.space_id = wanted.space_id
+              and k.version > wanted.since
+            order by k.version
+            limit max + 1
+          ), noted as materialized (
+            select
+              p.entity_type,
+              p.entity_id,
+              exists (
+                select
+                from recorded r
+                where ((r.k).entity_type, (r.k).entity_id) = (p.entity_type, p.entity_id)
+              ) as is_recorded
+            from pending p
+            where p.space_id = wanted.space_id
+          )
+          select r.k as change
+          from recorded r
+          union all
+          select row(wanted.space_id, n.entity_type, n.entity_id, here.version,
+            coalesce(case when c.deleted_at is null then c.created_version end, here.version),
+            coalesce(f.is_there, c.message_id), null)::sync.changes
+          from noted n
+          cross join lateral (select sync._find(n.entity_type, n.entity_id, wanted.space_id) as is_there) as f
+          left join sync.changes c
+            on (c.entity_id, c.entity_type, c.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
+          where not n.is_recorded
+            and (select bool_or(o.is_recorded) from noted o)
+            and (f.is_there is not null or c.version is not null and c.deleted_at is null)
         ) as c
         window in_order as (
-          order by c.version, c.entity_type, substr(c.message_id, 5)::bigint, c.entity_id
+          order by
+            (c.change).version,
+            (c.change).entity_type,
+            nullif(substr((c.change).message_id, 5), '')::bigint,
+            (c.change).entity_id
         )
       ) as c
     ) as c
@@ -134,6 +172,7 @@ set search_path = ''
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- as in sync.changes_since()
 as $$
+<<asked>>
 declare
   since_at timestamp with time zone;
   resolved bigint;
@@ -158,7 +197,7 @@ begin
         and k.space_id || '' = i.location_id  -- by the primary key, also without statistics
       offset 0
     ) as c
-    where i.message_id = since
+    where i.message_id = resolve_cursor.since
       and i.location_id || '' = resolve_cursor.space_id;
 
   else
@@ -186,14 +225,14 @@ begin
         (select 0 as offset_by, i.id
          from public.intentions i
          where i.location_id = resolve_cursor.space_id
-           and i.created_at < since_at
+           and i.created_at < asked.since_at
          order by i.created_at desc
          limit 1)
         union all
         (select -1, i.id
          from public.intentions i
          where i.location_id = resolve_cursor.space_id
-           and i.created_at >= since_at
+           and i.created_at >= asked.since_at
          order by i.created_at
          limit 1000)
       ) as m

@@ -1,7 +1,7 @@
 -- Up Migration
 
--- The tables, and nothing but the tables: how they are written, read, guarded and operated is in the
--- chapters sql/1_write.sql to sql/4_operate.sql, which are replayed after each migration.
+-- The tables as they are. What is done with them is in the chapters beside this folder, to be read in their order:
+-- entities, record, read, access, operate, triggers, rights. They are replayed after each migration.
 -- Schema public holds the application's tables; schema sync holds what keeps them in step.
 
 create schema if not exists sync;
@@ -78,17 +78,18 @@ create table sync.spaces (
   space_id  text not null,
   version   bigint not null,
   floor     bigint not null default 0,
-  xid       xid8 not null,
-  constraint spaces_pkey primary key (space_id),
-  constraint spaces_floor_valid check (floor between 0 and version)
-) with (fillfactor = 70);
+  constraint spaces_pkey primary key (space_id)
+) with (
+  fillfactor = 50,  -- a hot row: its next version goes beside it
+  autovacuum_vacuum_scale_factor = 0.01
+);
 
 comment on table sync.spaces is 'The clock of each space. Outlives the space itself, so that a version is never given out twice.';
-comment on column sync.spaces.version is 'Committed transactions that changed this space (P1).';
+comment on column sync.spaces.version is 'Each is one or more whole transactions that changed this space (P1). 0: not one yet.';
 comment on column sync.spaces.floor is 'A cursor below it cannot be caught up by events: sync.changes no longer has its deletions.';
-comment on column sync.spaces.xid is 'The transaction that raised the version last.';
 
 
+-- Without CHECKs: Postgres parses them anew for each statement. sync.verify() holds what they would.
 create table sync.changes (
   space_id         text not null,
   entity_type      text not null,
@@ -97,12 +98,10 @@ create table sync.changes (
   created_version  bigint not null,
   message_id       text,
   deleted_at       timestamptz,
-  deleted          boolean not null generated always as (deleted_at is not null) stored,
   -- The most telling column first: it decides nearly every comparison.
-  constraint changes_pkey primary key (entity_id, entity_type, space_id),
-  constraint changes_entity_type_valid check (entity_type in ('being', 'intention')),
-  constraint changes_created_before_changed check (created_version between 1 and version),
-  constraint changes_message_id_of_intentions check ((message_id is not null) = (entity_type = 'intention'))
+  constraint changes_pkey primary key (entity_id, entity_type, space_id)
+) with (
+  autovacuum_vacuum_scale_factor = 0.05  -- each update leaves an entry in the index of versions
 );
 create index changes_space_id_version_idx on sync.changes (space_id, version);
 create index changes_deleted_at_idx on sync.changes (deleted_at) where deleted_at is not null;
@@ -110,34 +109,38 @@ create index changes_deleted_at_idx on sync.changes (deleted_at) where deleted_a
 comment on table sync.changes is 'The last change of each entity in each space: one row an entity, however often it changes. Catch-up reads it by version.';
 comment on column sync.changes.version is 'The version of the space at the last change.';
 comment on column sync.changes.created_version is 'The version at which the entity came into the space: above a cursor, the event is created, else updated.';
+comment on column sync.changes.message_id is 'Of an intention: also a deletion names its message.';
 comment on column sync.changes.deleted_at is 'When it was deleted or left the space: the row is a tombstone until sync.prune() drops it.';
 
 
-create unlogged table sync.touched (
-  xid    xid8 not null,
-  chunk  integer not null,
-  rows   text not null,
-  constraint touched_pkey primary key (xid, chunk)
+create table sync.notes (
+  xid          xid8 not null default pg_current_xact_id(),
+  space_id     text not null,
+  entity_type  text not null,
+  entity_ids   text[] not null
+) with (
+  autovacuum_vacuum_scale_factor = 0,  -- a queue: as many dead rows as went through it
+  autovacuum_vacuum_threshold = 10000,
+  autovacuum_vacuum_insert_threshold = -1,
+  autovacuum_vacuum_cost_delay = 0
 );
-alter table sync.touched alter column rows set storage plain;
-comment on table sync.touched is 'Rows that open transactions have touched, where a setting does not hold them all. Empty after each commit.';
+create index notes_xid_idx on sync.notes (xid);
+
+comment on table sync.notes is 'What transactions have touched and sync.record() has not filed yet: a note for each statement and space.';
+comment on column sync.notes.entity_ids is 'Empty where TRUNCATE has emptied the table.';
 
 
-create unlogged table sync.truncated (
-  location_id  text not null,
-  id           text not null
-);
-comment on table sync.truncated is 'A row for each space that TRUNCATE empties, until its transaction commits. Empty after each commit.';
+-- Three numbers that commits read. Sequences, since these are no rows: a value counts at once, for old snapshots as
+-- well, and the dead versions that a dump would keep alive do not pile up.
 
+create sequence sync.listening_until minvalue 0 start 0;
+create sequence sync.recording_until minvalue 0 start 0;
+create sequence sync.recorded_below minvalue 0 start 0;
+select setval('sync.listening_until', 0), setval('sync.recording_until', 0), setval('sync.recorded_below', 0);
 
-create table sync.relays (
-  relay_id  text not null,
-  asleep    boolean not null default true,
-  seen_at   timestamptz not null default clock_timestamp(),
-  constraint relays_pkey primary key (relay_id)
-);
-comment on table sync.relays is 'The relays that serve this database, each with its last sign of life.';
-comment on column sync.relays.asleep is 'True while the relay relies on NOTIFY.';
+comment on sequence sync.listening_until is 'Until when relays are taken to listen, in ms since 1970: before that, commits notify.';
+comment on sequence sync.recording_until is 'Until when a relay is taken to record for everybody, in ms since 1970: before that, commits do neither (P12).';
+comment on sequence sync.recorded_below is 'Every note of a transaction with a lower xid is recorded: where to look from.';
 
 
 create table sync.instance (
@@ -153,8 +156,8 @@ comment on table sync.instance is 'One row. Its epoch is part of every cursor, b
 -- Down Migration
 
 drop table public.beings, public.intentions cascade;
-drop table sync.spaces, sync.changes, sync.touched, sync.truncated, sync.relays, sync.instance cascade;
-drop sequence sync.message_number cascade;
+drop table sync.spaces, sync.changes, sync.notes, sync.instance cascade;
+drop sequence sync.message_number, sync.listening_until, sync.recording_until, sync.recorded_below cascade;
 do $$
 declare
   routine regprocedure;
