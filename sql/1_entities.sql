@@ -175,7 +175,7 @@ begin
       where b.id = _wire.id;
   end case;
   if pg_column_size(wire) > 4::bigint * sync._most_bytes() then
-    perform sync._refuse_size('the ' || entity_type, wire);
+    perform sync._refuse_size(case entity_type when 'intention' then 'the message' else 'the being' end, wire);
   end if;
 end
 $$;
@@ -204,10 +204,14 @@ comment on function sync.entity(text, text) is
 
 create or replace function sync._find(
   entity_type text,
-  id text,
-  space_id text
+  space_ids text[],
+  entity_ids text[]
 )
-returns text
+returns table (
+  space_id text,
+  entity_id text,
+  is_there text
+)
 language plpgsql
 stable
 security definer
@@ -216,14 +220,21 @@ as $$
 begin
   case entity_type
     when 'intention' then
-      return (select case when i.location_id = _find.space_id then i.message_id end from public.intentions i where i.id = _find.id);
+      return query
+      select t.space_id, t.id,
+        (select case when i.location_id = t.space_id then i.message_id end from public.intentions i where i.id = t.id)::pg_catalog.text
+      from unnest(space_ids, entity_ids) as t (space_id, id);
     when 'being' then
-      return (select case when b.location_id = _find.space_id then '' end from public.beings b where b.id = _find.id);
+      return query
+      select t.space_id, t.id,
+        (select case when b.location_id = t.space_id then '' end from public.beings b where b.id = t.id)
+      from unnest(space_ids, entity_ids) as t (space_id, id);
   end case;
 end
 $$;
-comment on function sync._find(text, text, text) is
-  'Whether the table has an entity in a space: its message_id, empty for a being; null where it has not.';
+comment on function sync._find(text, text[], text[]) is
+  'For entities of one type, each in a space, whether the table has it there: is_there is the message_id, empty for a
+being, and null where it is not.';
 
 
 create or replace function sync._all(only_space_id text default null)

@@ -156,24 +156,34 @@ begin
     from note n
     left join unnest(n.entity_ids) as e (entity_id) on true
   ), found as materialized (
-    select t.*, sync._find(t.entity_type, t.entity_id, t.space_id) as is_there
-    from touched t
-    where t.entity_id is not null
-  ), changed as materialized (
-    select f.*, coalesce(f.is_there, c.message_id) as message_id
+    -- In the order of the keys: what comes one after the other is then on pages that are near one another.
+    select g.entity_type, f.*
+    from (
+      select
+        t.entity_type,
+        array_agg(t.space_id order by t.entity_id collate "C") as space_ids,
+        array_agg(t.entity_id order by t.entity_id collate "C") as entity_ids
+      from touched t
+      where t.entity_id is not null
+      group by t.entity_type
+    ) as g
+    cross join lateral sync._find(g.entity_type, g.space_ids, g.entity_ids) as f
+  ), looked_up as materialized (
+    select f.*, coalesce(f.is_there,
+      (select coalesce(c.message_id, '')
+       from sync.changes c
+       where (c.entity_id, c.entity_type, c.space_id) = (f.entity_id, f.entity_type, f.space_id)
+         and c.deleted_at is null)) as message_id
     from found f
-    left join lateral (
-      select c.message_id, c.deleted_at is null as is_alive
-      from sync.changes c
-      where f.is_there is null
-        and (c.entity_id, c.entity_type, c.space_id) = (f.entity_id, f.entity_type, f.space_id)
-    ) as c on true
-    where f.is_there is not null
-      or c.is_alive  -- or else it came and went
+  ), changed as materialized (
+    select * from looked_up l where l.message_id is not null  -- or else it came and went
   ), raised as (
     update sync.spaces s
-    set version = s.version + 1,
-        floor = case when r.is_emptied then s.version + 1 else s.floor end
+    -- Once a transaction (P1). A restored xid may be that of this one by chance: then the row itself is older.
+    set version = s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer,
+        floor = case when not r.is_emptied then s.floor
+          else s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer end,
+        xid = pg_current_xact_id()
     from (
       select r.space_id, bool_or(r.is_emptied) as is_emptied
       from (
@@ -258,7 +268,10 @@ declare
   is_large constant boolean := cardinality(new.entity_ids) not between 1 and 1000
     or new.cmin::pg_catalog.text::bigint > 1000;
 begin
-  if not is_large and pg_sequence_last_value('sync.recording_until') > extract(epoch from clock_timestamp()) * 1000 then
+  if not is_large
+    and pg_sequence_last_value('sync.recording_until') > extract(epoch from clock_timestamp()) * 1000
+    and current_setting('sync.recorded', true) is distinct from new.xid::pg_catalog.text  -- the rest is in the same version
+  then
     return null;  -- a relay is awake
   end if;
   if not exists (select from sync.notes n where n.ctid = new.ctid) then
@@ -272,6 +285,7 @@ begin
       own := array(select distinct n.space_id from sync.notes n where n.xid = pg_current_xact_id());
       locked := sync._lock(own, case when is_large then 40 else 1 end);
       perform sync._file(locked, sync._recorded_below());
+      perform set_config('sync.recorded', new.xid::pg_catalog.text, true);
       if cardinality(locked) = cardinality(own) then
         return null;
       end if;
@@ -279,12 +293,12 @@ begin
       null;  -- no fault of the writer's: a relay tries again, and says what it is
     end;
   end if;
-  perform sync._tell('');
+  perform sync._tell('record');
   return null;
 end
 $$;
 comment on function sync._commit() is
-  'At commit: records what the transaction has touched, or leaves it to a relay. One that sleeps is told of it, with ''''.';
+  'At commit: records what the transaction has touched, or leaves it to a relay. One that sleeps is told of it, with ''record''.';
 
 
 create or replace function sync.record(
@@ -334,6 +348,11 @@ begin
   left_behind := '{}';
   failed := '{}';
   if wanted is null then
+    if cardinality(apart) = 0
+      and pg_snapshot_xmin(here)::pg_catalog.text::bigint > pg_sequence_last_value('sync.recorded_below') + 1000
+    then
+      perform setval('sync.recorded_below', pg_snapshot_xmin(here)::pg_catalog.text::bigint);
+    end if;
     return;
   end if;
 
@@ -438,15 +457,13 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- Of a session that is silent, since its relay hangs or its line is half-open, the server frees the lock.
+  perform pg_advisory_unlock_all();  -- not twice
   if wanted and pg_try_advisory_lock(hashtext('sync.record'), 0) then
+    -- Of a session that is silent, since its relay hangs or its line is half-open, the server frees the lock.
     perform set_config('idle_session_timeout', '3s', false);
     return true;
   end if;
-  if not wanted then
-    perform set_config('idle_session_timeout', '0', false);
-    return pg_advisory_unlock(hashtext('sync.record'), 0);
-  end if;
+  perform set_config('idle_session_timeout', '0', false);
   return false;
 end
 $$;

@@ -134,7 +134,7 @@ begin
             coalesce(case when c.deleted_at is null then c.created_version end, here.version),
             coalesce(f.is_there, c.message_id), null)::sync.changes
           from noted n
-          cross join lateral (select sync._find(n.entity_type, n.entity_id, wanted.space_id) as is_there) as f
+          cross join lateral sync._find(n.entity_type, array[wanted.space_id], array[n.entity_id]) as f
           left join sync.changes c
             on (c.entity_id, c.entity_type, c.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded

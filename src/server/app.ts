@@ -18,6 +18,8 @@ import { openapi } from "./openapi.js";
 import { Origins } from "./origin.js";
 import { type PageFacts, pageRoutes } from "./page.js";
 import type { QueueWatch } from "./queue-watch.js";
+import type { Reach } from "./reach.js";
+import type { Recorder } from "./recorder.js";
 import type { Env } from "./request.js";
 import type { StateFeeds } from "./state-feed.js";
 import { streamRoutes } from "./streams.js";
@@ -31,6 +33,8 @@ export interface AppParts
   listener: Listener;
   metrics: Metrics;
   queueWatch: QueueWatch;
+  recorder: Recorder;
+  reach: Reach;
   log: Logger;
   /** For the demo page at `/`. Without it there is none. */
   page?: PageFacts | undefined;
@@ -92,9 +96,9 @@ export function createApp(parts: AppParts): App {
     return next();
   });
 
-  app.route("/", entityRoutes(database, throttle, address));
+  app.route("/", entityRoutes(database, parts.reach, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
-  app.route("/", healthRoutes(database, listener, metrics, queueWatch));
+  app.route("/", healthRoutes(database, listener, metrics, queueWatch, parts.recorder));
   const description = openapi(tokens?.cookie);
   app.get("/openapi.json", (context) => context.json(description));
   if (page) app.route("/", pageRoutes(page));

@@ -6,15 +6,15 @@ import { type Claims, claimsJson, type Database } from "./database.js";
 export interface Entity {
   noun: "being" | "message";
   table: "public.beings" | "public.intentions";
-  /** The function that has the wire form of a row, by its ID. */
-  wire: "sync.being" | "sync.intention";
+  /** Its type in SQL: sync.entity() has the wire form of a row, by its ID. */
+  wire: "being" | "intention";
   columns: Readonly<Record<string, string>>;
 }
 
 export const BEING: Entity = {
   noun: "being",
   table: "public.beings",
-  wire: "sync.being",
+  wire: "being",
   columns: {
     name: "name",
     type: "type",
@@ -29,7 +29,7 @@ export const BEING: Entity = {
 export const INTENTION: Entity = {
   noun: "message",
   table: "public.intentions",
-  wire: "sync.intention",
+  wire: "intention",
   columns: {
     name: "name",
     type: "type",
@@ -50,7 +50,8 @@ export interface Stored {
 export type Fields = Readonly<Record<string, unknown>>;
 
 const JSON_COLUMNS = ["metadata", "properties", "content"];
-const json = (entity: Entity) => `(${entity.wire}(e.id)).wire`;
+const wire = (entity: Entity, id: string) => `sync.entity('${entity.wire}', ${id})`;
+const json = (entity: Entity) => `(${wire(entity, "e.id")}).wire`;
 
 // The wire form is asked for by the row's ID: a relay needs no right on the columns that do not leave (P9).
 
@@ -58,7 +59,7 @@ const json = (entity: Entity) => `(${entity.wire}(e.id)).wire`;
 export async function get(db: Database, claims: Claims, entity: Entity, id: string, spaceId?: string) {
   const rows = await db.query<Stored>(
     `get ${entity.noun}`,
-    `select e.wire::text as json, e.space_id as "spaceId" from ${entity.wire}($1) as e
+    `select e.wire::text as json, e.space_id as "spaceId" from ${wire(entity, "$1")} as e
      where e.wire is not null and e.space_id is not distinct from coalesce($2, e.space_id)
        and sync.demand($3, 'read', e.space_id, null)`,
     [id, spaceId ?? null, claimsJson(claims)],
@@ -129,7 +130,7 @@ export async function create(
   const there = await db.query<Stored & { same: boolean }>(
     `retry ${entity.noun}`,
     `select w.wire::text as json, w.space_id as "spaceId", ${same} as same
-     from ${entity.table} as e, ${entity.wire}(e.id) as w
+     from ${entity.table} as e, ${wire(entity, "e.id")} as w
      where e.id = $${names.length + 1} and w.wire is not null
        and sync.demand_owner($1, $1::jsonb ->> 'being', ${owner < 0 ? "null" : `$${owner + 2}`})
        and sync.demand($1, 'create', w.space_id, w.wire::jsonb)`,
@@ -198,7 +199,7 @@ export async function spaceOf(
 ): Promise<string | null> {
   const rows = await db.query<{ spaceId: string | null }>(
     `space of ${entity.noun}`,
-    `select e.space_id as "spaceId" from ${entity.wire}($1) as e
+    `select e.space_id as "spaceId" from ${wire(entity, "$1")} as e
      where e.wire is not null and sync.demand($2, $3, e.space_id, e.wire::jsonb)`,
     [id, claimsJson(claims), action],
   );

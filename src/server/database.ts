@@ -40,14 +40,29 @@ export interface Opening {
   since: number | null;
 }
 
-/** What a poll has found. */
-export interface Raised {
-  /** The snapshot to poll from next. */
-  seen: string;
-  /** The xid of the oldest transaction that was open. */
+/** What a recording has done. */
+export interface Recorded {
+  /** The snapshot to record from next; null: look at all notes. */
+  seen: string | null;
+  /** The xid of the oldest transaction that was open in it. */
   oldestOpen: bigint;
-  /** Null: any. */
-  spaceIds: string[] | null;
+  /** Notes that became versions. */
+  filed: number;
+  /** There were more than are recorded at once. */
+  isMore: boolean;
+  /** Spaces that another one was recording. */
+  leftBehind: string[];
+  /** Spaces of which it did not work, and why. */
+  failed: string[];
+  reason: string | null;
+}
+
+/** The version of a space, at or after what was committed before it was asked for. */
+export interface Reached {
+  spaceId: string;
+  version: number | null;
+  /** Another one was recording it just then: ask again. */
+  isPending: boolean;
 }
 
 /** A session whose open transaction may keep the NOTIFY queue from being emptied, if it listens. */
@@ -192,16 +207,22 @@ export class Database {
   }
 
   /**
-   * The relay's sign of life, and whether it sleeps from now on: whether writers have notified it until now, and a
-   * snapshot of before.
+   * The relay's sign of life: whether commits have notified until now. `records`: it records for everybody, or no
+   * longer; null says nothing of it.
    */
-  async relaySeen(relayId: string, asleep: boolean): Promise<{ wasAsleep: boolean; before: string }> {
-    const rows = await this.query<{ wasAsleep: boolean; before: string }>(
+  async relaySeen(records: boolean | null): Promise<boolean> {
+    const rows = await this.query<{ wasHeard: boolean }>(
       "relay_seen",
-      `select was_asleep as "wasAsleep", before from sync.relay_seen($1, $2)`,
-      [relayId, asleep],
+      `select sync.relay_seen($1) as "wasHeard"`,
+      [records],
     );
-    return rows[0] as { wasAsleep: boolean; before: string };
+    return rows[0]?.wasHeard ?? false;
+  }
+
+  /** Makes this session the recorder: true if no other one is. Or ends that. */
+  async lead(wanted: boolean): Promise<boolean> {
+    const rows = await this.query<{ leads: boolean }>("lead", "select sync.lead($1) as leads", [wanted]);
+    return rows[0]?.leads ?? false;
   }
 
   /** A new xid: every transaction that had its own before has a lower one. */
@@ -210,20 +231,29 @@ export class Database {
     return BigInt((rows[0] as { xid: string }).xid);
   }
 
-  /** The spaces that were raised by what a snapshot does not show; without one, any. */
-  async raisedSince(seen: string | undefined): Promise<Raised> {
-    const rows = await this.query<{ seen: string; oldestOpen: string; spaceIds: string[] | null }>(
-      "raised_since",
-      `select now_seen as seen, oldest_open as "oldestOpen", to_json(space_ids) as "spaceIds" from sync.raised_since($1)`,
-      [seen ?? null],
+  /** Turns committed notes into versions: those that a snapshot does not show, or all. Not of the spaces `apart`. */
+  async record(seen: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
+    const rows = await this.query<
+      Omit<Recorded, "oldestOpen" | "filed"> & { oldestOpen: string; filed: string }
+    >(
+      "record",
+      `select now_seen as seen, coalesce(pg_snapshot_xmin(now_seen), '0') as "oldestOpen", filed, is_more as "isMore",
+              left_behind as "leftBehind", failed, reason
+       from sync.record($1, $2, $3)`,
+      [seen ?? null, apart, maxNotes],
     );
-    const row = rows[0] as { seen: string; oldestOpen: string; spaceIds: string[] | null };
-    return { ...row, oldestOpen: BigInt(row.oldestOpen) };
+    const row = rows[0] as (typeof rows)[0];
+    return { ...row, oldestOpen: BigInt(row.oldestOpen), filed: Number(row.filed) };
   }
 
-  /** The relay's farewell. */
-  async relayGone(relayId: string): Promise<void> {
-    await this.query("relay_gone", "select sync.relay_gone($1)", [relayId]);
+  /** Records these spaces, if that is not done, and tells their versions. */
+  async reach(spaceIds: string[]): Promise<Reached[]> {
+    const rows = await this.query<Omit<Reached, "version"> & { version: string | null }>(
+      "reach",
+      `select space_id as "spaceId", version, is_pending as "isPending" from sync.reach($1)`,
+      [spaceIds],
+    );
+    return rows.map((row) => ({ ...row, version: row.version === null ? null : Number(row.version) }));
   }
 
   /** How full the cluster's NOTIFY queue is, 0 to 1, and whose transactions are the oldest, as far as we may see. */

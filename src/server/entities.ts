@@ -4,6 +4,7 @@ import { beingRequest, intentionRequest, LIMITS } from "../protocol/messages.js"
 import * as crud from "./crud.js";
 import { parseCursor } from "./cursor.js";
 import type { Claims, Database } from "./database.js";
+import type { Reach } from "./reach.js";
 import { check, type Env, readJson, unknownSpace } from "./request.js";
 import type { Throttle } from "./throttle.js";
 
@@ -12,6 +13,7 @@ type Asked = Context<Env>;
 /** `POST /api/beings` and `POST /api/intentions`. `address`: whose request it is, null where that has no limit. */
 export function entityRoutes(
   database: Database,
+  reach: Reach,
   throttle: Throttle,
   address: (context: Asked) => string | null,
 ): Hono<Env> {
@@ -122,28 +124,33 @@ export function entityRoutes(
     await throttle.write(address(context));
     const stored = await work(context.get("caller").claims);
     await throttle.written(stored.spaceId);
-    return answer(context, stored);
+    const version = stored.spaceId === null ? null : await reach.of(stored.spaceId);
+    return send(context, stored.json, version);
   }
 
   async function mustExist(spaceId: string): Promise<void> {
     if ((await database.currentCursor(spaceId)) === null) throw unknownSpace(spaceId);
   }
 
-  /** `version`: the space's at or after the change; null for a being that is in no space. `hasMore`: of a page. */
+  /** What was read, and the version of its space. `hasMore`: of a page. */
   async function answer(
     context: Asked,
     { json, spaceId }: crud.Stored,
     hasMore?: boolean,
   ): Promise<Response> {
     const cursor = spaceId === null ? null : await database.currentCursor(spaceId);
-    const version = cursor === null ? null : parseCursor(cursor).version;
-    const more = hasMore === undefined ? "" : `,"hasMore":${hasMore}`;
-    return context.body(`{"success":true,"data":${json},"version":${version}${more}}`, 200, {
-      "Content-Type": "application/json",
-    });
+    return send(context, json, cursor === null ? null : parseCursor(cursor).version, hasMore);
   }
 
   return app;
+}
+
+/** `version`: the space's at or after the change; null for a being that is in no space. */
+function send(context: Asked, json: string, version: number | null, hasMore?: boolean): Response {
+  const more = hasMore === undefined ? "" : `,"hasMore":${hasMore}`;
+  return context.body(`{"success":true,"data":${json},"version":${version}${more}}`, 200, {
+    "Content-Type": "application/json",
+  });
 }
 
 type Fields = { id?: string | undefined; locationId?: string | null | undefined; [field: string]: unknown };

@@ -4,6 +4,7 @@ import type { Database } from "./database.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
 import type { QueueWatch } from "./queue-watch.js";
+import type { Recorder } from "./recorder.js";
 
 /** Milliseconds for which an answer of `/readyz` holds. */
 const READY_MS = 1_000;
@@ -25,6 +26,7 @@ export function healthRoutes(
   listener: Listener,
   metrics: Metrics,
   queueWatch: QueueWatch,
+  recorder: Recorder,
 ): Hono {
   const app = new Hono();
   let latest: Promise<Readiness> | undefined;
@@ -45,7 +47,10 @@ export function healthRoutes(
       listener.listening && listener.roundTrip(),
       queueWatch.look(),
     ]);
-    return { epoch, heard, warnings };
+    const failing = recorder.apart.failing.map(
+      (spaceId) => `what was written in space ${spaceId} cannot be recorded: the relay's log says why`,
+    );
+    return { epoch, heard, warnings: [...warnings, ...failing] };
   }
 
   app.get("/healthz", (context) => context.json({ status: "ok" }));

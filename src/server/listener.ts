@@ -22,8 +22,10 @@ const PING = "ping ";
 export interface ListenerOptions {
   /** Must lead to a session: LISTEN does not work through a pooler in transaction mode. */
   url: string;
-  /** "<version> <space_id>", as sync._record() sends it. */
+  /** "<version> <space_id>": a space was raised. */
   onWake(spaceId: string): void;
+  /** "record": a commit has left it to the relays to record it. */
+  onLeft(): void;
   /** LISTEN stands, for the first time or again. */
   onListening(): void;
   log: Logger;
@@ -163,6 +165,7 @@ export class Listener {
   #hear(payload: string | undefined): void {
     if (!payload) return;
     if (payload.startsWith(PING)) this.#pings.get(payload)?.();
+    else if (payload === "record") this.#options.onLeft();
     else this.#options.onWake(payload.slice(payload.indexOf(" ") + 1));
   }
 

@@ -73,12 +73,17 @@ export class Metrics {
   });
   readonly awake = new Gauge({
     name: "spacefeed_awake",
-    help: "1 while the relay polls and writers need not notify it, 0 while it relies on notifications.",
+    help: "1 while the relay records for everybody and commits do not notify, 0 while each commit records itself.",
     registers: [this.registry],
   });
-  readonly polls = new Counter({
-    name: "spacefeed_polls_total",
-    help: "Polls for spaces that were raised.",
+  readonly recordings = new Counter({
+    name: "spacefeed_recordings_total",
+    help: "Looks for what is to be recorded, by this relay.",
+    registers: [this.registry],
+  });
+  readonly recordedNotes = new Counter({
+    name: "spacefeed_recorded_notes_total",
+    help: "Notes that this relay has recorded: one for each statement and space.",
     registers: [this.registry],
   });
   readonly sleepChanges = new Counter({

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
@@ -13,8 +12,9 @@ import { Listener } from "./listener.js";
 import { Metrics } from "./metrics.js";
 import { migrateOrLeave } from "./migrate.js";
 import { QueueWatch } from "./queue-watch.js";
+import { Reach } from "./reach.js";
+import { RECORDER_CONNECTION, Recorder } from "./recorder.js";
 import { StateFeeds } from "./state-feed.js";
-import { WATCH_CONNECTION, Watch } from "./watch.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
@@ -70,17 +70,19 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       onWake: (spaceId) => {
         metrics.wakeUps.inc();
         hub.wake(spaceId);
-        watch.heard();
+        recorder.heard();
       },
-      onListening: () => hub.wakeAll(),
+      onLeft: () => recorder.left(),
+      onListening: () => {
+        hub.wakeAll();
+        recorder.left();
+      },
     });
-    const watch = new Watch({
-      database: new Database(sessionUrl, log, metrics, WATCH_CONNECTION),
-      relayId: randomUUID(),
+    const recorder = new Recorder({
+      database: new Database(sessionUrl, log, metrics, RECORDER_CONNECTION),
       metrics,
       log,
-      onWake: (spaceId) => hub.wake(spaceId),
-      onWakeAll: () => hub.wakeAll(),
+      onOverlooked: () => hub.wakeAll(),
     });
     await listener.start();
     open.push(() => listener.close());
@@ -95,14 +97,17 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
           "of DATABASE_URL",
       );
     }
-    open.push(() => watch.close());
-    await watch.start();
+    open.push(() => recorder.close());
+    await recorder.start();
 
     const queueWatch = new QueueWatch(database, metrics, log);
     await queueWatch.look();
     const timers = [
       setInterval(() => hub.heartbeat(), heartbeatMs),
-      setInterval(() => hub.wakeAll(), BACKSTOP_MS),
+      setInterval(() => {
+        hub.wakeAll();
+        recorder.left();
+      }, BACKSTOP_MS),
       setInterval(() => queueWatch.look(), QUEUE_WATCH_MS),
     ];
     open.push(async () => {
@@ -112,7 +117,19 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const app = createApp({ ...config, database, hub, feeds, listener, metrics, queueWatch, log, page });
+    const app = createApp({
+      ...config,
+      database,
+      reach: new Reach(database),
+      hub,
+      feeds,
+      listener,
+      metrics,
+      queueWatch,
+      recorder,
+      log,
+      page,
+    });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     await once(server, "listening").catch((error) => {
