@@ -16,6 +16,8 @@ export interface RecorderOptions {
   busy?: { notifications: number; withinMs: number };
   /** Recordings that find nothing for so long are not worth it. Many times longer than `busy`, or it would flap. */
   quietMs?: number;
+  /** Between two signs of life. Commits take it that a relay records for 2 s after one, and that it listens for a minute. */
+  lifeMs?: { awake: number; other: number };
 }
 
 /** How the database of a recorder connects: a full pool does not hold it up. */
@@ -29,8 +31,6 @@ export const RECORDER_CONNECTION = {
 const RETRY_MS = 250;
 const ASK_MS = 500;
 const FAREWELL_MS = 1_000;
-/** Commits take it that a relay records for 2 s after it has said so, and that it listens for a minute. */
-const LIFE_MS = { awake: 500, other: 10_000 };
 /**
  * Between two recordings, each of which costs an fsync that writers' own have to wait for: short where many share it,
  * long where a lone writer would feel it.
@@ -57,11 +57,17 @@ export class Recorder {
   #maxNotes = MOST_NOTES;
   #heard = { count: 0, since: 0 };
   #connections = 0;
+  #tries = 0;
   #isAway = false;
   readonly #timers = new Map<RecordingEvent, NodeJS.Timeout>();
 
   constructor(options: RecorderOptions) {
-    this.#options = { busy: { notifications: 50, withinMs: 500 }, quietMs: 1_000, ...options };
+    this.#options = {
+      busy: { notifications: 50, withinMs: 500 },
+      quietMs: 1_000,
+      lifeMs: { awake: 500, other: 10_000 },
+      ...options,
+    };
     options.database.pool.on("connect", () => this.#connections++);
   }
 
@@ -119,7 +125,9 @@ export class Recorder {
       log.debug({ from, to: state.at }, "sleep and wake");
       metrics.sleepChanges.inc();
       metrics.awake.set(state.at === "awake" ? 1 : 0);
+      if (state.at === "awake") this.#foundAt = performance.now();
       if (state.at === "awake" || from === "awake") this.#live();
+      if (state.at === "away") this.#tries++;
     }
     for (const effect of effects) this.#carryOut(effect);
   }
@@ -138,9 +146,12 @@ export class Recorder {
       case "stop":
         for (const timer of this.#timers.values()) clearTimeout(timer);
         return;
-      default:
+      default: {
         if (effect === "record") clearTimeout(this.#timers.get("record-due")); // left from a state that is over
-        this.#last = this.#last.then(() => this.#do(effect));
+        // What was asked for before a failure is over with it.
+        const tries = this.#tries;
+        this.#last = this.#last.then(() => (tries === this.#tries ? this.#do(effect) : undefined));
+      }
     }
   }
 
@@ -156,7 +167,8 @@ export class Recorder {
   /** The next sign of life. */
   #live(): void {
     if (this.#state.at !== "closed") {
-      this.#after(this.#state.at === "awake" ? LIFE_MS.awake : LIFE_MS.other, "life-due");
+      const { awake, other } = this.#options.lifeMs;
+      this.#after(this.#state.at === "awake" ? awake : other, "life-due");
     }
   }
 
@@ -167,10 +179,10 @@ export class Recorder {
       return;
     }
     const connections = this.#connections;
-    const mayConnect = effect === "ask" || (this.#seen === undefined && this.#drawn === undefined);
+    const mayConnect = !["settling", "waking", "awake"].includes(this.#state.at); // there the session has the lock
     try {
       const event = await this.#query(effect);
-      // Locks, xids and snapshots are those of a session that has ended, of a server that may be another now.
+      // Its locks, xids and snapshots are of a session that has ended, on a server that may be another now.
       if (this.#connections !== connections && !mayConnect) throw new Error("the connection was lost");
       this.#isAway = false;
       if (event) this.#take(event);
@@ -208,10 +220,7 @@ export class Recorder {
   async #say(effect: RecordingEffect): Promise<RecordingEvent> {
     const { database } = this.#options;
     const wasHeard = await database.relaySeen(effect === "say here" ? null : effect === "say awake");
-    if (effect === "say awake") {
-      this.#drawn = undefined;
-      this.#foundAt = performance.now();
-    }
+    if (effect === "say awake") this.#drawn = undefined;
     this.#live();
     if (wasHeard) return "said";
     this.#isOverlooked = true;

@@ -92,6 +92,8 @@ test("it lists every route that the relay has, and no other", () => {
     listener: nothing,
     metrics: new Metrics(),
     queueWatch: nothing,
+    recorder: nothing,
+    reach: nothing,
     ...readConfig({}),
     log: pino({ level: "silent" }),
   }) as never;

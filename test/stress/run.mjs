@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 const { values } = parseArgs({ options: { minutes: { type: "string" }, seed: { type: "string" } } });
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const vitest = fileURLToPath(new URL("../../node_modules/vitest/vitest.mjs", import.meta.url));
-const child = spawn(process.execPath, [vitest, "run", "test/server/sleep-stress.test.ts"], {
+const child = spawn(process.execPath, [vitest, "run", "test/server/recorder-stress.test.ts"], {
   cwd: root,
   stdio: "inherit",
   env: {

@@ -2,8 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Chance } from "../support/chance.js";
 import { useDatabase } from "../support/database.js";
+import { Ledger, StressedRelay, write } from "../support/recorder-stress.js";
 import { Session } from "../support/session.js";
-import { Ledger, StressedRelay, write } from "../support/sleep-stress.js";
 
 // `npm run stress -- --minutes 10 --seed 7` runs it for longer.
 const SECONDS = Number(process.env.STRESS_MINUTES ?? 1 / 3) * 60;
@@ -23,8 +23,16 @@ test(`P12: relays that change state all the time miss no version of any writer (
   const spaces = Array.from({ length: SPACES }, (_, n) => `space-${n}`);
   const admin = await Session.open(db, "admin");
   await admin.query("insert into beings (id, type) select unnest($1::text[]), 'space'", [spaces]);
-  const restless = { busy: { notifications: 2, withinMs: 50 }, quietMs: 10, signOfLifeMs: 200 };
-  const calmer = { busy: { notifications: 10, withinMs: 100 }, quietMs: 60, signOfLifeMs: 1_000 };
+  const restless = {
+    busy: { notifications: 2, withinMs: 50 },
+    quietMs: 10,
+    lifeMs: { awake: 500, other: 200 },
+  };
+  const calmer = {
+    busy: { notifications: 10, withinMs: 100 },
+    quietMs: 60,
+    lifeMs: { awake: 500, other: 1_000 },
+  };
   const ledger = new Ledger();
   const relays = [new StressedRelay(db, restless, ledger), new StressedRelay(db, calmer, ledger)];
   try {
@@ -48,7 +56,7 @@ test(`P12: relays that change state all the time miss no version of any writer (
       expect([...ledger.committed].filter(([id, at]) => (seen.get(id) as number) - at > LOST_MS)).toEqual([]);
       expect([...ledger.undone].filter((id) => seen.has(id))).toEqual([]);
       expect(mostInFlight, "one query at a time").toBe(1);
-      expect((await relay.watch.metrics.sleepChanges.get()).values[0]?.value).toBeGreaterThan(SECONDS);
+      expect((await relay.recorder.metrics.sleepChanges.get()).values[0]?.value).toBeGreaterThan(SECONDS);
     }
   } finally {
     for (const relay of relays) await relay.close();
@@ -57,13 +65,13 @@ test(`P12: relays that change state all the time miss no version of any writer (
 
 /** Nothing that takes longer the more there is: it would hold up the relays, which are in this process. */
 async function tell(when: string, { relays, delays, committed, refused }: Ledger): Promise<void> {
-  const sum = async (metric: "polls" | "sleepChanges" | "wakeUps") =>
+  const sum = async (metric: "recordings" | "sleepChanges" | "wakeUps") =>
     (await Promise.all(relays.map((relay) => relay.count(metric)))).reduce((a, b) => a + b, 0);
   const ms = (microseconds: number) => (microseconds / 1_000).toFixed(1);
   process.stdout.write(
     `sleep and wake, ${when}: ${committed.size} messages, ${delays.count} of ${committed.size * relays.length} seen, ` +
       `delay p50 ${ms(delays.percentile(50))} p99 ${ms(delays.percentile(99))} max ${ms(delays.max)} ms, ` +
       `${await sum("sleepChanges")} changes of state, ` +
-      `${await sum("polls")} polls, ${await sum("wakeUps")} notifications, ${refused} refused (40001)\n`,
+      `${await sum("recordings")} recordings, ${await sum("wakeUps")} notifications, ${refused} refused (40001)\n`,
   );
 }

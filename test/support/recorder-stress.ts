@@ -5,35 +5,33 @@ import { pino } from "pino";
 import { parseCursor } from "../../src/server/cursor.js";
 import { Database } from "../../src/server/database.js";
 import { Hub } from "../../src/server/hub.js";
-import type { WatchOptions } from "../../src/server/watch.js";
+import type { RecorderOptions } from "../../src/server/recorder.js";
 import type { Chance } from "./chance.js";
 import type { TestDatabase } from "./database.js";
+import { TestRecorder } from "./recorder.js";
 import type { Session } from "./session.js";
-import { TestWatch } from "./watch.js";
 
-/** A hub that reads every space, fed by a watch alone: without the backstop, a lost wake-up stays lost. */
+/** A hub that reads every space, fed by a recorder and its listener alone: without the backstop, a lost wake-up stays lost. */
 export class StressedRelay {
   /** When a message was delivered here, by its ID. */
   readonly seen = new Map<string, number>();
-  readonly watch: TestWatch;
+  readonly recorder: TestRecorder;
   readonly #database: Database;
   readonly #hub: Hub;
-  /** The most queries of the watch that were ever under way at once. */
+  /** The most queries of the recorder that were ever under way at once. */
   mostInFlight = 0;
   #inFlight = 0;
 
   readonly #ledger: Ledger;
 
-  constructor(db: TestDatabase, options: Partial<WatchOptions>, ledger: Ledger) {
+  constructor(db: TestDatabase, options: Partial<RecorderOptions>, ledger: Ledger) {
     this.#ledger = ledger;
     ledger.relays.push(this);
     const log = pino({ level: process.env.TEST_LOG ?? "silent" });
-    this.watch = new TestWatch(db, {
-      ...options,
-      onWake: (spaceId) => this.#hub.wake(spaceId),
-      onWakeAll: () => this.#hub.wakeAll(),
-    });
-    const { metrics, database: polled } = this.watch;
+    this.recorder = new TestRecorder(db, { ...options, onOverlooked: () => this.#hub.wakeAll() }, (spaceId) =>
+      this.#hub.wake(spaceId),
+    );
+    const { metrics, database: asked } = this.recorder;
     this.#database = new Database(db.url, log, metrics);
     this.#hub = new Hub({
       database: this.#database,
@@ -43,8 +41,8 @@ export class StressedRelay {
       snapshotLimit: 1,
       heartbeatMs: 1_000_000,
     });
-    const query = polled.query.bind(polled);
-    polled.query = <Row extends pg.QueryResultRow>(...of: Parameters<typeof query>) => {
+    const query = asked.query.bind(asked);
+    asked.query = <Row extends pg.QueryResultRow>(...of: Parameters<typeof query>) => {
       this.mostInFlight = Math.max(this.mostInFlight, ++this.#inFlight);
       return query<Row>(...of).finally(() => this.#inFlight--);
     };
@@ -67,15 +65,15 @@ export class StressedRelay {
         end: () => {},
       });
     }
-    await this.watch.start();
+    await this.recorder.start();
   }
 
-  async count(metric: "polls" | "sleepChanges" | "wakeUps"): Promise<number> {
-    return (await this.watch.metrics[metric].get()).values[0]?.value ?? 0;
+  async count(metric: "recordings" | "sleepChanges" | "wakeUps"): Promise<number> {
+    return (await this.recorder.metrics[metric].get()).values[0]?.value ?? 0;
   }
 
   async close(): Promise<void> {
-    await this.watch.close();
+    await this.recorder.close();
     this.#hub.close();
     await this.#database.close();
   }
@@ -124,8 +122,8 @@ export async function write(
       const now = performance.now();
       for (const id of messages) ledger.commit(id, now);
     } catch (error) {
-      // Two that file at once, each in an order of its own, can wait for one another as with any row.
-      if (!["40001", "40P01"].includes((error as { code?: string }).code ?? "")) throw error;
+      // Serializable ones can refuse one another, as everywhere.
+      if (!["40001"].includes((error as { code?: string }).code ?? "")) throw error;
       await session.run("rollback");
       for (const id of messages) ledger.undone.add(id);
       ledger.refused++;
