@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import type { SpacefeedError } from "../protocol/errors.js";
-import { isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
+import { away, isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
 import { LargeReads } from "./large-reads.js";
 import type { Metrics } from "./metrics.js";
 
@@ -67,6 +67,7 @@ export interface QueueHolder {
 export const THROUGH_POOLER = { statement_timeout: false } as const;
 
 const TRIES = 5;
+const REASON_MS = 10_000;
 
 /** What a token says, and the being that it stands for; null: nobody in particular. */
 export type Claims = { readonly being: string; readonly [claim: string]: unknown } | null;
@@ -81,9 +82,12 @@ export class Database {
   readonly pool: pg.Pool;
   readonly largeReads = new LargeReads();
   readonly #metrics: Metrics;
+  readonly #log: Logger;
+  #reason = { text: "", at: 0 };
 
   constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {
     this.#metrics = metrics;
+    this.#log = log;
     this.pool = new pg.Pool({
       connectionString: url,
       application_name: "spacefeed",
@@ -110,15 +114,48 @@ export class Database {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return (await this.pool.query<Row>(text, values)).rows;
+          return await this.#query<Row>(text, values);
         } catch (error) {
-          if (attempt === TRIES || !isWorthRetrying(error)) throw toSpacefeedError(error);
+          if (attempt === TRIES || !isWorthRetrying(error)) throw this.#told(toSpacefeedError(error));
           await sleep(Math.random() * 10 * 2 ** attempt);
         }
       }
     } finally {
       end();
     }
+  }
+
+  async #query<Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+    const client = await this.pool.connect().catch((error) => {
+      throw away(error);
+    });
+    const ignore = () => {}; // the query rejects as well
+    client.on("error", ignore);
+    let fault: Error | undefined;
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } catch (error) {
+      fault = error as Error;
+      throw error;
+    } finally {
+      // After a refusal the session is as it was. After anything else it may have what is wrong: a session that began
+      // while the database was read-only stays so.
+      const isWrong = fault && !isWorthRetrying(fault) && toSpacefeedError(fault).code === "unavailable";
+      client.release(isWrong ? fault : undefined);
+      client.off("error", ignore);
+    }
+  }
+
+  /** The log is told of each reason for which the database is away, and again when it has been silent for a while. */
+  #told(error: SpacefeedError): SpacefeedError {
+    if (error.code !== "unavailable" || !(error.cause instanceof Error)) return error;
+    const reason = error.cause.message;
+    const isNew = reason !== this.#reason.text || performance.now() - this.#reason.at > REASON_MS;
+    if (isNew) {
+      this.#reason = { text: reason, at: performance.now() };
+      if (!this.pool.ending) this.#log.warn({ reason }, error.message);
+    }
+    return error;
   }
 
   /** This incarnation of the data. */

@@ -44,14 +44,15 @@ export async function migrate(databaseUrl: string, direction: "up" | "down"): Pr
 
 /**
  * What a relay does at its start: `migrate up`, unless it may not and need not. Returns what was run, and null
- * where the schema belongs to another role and every migration is there: then the DBA replays the chapters.
+ * where it may not, and every migration is there: then the DBA replays the chapters.
  */
 export async function migrateOrLeave(databaseUrl: string): Promise<string[] | null> {
   try {
     return await migrate(databaseUrl, "up");
   } catch (error) {
     const cause = error instanceof SpacefeedError ? error.cause : undefined;
-    const mayNot = cause instanceof pg.DatabaseError && cause.code === "42501";
+    // Its role may not, or nobody may now: the database is read-only.
+    const mayNot = cause instanceof pg.DatabaseError && /^(42501|25006)$/.test(cause.code ?? "");
     if (mayNot && (await migrationStatus(databaseUrl)).every(({ applied }) => applied)) return null;
     throw error;
   }

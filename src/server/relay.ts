@@ -87,7 +87,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     // Now that the address has proved to lead to a session: a lock of the migrations, taken through a pooler, would
     // stay behind in it.
     const migrations = await migrateOrLeave(sessionUrl);
-    if (migrations === null) log.info("the schema is another role's: left as it is");
+    if (migrations === null) log.info("the schema is another role's, or read-only: left as it is");
     else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
     if (isPooled && (await database.isUnlimited())) {
       log.warn(
