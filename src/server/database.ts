@@ -69,12 +69,12 @@ export const THROUGH_POOLER = { statement_timeout: false } as const;
 const TRIES = 5;
 const REASON_MS = 10_000;
 
-/** What a token says, and the being that it stands for; null: nobody in particular. */
-export type Claims = { readonly being: string; readonly [claim: string]: unknown } | null;
+/** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
+export type Claims = { readonly being: string; readonly json: string } | null;
 
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
 export function claimsJson(claims: Claims): string | null {
-  return claims === null ? null : JSON.stringify(claims);
+  return claims?.json ?? null;
 }
 
 /** One typed method for each SQL function that the relay calls. Errors are `SpacefeedError`s. */
