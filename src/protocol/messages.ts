@@ -191,10 +191,10 @@ export const intentionRequest = z.discriminatedUnion("action", [
 export type IntentionRequest = z.infer<typeof intentionRequest>;
 
 /** The query of `GET /api/stream`. `since`: a cursor, a version, a message ID or an ISO 8601 time. */
-export const streamQuery = z.strictObject({ spaceId: id, since: text.optional() });
+export const streamQuery = z.object({ spaceId: id, since: text.optional() });
 
 /** The query of `GET /api/sync`. */
-export const syncQuery = z.strictObject({
+export const syncQuery = z.object({
   spaceId: id,
   types: z
     .enum(["beings", "intentions", "beings,intentions", "intentions,beings"])

@@ -31,7 +31,14 @@ const environment = z.object({
     .string()
     .transform((list) => list.split(",").map((origin) => origin.trim()))
     .pipe(
-      z.array(z.string().refine(isOrigin, "must be origins such as https://example.com, with commas, or *")),
+      z.array(
+        z
+          .string()
+          .refine(
+            isOrigin,
+            "must be origins such as https://example.com or capacitor://localhost, with commas, or *",
+          ),
+      ),
     )
     .optional(),
   AUTH_JWKS_URL: webAddress.optional(),
@@ -60,7 +67,11 @@ const environment = z.object({
 });
 
 function isOrigin(text: string): boolean {
-  return text === "*" || (URL.canParse(text) && new URL(text).origin === text && !text.includes("*"));
+  if (text === "*") return true;
+  if (!URL.canParse(text) || text.includes("*")) return false;
+  // Not URL.origin, which is "null" for the schemes of applications.
+  const { protocol, host } = new URL(text);
+  return `${protocol}//${host}` === text;
 }
 
 /** The settings of a relay, from the environment. */

@@ -37,9 +37,12 @@ export async function readJson(context: Context): Promise<{ text: string; value:
   return body;
 }
 
-/** Reads and checks the query. A parameter that is given twice is a fault. */
-export function readQuery<Schema extends z.ZodType>(context: Context, schema: Schema): z.infer<Schema> {
-  const query = Object.entries(context.req.queries());
+/**
+ * Reads and checks the query. A parameter that is given twice is a fault; one that is not ours is none, since proxies,
+ * caches and EventSource polyfills add their own.
+ */
+export function readQuery<Schema extends z.ZodObject>(context: Context, schema: Schema): z.infer<Schema> {
+  const query = Object.entries(context.req.queries()).filter(([name]) => Object.hasOwn(schema.shape, name));
   const twice = query.find(([, values]) => values.length > 1);
   if (twice) throw new SpacefeedError("invalid", `${twice[0]}: is given more than once`);
   return check(schema, Object.fromEntries(query.map(([name, values]) => [name, values[0]])));
