@@ -6,6 +6,7 @@ import { SpacefeedError } from "../protocol/errors.js";
 import { readConfig } from "./config.js";
 import { migrate, migrationStatus, schemaSql } from "./migrate.js";
 import { startRelay } from "./relay.js";
+import { asLibpq } from "./tls.js";
 
 const packageJson = new URL("../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };
@@ -134,10 +135,11 @@ function reachable(url: string): string {
 }
 
 async function runMigration(action: string): Promise<void> {
-  const { databaseUrl } = readConfig(process.env);
-  if (!databaseUrl) {
+  const { databaseUrl: given } = readConfig(process.env);
+  if (!given) {
     throw new SpacefeedError("config", "migrate needs DATABASE_URL, such as postgres://me@db:5432/app");
   }
+  const databaseUrl = await asLibpq(given);
   if (action === "status") {
     for (const { name, applied } of await migrationStatus(databaseUrl)) {
       process.stdout.write(`${applied ? "applied" : "missing"}  ${name}\n`);

@@ -1,12 +1,16 @@
 import { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
+import { faultOfDatabaseUrl } from "./database-url.js";
 import type { HttpLimits } from "./http-server.js";
 import type { Limits } from "./throttle.js";
 import type { TokenConfig } from "./token.js";
 
 const databaseUrl = z
   .string()
-  .regex(/^postgres(ql)?:\/\//, "must be a connection string such as postgres://user@host:5432/database")
+  .superRefine((text, context) => {
+    const fault = faultOfDatabaseUrl(text);
+    if (fault) context.addIssue({ code: "custom", message: fault });
+  })
   .optional();
 const wholeNumber = (min: number, max: number) =>
   z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));

@@ -14,6 +14,7 @@ import { Metrics } from "./metrics.js";
 import { migrateOrLeave } from "./migrate.js";
 import { QueueWatch } from "./queue-watch.js";
 import { StateFeeds } from "./state-feed.js";
+import { asLibpq } from "./tls.js";
 import { WATCH_CONNECTION, Watch } from "./watch.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
@@ -55,15 +56,16 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       open.push(() => (embedded as EmbeddedPostgres).stop());
     }
     const databaseUrl = config.databaseUrl ?? (embedded as EmbeddedPostgres).url;
+    const poolUrl = await asLibpq(databaseUrl);
+    const sessionUrl = config.listenDatabaseUrl ? await asLibpq(config.listenDatabaseUrl) : poolUrl;
     const metrics = new Metrics();
     open.push(async () => metrics.registry.clear());
     const isPooled = config.listenDatabaseUrl !== undefined;
-    const database = new Database(databaseUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
+    const database = new Database(poolUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
     open.push(() => database.close());
 
     const { catchUpLimit, heartbeatMs } = config;
     const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
-    const sessionUrl = config.listenDatabaseUrl ?? databaseUrl;
     const listener = new Listener({
       url: sessionUrl,
       log,
