@@ -145,7 +145,7 @@ async function runMigration(action: string): Promise<void> {
       process.stdout.write(`${applied ? "applied" : "missing"}  ${name}\n`);
     }
   } else if (action === "up" || action === "down") {
-    const names = await migrate(databaseUrl, action);
+    const names = await migrate(databaseUrl, action, (message) => process.stderr.write(`${message}\n`));
     process.stdout.write(`${action}: ${names.length > 0 ? names.join(", ") : "nothing to do"}\n`);
   } else {
     throw new SpacefeedError("config", `migrate ${action}: there are up, down and status`);

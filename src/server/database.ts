@@ -273,6 +273,11 @@ export class Database {
     return rows[0] as { usage: number; holders: QueueHolder[] };
   }
 
+  /** The quiet troubles of the database, each with what to run. */
+  warnings(): Promise<{ message: string; remedy: string }[]> {
+    return this.query("warnings", "select message, remedy from sync.warnings()", []);
+  }
+
   /** Whether the server would let a query of ours run for ever. */
   async isUnlimited(): Promise<boolean> {
     const rows = await this.query<{ unlimited: boolean }>(

@@ -3,10 +3,14 @@ import { SpacefeedError } from "../protocol/errors.js";
 import type { Database } from "./database.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
-import type { QueueWatch } from "./queue-watch.js";
 
 /** Milliseconds for which an answer of `/readyz` holds. */
 const READY_MS = 1_000;
+
+/** Looks for what will need somebody, and never rejects. */
+export interface Look {
+  look(): Promise<string[]>;
+}
 
 interface Readiness {
   epoch: string;
@@ -24,7 +28,7 @@ export function healthRoutes(
   database: Database,
   listener: Listener,
   metrics: Metrics,
-  queueWatch: QueueWatch,
+  watches: readonly Look[],
 ): Hono {
   const app = new Hono();
   let latest: Promise<Readiness> | undefined;
@@ -40,12 +44,12 @@ export function healthRoutes(
   }
 
   async function lookNow(): Promise<Readiness> {
-    const [epoch, heard, warnings] = await Promise.all([
+    const [epoch, heard, ...warnings] = await Promise.all([
       database.epoch(),
       listener.listening && listener.roundTrip(),
-      queueWatch.look(),
+      ...watches.map((watch) => watch.look()),
     ]);
-    return { epoch, heard, warnings };
+    return { epoch, heard, warnings: warnings.flat() };
   }
 
   app.get("/healthz", (context) => context.json({ status: "ok" }));

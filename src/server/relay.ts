@@ -15,11 +15,13 @@ import { migrateOrLeave } from "./migrate.js";
 import { QueueWatch } from "./queue-watch.js";
 import { StateFeeds } from "./state-feed.js";
 import { asLibpq } from "./tls.js";
+import { WarningWatch } from "./warning-watch.js";
 import { WATCH_CONNECTION, Watch } from "./watch.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
 const QUEUE_WATCH_MS = 10_000;
+const WARNING_WATCH_MS = 60_000;
 const SNAPSHOT_LIMIT = 100;
 /** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
 const BACKLOG = 4_096;
@@ -88,7 +90,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     open.push(() => listener.close());
     // Now that the address has proved to lead to a session: a lock of the migrations, taken through a pooler, would
     // stay behind in it.
-    const migrations = await migrateOrLeave(sessionUrl);
+    const migrations = await migrateOrLeave(sessionUrl, (message) => log.warn(message));
     if (migrations === null) log.info("the schema is another role's, or read-only: left as it is");
     else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
     if (isPooled && (await database.isUnlimited())) {
@@ -101,11 +103,13 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     await watch.start();
 
     const queueWatch = new QueueWatch(database, metrics, log);
-    await queueWatch.look();
+    const warningWatch = new WarningWatch(database, log);
+    await Promise.all([queueWatch.look(), warningWatch.look()]);
     const timers = [
       setInterval(() => hub.heartbeat(), heartbeatMs),
       setInterval(() => hub.wakeAll(), BACKSTOP_MS),
       setInterval(() => queueWatch.look(), QUEUE_WATCH_MS),
+      setInterval(() => warningWatch.look(), WARNING_WATCH_MS),
     ];
     open.push(async () => {
       for (const timer of timers) clearInterval(timer);
@@ -114,7 +118,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const app = createApp({ ...config, database, hub, feeds, listener, metrics, queueWatch, log, page });
+    const watches = [queueWatch, warningWatch];
+    const app = createApp({ ...config, database, hub, feeds, listener, metrics, watches, log, page });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     await once(server, "listening").catch((error) => {

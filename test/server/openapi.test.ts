@@ -91,7 +91,7 @@ test("it lists every route that the relay has, and no other", () => {
     feeds: nothing,
     listener: nothing,
     metrics: new Metrics(),
-    queueWatch: nothing,
+    watches: [],
     ...readConfig({}),
     log: pino({ level: "silent" }),
   }) as never;
