@@ -28,11 +28,11 @@ export function toSpacefeedError(error: unknown): SpacefeedError {
   if (error instanceof SpacefeedError) return error;
   // Of the socket, of TLS, of a name that is not found, of a pool that is full.
   if (!(error instanceof pg.DatabaseError) || !error.code) return away(error);
+  const isOfPolicy = error.code !== "SF403" && IN_POLICY.test(error.where ?? "");
+  if (isOfPolicy && verdictOn(error.code) !== "unavailable") return internal(error);
   const known = PASSING.find(({ is }) => is(error));
   if (known) return new SpacefeedError("unavailable", known.message, { cause: error });
-  const refusal = refusalError(error.code, error.message, error);
-  const isOfPolicy = error.code !== "SF403" && IN_POLICY.test(error.where ?? "");
-  return isOfPolicy && refusal.code !== "unavailable" ? internal(error) : refusal;
+  return refusalError(error.code, error.message, error);
 }
 
 /** What a SQLSTATE and its message mean. `cause` is for the log, which shows nothing that is no error. */

@@ -5,6 +5,7 @@ import type { SpacefeedError } from "../protocol/errors.js";
 import { away, isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
 import { LargeReads } from "./large-reads.js";
 import type { Metrics } from "./metrics.js";
+import { OutageWatch } from "./outage-watch.js";
 
 /** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
 export interface Snapshot {
@@ -67,7 +68,6 @@ export interface QueueHolder {
 export const THROUGH_POOLER = { statement_timeout: false } as const;
 
 const TRIES = 5;
-const REASON_MS = 10_000;
 
 /** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
 export type Claims = { readonly being: string; readonly json: string } | null;
@@ -82,12 +82,11 @@ export class Database {
   readonly pool: pg.Pool;
   readonly largeReads = new LargeReads();
   readonly #metrics: Metrics;
-  readonly #log: Logger;
-  #reason = { text: "", at: 0 };
+  readonly outages: OutageWatch;
 
   constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {
     this.#metrics = metrics;
-    this.#log = log;
+    this.outages = new OutageWatch(log);
     this.pool = new pg.Pool({
       connectionString: url,
       application_name: "spacefeed",
@@ -116,8 +115,13 @@ export class Database {
         try {
           return await this.#query<Row>(text, values);
         } catch (error) {
-          if (attempt === TRIES || !isWorthRetrying(error)) throw this.#told(toSpacefeedError(error));
-          await sleep(Math.random() * 10 * 2 ** attempt);
+          if (attempt < TRIES && isWorthRetrying(error)) {
+            await sleep(Math.random() * 10 * 2 ** attempt);
+            continue;
+          }
+          const told = toSpacefeedError(error);
+          if (!this.pool.ending) this.outages.note(told);
+          throw told;
         }
       }
     } finally {
@@ -144,18 +148,6 @@ export class Database {
       client.release(isWrong ? fault : undefined);
       client.off("error", ignore);
     }
-  }
-
-  /** The log is told of each reason for which the database is away, and again when it has been silent for a while. */
-  #told(error: SpacefeedError): SpacefeedError {
-    if (error.code !== "unavailable" || !(error.cause instanceof Error)) return error;
-    const reason = error.cause.message;
-    const isNew = reason !== this.#reason.text || performance.now() - this.#reason.at > REASON_MS;
-    if (isNew) {
-      this.#reason = { text: reason, at: performance.now() };
-      if (!this.pool.ending) this.#log.warn({ reason }, error.message);
-    }
-    return error;
   }
 
   /** This incarnation of the data. */

@@ -118,7 +118,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const watches = [queueWatch, warningWatch];
+    const watches = [queueWatch, warningWatch, database.outages];
     const app = createApp({ ...config, database, hub, feeds, listener, metrics, watches, log, page });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port: config.port, host: config.host, backlog: BACKLOG });

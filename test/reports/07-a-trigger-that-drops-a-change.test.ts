@@ -60,7 +60,7 @@ test("a row policy that hides a row from changes is told, too", async () => {
     `create role ${login} login password 'pw' in role spacefeed_relay`,
     "alter table public.intentions enable row level security",
     "create policy look on public.intentions for select using (true)",
-    "create policy say on public.intentions for insert with check (true)",
+    "create policy say on public.intentions for insert with check (name <> 'secret')",
   );
   const url = new URL(db.url);
   url.username = login;
@@ -71,6 +71,9 @@ test("a row policy that hides a row from changes is told, too", async () => {
     await post(limited, "intentions", { action: "create", intentionId: "hidden", spaceId });
     const { status, body } = await post(limited, "intentions", { action: "delete", intentionId: "hidden" });
     expect([status, body.error]).toEqual([409, expect.stringMatching(/row policy/)]);
+    const create = { action: "create", spaceId, data: { name: "secret" } };
+    const refused = await post(limited, "intentions", create);
+    expect([refused.status, refused.body.code]).toEqual([403, "forbidden"]);
   } finally {
     await limited.close();
     await session.run("alter table public.intentions disable row level security", `drop role ${login}`);

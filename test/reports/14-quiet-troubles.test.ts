@@ -77,6 +77,25 @@ test.each(TROUBLES)(
   },
 );
 
+test("that requests are turned away is told in /readyz, and why in the log", async () => {
+  await session.query(`
+    create function public.full_disk() returns trigger language plpgsql as $$
+    begin raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$;
+    create trigger full_disk before insert on public.intentions for each row execute function public.full_disk()`);
+  const relay = await starting();
+  const spaceId = await newSpace(relay);
+  const statuses = [];
+  for (let n = 0; n < 3; n++) {
+    statuses.push((await post(relay, "intentions", { action: "create", spaceId })).status);
+  }
+  const { status, warnings } = await readiness(relay);
+  await relay.close();
+  await session.query("drop function public.full_disk() cascade");
+  expect(statuses).toEqual([503, 503, 503]);
+  expect([status, warnings]).toEqual([200, [expect.stringMatching(/^requests were turned away.*log/)]]);
+  expect(logged).toEqual(["the database is away; try again in a moment"]);
+});
+
 test("what is so at the start is told before the first request", async () => {
   await session.query("alter table public.beings disable trigger spacefeed_touch_delete");
   const relay = await starting();
