@@ -4,11 +4,18 @@
 -- a trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
 -- A WHEN is for what is short: Postgres parses it anew for each statement.
 
-do $$
-declare
-  statement pg_catalog.text;
-begin
-  foreach statement in array array[
+create or replace function sync._triggers()
+returns table (
+  name text,
+  of_table text,
+  statement text
+)
+language sql
+immutable
+set search_path = ''
+as $$
+  select substring(s from 'trigger (\w+)'), substring(s from ' on (\w+\.\w+)'), s
+  from unnest(array[
     'create trigger spacefeed_place before insert on public.beings
        for each row when (new.type = ''space'' and new.location_id is null)
        execute function sync._place()',
@@ -57,16 +64,26 @@ begin
        deferrable initially deferred
        for each row
        execute function sync._record()'
-  ]
-  loop
-    if not exists (
+  ]) as s
+$$;
+comment on function sync._triggers() is 'The triggers that there have to be: sync.warnings() tells of those that are not.';
+
+
+do $$
+declare
+  missing record;
+begin
+  for missing in
+    select t.statement
+    from sync._triggers() t
+    where not exists (
       select
-      from pg_catalog.pg_trigger t
-      where t.tgname = substring(statement from 'trigger (\w+)')
-        and t.tgrelid = substring(statement from ' on (\w+\.\w+)')::pg_catalog.regclass
-    ) then
-      execute statement;
-    end if;
+      from pg_catalog.pg_trigger k
+      where k.tgname = t.name
+        and k.tgrelid = t.of_table::pg_catalog.regclass
+    )
+  loop
+    execute missing.statement;
   end loop;
 end
 $$;
