@@ -187,12 +187,12 @@ begin
       select i.location_id = new.space_id, i.message_id
       into is_there, touched_message_id
       from public.intentions i
-      where i.id = touched_id;
+      where i.id = new.entity_ids[1];
     when 'being' then
       select b.location_id = new.space_id
       into is_there
       from public.beings b
-      where b.id = touched_id;
+      where b.id = new.entity_ids[1];
   end case;
   if is_there is not true then
     select c.message_id

@@ -142,7 +142,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  select sync.being_json(b), b.location_id
+  select sync.being_json(b.*), b.location_id
   into wire, space_id
   from public.beings b
   where b.id = being.id;
@@ -165,7 +165,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  select sync.intention_json(i), i.location_id
+  select sync.intention_json(i.*), i.location_id
   into wire, space_id
   from public.intentions i
   where i.id = intention.id;
@@ -190,14 +190,14 @@ as $$
 declare
   wire pg_catalog.json;
 begin
-  select coalesce(json_agg(sync.being_json(page.b) order by (page.b).created_at, (page.b).id collate "C"), '[]')
+  select coalesce(json_agg(page.wire order by page.created_at, page.id collate "C"), '[]')
   into wire
   from (
-    select b
+    select sync.being_json(b.*) as wire, b.created_at, b.id
     from public.beings b
     where b.location_id = beings.space_id
     order by b.created_at, b.id collate "C"
-    limit being_limit
+    limit beings.being_limit
   ) as page;
   if pg_column_size(wire) > sync._most_bytes() then
     perform sync._refuse_size('the list of beings', wire);

@@ -160,8 +160,12 @@ begin
         )
         from pg_catalog.pg_attribute a
         where a.attrelid = c.oid
-          and a.attname in ('id', 'name', 'type', 'owner_id', 'location_id', 'content', 'metadata', 'properties', 'state')
-          and not a.attisdropped
+          and a.attname = any (
+            case when c.oid = to_regclass('public.beings')
+              then '{id,name,type,owner_id,location_id,metadata,properties,content}'
+              else '{id,name,type,state,owner_id,location_id,content}'
+            end::pg_catalog.text[]
+          )
       )
     );
 
