@@ -72,6 +72,8 @@ as $$
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
         when c.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
         when (c.message_id is not null) <> (c.entity_type = 'intention') then 'is recorded with the message_id of another kind'
+        when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
+          then 'has a message_id that the sequence will give out again'
       end as fault
     from actual a
     full join sync.changes c using (space_id, entity_type, entity_id)
@@ -166,6 +168,11 @@ begin
   lock table public.beings, public.intentions, sync.spaces in share row exclusive mode;
   update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
 
+  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
+  perform setval('sync.message_number', named.highest)
+  from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
+  where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
+
   delete from sync.changes;
   insert into sync.spaces as s (space_id, version, xid)
   select known.space_id, 1, pg_current_xact_id()
@@ -200,8 +207,9 @@ begin
 end
 $$;
 comment on function sync.reset() is
-  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11). For a copy of the
-data files that was started as it was, and for writes with the triggers switched off. Locks both tables.';
+  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11), and message_id goes on
+after the highest that there is. For a copy of the data files that was started as it was, and for writes with the
+triggers switched off. Locks both tables.';
 
 
 create or replace function sync.notify_queue()
