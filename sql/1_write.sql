@@ -5,6 +5,8 @@
 -- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only.
 -- The tables may have columns of any name. So whatever is asked of them is qualified: a row is alias.*, since an alias
 -- alone would be a column of that name, and a variable has the name of its function before it.
+-- Whoever reads them says row_security = off: where a policy would hide rows from the owner, which would then count as
+-- deleted, that is an error and not a filter (sync.warnings() says what to run).
 
 create or replace function sync._place()
 returns trigger

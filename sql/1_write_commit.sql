@@ -16,6 +16,7 @@ returns table (
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 set enable_seqscan = off  -- by the primary key, one ID at a time, also with a plan of when the table was small
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -151,6 +152,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 set enable_seqscan = off  -- a plan that was made when the tables were small
 set jit = off  -- it would take longer than the commit
 as $$

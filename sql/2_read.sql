@@ -91,6 +91,7 @@ language sql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
   select sync.epoch() || '.' || coalesce(
     (select s.version from sync.spaces s where s.space_id = current_cursor.space_id),
@@ -140,6 +141,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   select sync.being_json(b.*), b.location_id
@@ -163,6 +165,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   select sync.intention_json(i.*), i.location_id
@@ -186,6 +189,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
 declare
   wire pg_catalog.json;

@@ -54,6 +54,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 set lock_timeout = '400ms'  -- as in sync.snapshot()
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set plan_cache_mode = force_generic_plan  -- always by index: planning anew would take longer than the query
@@ -131,6 +132,7 @@ stable
 strict
 security definer
 set search_path = ''
+set row_security = off
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- as in sync.changes_since()
 as $$

@@ -49,6 +49,7 @@ language sql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
   with actual as (
     select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null::pg_catalog.text as message_id
@@ -158,6 +159,7 @@ returns text
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   if current_setting('transaction_isolation') not like 'read %' then

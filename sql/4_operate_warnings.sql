@@ -119,8 +119,8 @@ begin
   return query
   select
     'row_security',
-    format('row-level security holds for %s, which owns the functions, too: rows of %s that it may not see are taken for deleted',
-      current_user, c.oid::pg_catalog.regclass),
+    format('row-level security of %s holds for %s, too, which owns the functions: they read nothing of it, and fail',
+      c.oid::pg_catalog.regclass, current_user),
     case
       when c.relforcerowsecurity and pg_has_role(c.relowner, 'usage') then
         format('alter table %s no force row level security;  -- or, as a superuser: alter role %I bypassrls;',

@@ -70,7 +70,7 @@ const CASES: [string, string[], [string, RegExp][]][] = [
       "alter table public.intentions enable row level security",
       "alter table public.intentions force row level security",
     ],
-    [["row_security", /spacefeed_forced_owner, .* rows of (public\.)?intentions/]],
+    [["row_security", /of (public\.)?intentions holds for spacefeed_forced_owner/]],
   ],
   [
     "a database that is read-only",
