@@ -105,6 +105,18 @@ begin
 
   return query
   select
+    'subscription',
+    format('subscription %s brings rows of %s: what it applies is not seen', s.subname, string_agg(
+      t.srrelid::pg_catalog.regclass::pg_catalog.text, ' and ')),
+    'select sync.reset();  -- once more after what is applied later; or let relays use the database that it comes from'
+  from pg_catalog.pg_subscription s
+  join pg_catalog.pg_subscription_rel t on t.srsubid = s.oid
+  where t.srrelid in (to_regclass('public.beings'), to_regclass('public.intentions'))
+    and s.subenabled
+  group by s.subname;
+
+  return query
+  select
     'child_table',
     format('%s inherits from %s: rows that are written to it are not seen', c.oid::pg_catalog.regclass, c.parent),
     format('alter table %s no inherit %s;  -- and then: select sync.reset();', c.oid::pg_catalog.regclass, c.parent)
