@@ -104,56 +104,20 @@ $$;
 comment on function sync._touch() is 'Notes the rows that an INSERT or DELETE has touched.';
 
 
-create or replace function sync._shows_otherwise(
-  old_row public.beings,
-  new_row public.beings
-)
+create or replace function sync._has_virtual(table_id oid)
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return sync.being_json(old_row)::pg_catalog.text <> sync.being_json(new_row)::pg_catalog.text
-    or exists (
-      select
-      from pg_catalog.pg_attribute a
-      where a.attrelid = 'public.beings'::pg_catalog.regclass
-        and a.attgenerated = 'v'
-    );
-exception when others then
-  return true;  -- a wire function that fails is for readers to meet, and not for this writer
-end
+  select exists (
+    select
+    from pg_catalog.pg_attribute a
+    where a.attrelid = table_id
+      and a.attgenerated = 'v'
+  )
 $$;
-comment on function sync._shows_otherwise(public.beings, public.beings) is
-  'Whether a being leaves otherwise than before, of which only own columns have changed. With virtual columns, which a
-trigger does not see, it may.';
-
-
-create or replace function sync._shows_otherwise(
-  old_row public.intentions,
-  new_row public.intentions
-)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return sync.intention_json(old_row)::pg_catalog.text <> sync.intention_json(new_row)::pg_catalog.text
-    or exists (
-      select
-      from pg_catalog.pg_attribute a
-      where a.attrelid = 'public.intentions'::pg_catalog.regclass
-        and a.attgenerated = 'v'
-    );
-exception when others then
-  return true;  -- a wire function that fails is for readers to meet, and not for this writer
-end
-$$;
-comment on function sync._shows_otherwise(public.intentions, public.intentions) is
-  'Whether a message leaves otherwise than before, of which only own columns have changed. With virtual columns, which a
-trigger does not see, it may.';
+comment on function sync._has_virtual(oid) is 'Whether a table has virtual columns, which a trigger does not see.';
 
 
 create or replace function sync._touch_update()
@@ -166,9 +130,9 @@ set work_mem = '64MB'
 as $$
 begin
   -- Compared byte by byte: what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader, while an
-  -- update that changes nothing that leaves raises nothing. Where only own columns differ, what leaves is asked for.
-  -- First for one row that stays where it is, as most statements change; then for all others, and none: who moves, or
-  -- gets another ID, is on both sides without a partner: where it was, and where it is.
+  -- update that changes nothing that leaves raises nothing. Most statements change one row, where it is, and our columns.
+  -- Then all others, and none: who moves, or gets another ID, is on both sides without a partner: where it was, and where
+  -- it is. Where only own columns differ, what leaves is asked for.
   if tg_argv[0] = 'being' then
     insert into sync.touched (space_id, entity_type, entity_ids)
     select n.location_id, 'being', array[n.id]
@@ -177,22 +141,32 @@ begin
     where (select count(*) from (select from new_rows limit 2) as one) = 1
       and n.location_id = o.location_id
       and n.id = o.id
-      and (record_image_ne(
-          row(o.id, o.name, o.type, o.owner_id, o.location_id, o.metadata, o.properties, o.content, o.created_at, o.modified_at),
-          row(n.id, n.name, n.type, n.owner_id, n.location_id, n.metadata, n.properties, n.content, n.created_at, n.modified_at)
-        )
-        or (o.* operator(pg_catalog.*<>) n.* and sync._shows_otherwise((o.*)::public.beings, (n.*)::public.beings)));
+      and record_image_ne(
+        row(o.id, o.name, o.type, o.owner_id, o.location_id, o.metadata, o.properties, o.content, o.created_at, o.modified_at),
+        row(n.id, n.name, n.type, n.owner_id, n.location_id, n.metadata, n.properties, n.content, n.created_at, n.modified_at)
+      );
     if not found then
       insert into sync.touched (space_id, entity_type, entity_ids)
       select location_id, 'being', array_agg(id)
       from old_rows o
       full join new_rows n using (location_id, id)
       where location_id is not null
-        and (o.id is null or n.id is null or record_image_ne(
-          row(o.id, o.name, o.type, o.owner_id, o.location_id, o.metadata, o.properties, o.content, o.created_at, o.modified_at),
-          row(n.id, n.name, n.type, n.owner_id, n.location_id, n.metadata, n.properties, n.content, n.created_at, n.modified_at)
+        and (
+          o.id is null
+          or n.id is null
+          or record_image_ne(
+            row(o.id, o.name, o.type, o.owner_id, o.location_id, o.metadata, o.properties, o.content, o.created_at, o.modified_at),
+            row(n.id, n.name, n.type, n.owner_id, n.location_id, n.metadata, n.properties, n.content, n.created_at, n.modified_at)
+          )
+          or (
+            o.* operator(pg_catalog.*<>) n.*
+            and (
+              (select sync._has_virtual(_touch_update.tg_relid))
+              or sync.being_json((o.*)::public.beings)::pg_catalog.text
+                <> sync.being_json((n.*)::public.beings)::pg_catalog.text
+            )
+          )
         )
-        or (o.* operator(pg_catalog.*<>) n.* and sync._shows_otherwise((o.*)::public.beings, (n.*)::public.beings)))
       group by location_id;
     end if;
   else
@@ -203,22 +177,32 @@ begin
     where (select count(*) from (select from new_rows limit 2) as one) = 1
       and n.location_id = o.location_id
       and n.id = o.id
-      and (record_image_ne(
-          row(o.id, o.message_id, o.name, o.type, o.state, o.owner_id, o.location_id, o.content, o.created_at, o.modified_at),
-          row(n.id, n.message_id, n.name, n.type, n.state, n.owner_id, n.location_id, n.content, n.created_at, n.modified_at)
-        )
-        or (o.* operator(pg_catalog.*<>) n.* and sync._shows_otherwise((o.*)::public.intentions, (n.*)::public.intentions)));
+      and record_image_ne(
+        row(o.id, o.message_id, o.name, o.type, o.state, o.owner_id, o.location_id, o.content, o.created_at, o.modified_at),
+        row(n.id, n.message_id, n.name, n.type, n.state, n.owner_id, n.location_id, n.content, n.created_at, n.modified_at)
+      );
     if not found then
       insert into sync.touched (space_id, entity_type, entity_ids)
       select location_id, 'intention', array_agg(id)
       from old_rows o
       full join new_rows n using (location_id, id)
       where location_id is not null
-        and (o.id is null or n.id is null or record_image_ne(
-          row(o.id, o.message_id, o.name, o.type, o.state, o.owner_id, o.location_id, o.content, o.created_at, o.modified_at),
-          row(n.id, n.message_id, n.name, n.type, n.state, n.owner_id, n.location_id, n.content, n.created_at, n.modified_at)
+        and (
+          o.id is null
+          or n.id is null
+          or record_image_ne(
+            row(o.id, o.message_id, o.name, o.type, o.state, o.owner_id, o.location_id, o.content, o.created_at, o.modified_at),
+            row(n.id, n.message_id, n.name, n.type, n.state, n.owner_id, n.location_id, n.content, n.created_at, n.modified_at)
+          )
+          or (
+            o.* operator(pg_catalog.*<>) n.*
+            and (
+              (select sync._has_virtual(_touch_update.tg_relid))
+              or sync.intention_json((o.*)::public.intentions)::pg_catalog.text
+                <> sync.intention_json((n.*)::public.intentions)::pg_catalog.text
+            )
+          )
         )
-        or (o.* operator(pg_catalog.*<>) n.* and sync._shows_otherwise((o.*)::public.intentions, (n.*)::public.intentions)))
       group by location_id;
     end if;
   end if;
