@@ -79,6 +79,19 @@ begin
 
   return query
   select
+    'wire_function',
+    format('%s is of a table that is not ours any more: what was replaced in it holds no longer', f.called),
+    format('drop function %s;  -- after replacing that of %s in the same way', f.called, f.of_table)
+  from (
+    select p.oid::pg_catalog.regprocedure as called, w.of_table
+    from (values ('being_json', 'public.beings'), ('intention_json', 'public.intentions')) as w (name, of_table)
+    join pg_catalog.pg_proc p on p.proname = w.name and p.pronamespace = 'sync'::pg_catalog.regnamespace
+    join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
+    where t.typrelid <> to_regclass(w.of_table)
+  ) as f;
+
+  return query
+  select
     case t.tgenabled when 'D' then 'trigger_disabled' else 'trigger_replica' end,
     format('%s of %s %s: what is written there is not seen', string_agg(w.name, ', ' order by w.name), w.of_table,
       case t.tgenabled when 'D' then 'are disabled' else 'fire for replicated rows only' end),
