@@ -3,6 +3,10 @@
 --   at commit  record: have all noted rows filed under one new version of each space (1_write_commit.sql).
 -- An open transaction has therefore locked no space (P8), and one transaction is one version (P1, P5).
 -- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only.
+-- The tables may have columns of any name. So whatever is asked of them is qualified: a row is alias.*, since an alias
+-- alone would be a column of that name, and a variable has the name of its function before it.
+-- Whoever reads them says row_security = off: where a policy would hide rows from the owner, which would then count as
+-- deleted, that is an error and not a filter (sync.warnings() says what to run).
 
 create or replace function sync._place()
 returns trigger
@@ -90,7 +94,7 @@ set search_path = ''
 as $$
 begin
   insert into sync.touched (space_id, entity_type, entity_ids)
-  select r.location_id, tg_argv[0], array_agg(r.id)
+  select r.location_id, _touch.tg_argv[0], array_agg(r.id)
   from touched_rows r
   where r.location_id is not null
   group by r.location_id;
@@ -98,6 +102,22 @@ begin
 end
 $$;
 comment on function sync._touch() is 'Notes the rows that an INSERT or DELETE has touched.';
+
+
+create or replace function sync._has_virtual(table_id oid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select
+    from pg_catalog.pg_attribute a
+    where a.attrelid = table_id
+      and a.attgenerated = 'v'
+  )
+$$;
+comment on function sync._has_virtual(oid) is 'Whether a table has virtual columns, which a trigger does not see.';
 
 
 create or replace function sync._touch_update()
@@ -109,32 +129,87 @@ set enable_mergejoin = off  -- of whole rows: to sort them would cost as much as
 set work_mem = '64MB'
 as $$
 begin
-  -- Compared byte by byte (*<>): what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader,
-  -- while an update that changes nothing raises nothing. Most statements change one row, where it is.
-  insert into sync.touched (space_id, entity_type, entity_ids)
-  select n.location_id, tg_argv[0], array[n.id]
-  from old_rows o
-  cross join new_rows n
-  where (select count(*) from (select from new_rows limit 2) as one) = 1
-    and n.location_id = o.location_id
-    and n.id = o.id
-    and o operator(pg_catalog.*<>) n;
-  if found then
-    return null;
+  -- Compared byte by byte: what only compares as equal, such as 1.0 and 1.00 in jsonb, is a change to a reader, while an
+  -- update that changes nothing that leaves raises nothing. Most statements change one row, where it is, and our columns.
+  -- Then all others, and none: who moves, or gets another ID, is on both sides without a partner: where it was, and where
+  -- it is. Where only own columns differ, what leaves is asked for.
+  if tg_argv[0] = 'being' then
+    insert into sync.touched (space_id, entity_type, entity_ids)
+    select n.location_id, 'being', array[n.id]
+    from old_rows o
+    cross join new_rows n
+    where (select count(*) from (select from new_rows limit 2) as one) = 1
+      and n.location_id = o.location_id
+      and n.id = o.id
+      and record_image_ne(
+        row(o.id, o.name, o.type, o.owner_id, o.location_id, o.metadata, o.properties, o.content, o.created_at, o.modified_at),
+        row(n.id, n.name, n.type, n.owner_id, n.location_id, n.metadata, n.properties, n.content, n.created_at, n.modified_at)
+      );
+    if not found then
+      insert into sync.touched (space_id, entity_type, entity_ids)
+      select location_id, 'being', array_agg(id)
+      from old_rows o
+      full join new_rows n using (location_id, id)
+      where location_id is not null
+        and (
+          o.id is null
+          or n.id is null
+          or record_image_ne(
+            row(o.id, o.name, o.type, o.owner_id, o.location_id, o.metadata, o.properties, o.content, o.created_at, o.modified_at),
+            row(n.id, n.name, n.type, n.owner_id, n.location_id, n.metadata, n.properties, n.content, n.created_at, n.modified_at)
+          )
+          or (
+            o.* operator(pg_catalog.*<>) n.*
+            and (
+              (select sync._has_virtual(_touch_update.tg_relid))
+              or sync.being_json((o.*)::public.beings)::pg_catalog.text
+                <> sync.being_json((n.*)::public.beings)::pg_catalog.text
+            )
+          )
+        )
+      group by location_id;
+    end if;
+  else
+    insert into sync.touched (space_id, entity_type, entity_ids)
+    select n.location_id, 'intention', array[n.id]
+    from old_rows o
+    cross join new_rows n
+    where (select count(*) from (select from new_rows limit 2) as one) = 1
+      and n.location_id = o.location_id
+      and n.id = o.id
+      and record_image_ne(
+        row(o.id, o.message_id, o.name, o.type, o.state, o.owner_id, o.location_id, o.content, o.created_at, o.modified_at),
+        row(n.id, n.message_id, n.name, n.type, n.state, n.owner_id, n.location_id, n.content, n.created_at, n.modified_at)
+      );
+    if not found then
+      insert into sync.touched (space_id, entity_type, entity_ids)
+      select location_id, 'intention', array_agg(id)
+      from old_rows o
+      full join new_rows n using (location_id, id)
+      where location_id is not null
+        and (
+          o.id is null
+          or n.id is null
+          or record_image_ne(
+            row(o.id, o.message_id, o.name, o.type, o.state, o.owner_id, o.location_id, o.content, o.created_at, o.modified_at),
+            row(n.id, n.message_id, n.name, n.type, n.state, n.owner_id, n.location_id, n.content, n.created_at, n.modified_at)
+          )
+          or (
+            o.* operator(pg_catalog.*<>) n.*
+            and (
+              (select sync._has_virtual(_touch_update.tg_relid))
+              or sync.intention_json((o.*)::public.intentions)::pg_catalog.text
+                <> sync.intention_json((n.*)::public.intentions)::pg_catalog.text
+            )
+          )
+        )
+      group by location_id;
+    end if;
   end if;
-
-  -- All others, and none. Who moves, or gets another ID, is on both sides without a partner: where it was, and where it is.
-  insert into sync.touched (space_id, entity_type, entity_ids)
-  select location_id, tg_argv[0], array_agg(id)
-  from old_rows o
-  full join new_rows n using (location_id, id)
-  where location_id is not null
-    and (o operator(pg_catalog.*<>) n) is not false
-  group by location_id;
   return null;
 end
 $$;
-comment on function sync._touch_update() is 'Notes the rows that an UPDATE has changed: where they were, and where they are.';
+comment on function sync._touch_update() is 'Notes the rows of which an UPDATE has changed what leaves: where they were, and where they are.';
 
 
 create or replace function sync._truncate()

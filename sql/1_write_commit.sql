@@ -16,6 +16,7 @@ returns table (
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 set enable_seqscan = off  -- by the primary key, one ID at a time, also with a plan of when the table was small
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -151,6 +152,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 set enable_seqscan = off  -- a plan that was made when the tables were small
 set jit = off  -- it would take longer than the commit
 as $$
@@ -187,12 +189,12 @@ begin
       select i.location_id = new.space_id, i.message_id
       into is_there, touched_message_id
       from public.intentions i
-      where i.id = touched_id;
+      where i.id = new.entity_ids[1];
     when 'being' then
       select b.location_id = new.space_id
       into is_there
       from public.beings b
-      where b.id = touched_id;
+      where b.id = new.entity_ids[1];
   end case;
   if is_there is not true then
     select c.message_id

@@ -91,6 +91,7 @@ language sql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
   select sync.epoch() || '.' || coalesce(
     (select s.version from sync.spaces s where s.space_id = current_cursor.space_id),
@@ -140,9 +141,10 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
-  select sync.being_json(b), b.location_id
+  select sync.being_json(b.*), b.location_id
   into wire, space_id
   from public.beings b
   where b.id = being.id;
@@ -163,9 +165,10 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
-  select sync.intention_json(i), i.location_id
+  select sync.intention_json(i.*), i.location_id
   into wire, space_id
   from public.intentions i
   where i.id = intention.id;
@@ -186,18 +189,19 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
 declare
   wire pg_catalog.json;
 begin
-  select coalesce(json_agg(sync.being_json(page.b) order by (page.b).created_at, (page.b).id collate "C"), '[]')
+  select coalesce(json_agg(page.wire order by page.created_at, page.id collate "C"), '[]')
   into wire
   from (
-    select b
+    select sync.being_json(b.*) as wire, b.created_at, b.id
     from public.beings b
     where b.location_id = beings.space_id
     order by b.created_at, b.id collate "C"
-    limit being_limit
+    limit beings.being_limit
   ) as page;
   if pg_column_size(wire) > sync._most_bytes() then
     perform sync._refuse_size('the list of beings', wire);

@@ -25,14 +25,14 @@ begin
     end if;
     return json_build_object(
       'type', kind, 'messageId', change.message_id, 'version', change.version,
-      'data', (select sync.intention_json(i) from public.intentions i where i.id = change.entity_id));
+      'data', (select sync.intention_json(i.*) from public.intentions i where i.id = change.entity_id));
   end if;
   if change.deleted_at is not null then
     return json_build_object('type', kind, 'version', change.version, 'id', change.entity_id);
   end if;
   return json_build_object(
     'type', kind, 'version', change.version,
-    'data', (select sync.being_json(b) from public.beings b where b.id = change.entity_id));
+    'data', (select sync.being_json(b.*) from public.beings b where b.id = change.entity_id));
 end
 $$;
 comment on function sync._event(sync.changes, bigint) is 'A change as the event that a client at version since gets.';
@@ -54,6 +54,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 set lock_timeout = '400ms'  -- as in sync.snapshot()
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set plan_cache_mode = force_generic_plan  -- always by index: planning anew would take longer than the query
@@ -131,9 +132,11 @@ stable
 strict
 security definer
 set search_path = ''
+set row_security = off
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- as in sync.changes_since()
 as $$
+<<asked>>
 declare
   since_at timestamp with time zone;
   resolved bigint;
@@ -158,7 +161,7 @@ begin
         and k.space_id || '' = i.location_id  -- by the primary key, also without statistics
       offset 0
     ) as c
-    where i.message_id = since
+    where i.message_id = resolve_cursor.since
       and i.location_id || '' = resolve_cursor.space_id;
 
   else
@@ -186,14 +189,14 @@ begin
         (select 0 as offset_by, i.id
          from public.intentions i
          where i.location_id = resolve_cursor.space_id
-           and i.created_at < since_at
+           and i.created_at < asked.since_at
          order by i.created_at desc
          limit 1)
         union all
         (select -1, i.id
          from public.intentions i
          where i.location_id = resolve_cursor.space_id
-           and i.created_at >= since_at
+           and i.created_at >= asked.since_at
          order by i.created_at
          limit 1000)
       ) as m

@@ -13,9 +13,11 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- as in sync.changes_since()
 as $$
+<<asked>>
 declare
   before_space_id pg_catalog.text;
   before_at timestamp with time zone := 'infinity';
@@ -29,7 +31,7 @@ begin
     select i.location_id, i.created_at, substr(i.message_id, 5)::bigint
     into before_space_id, before_at, before_number
     from public.intentions i
-    where i.message_id = before;
+    where i.message_id = messages.before;
     if before_space_id is distinct from messages.space_id then
       raise exception 'before: there is no message % in space %', before, messages.space_id
         using errcode = 'no_data_found';
@@ -43,10 +45,10 @@ begin
     select i.*
     from public.intentions i
     where i.location_id = messages.space_id
-      and i.created_at <= before_at
-      and (i.created_at < before_at or substr(i.message_id, 5)::bigint < before_number)
+      and i.created_at <= asked.before_at
+      and (i.created_at < asked.before_at or substr(i.message_id, 5)::bigint < asked.before_number)
     order by i.created_at desc, substr(i.message_id, 5)::bigint desc
-    limit message_limit + 1
+    limit messages.message_limit + 1
   loop
     last_message_id := coalesce(last_message_id, message.message_id);
     has_more := cardinality(wires) = message_limit;

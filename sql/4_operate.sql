@@ -49,6 +49,7 @@ language sql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
   with actual as (
     select b.location_id as space_id, 'being' as entity_type, b.id as entity_id, null::pg_catalog.text as message_id
@@ -72,6 +73,8 @@ as $$
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
         when c.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
         when (c.message_id is not null) <> (c.entity_type = 'intention') then 'is recorded with the message_id of another kind'
+        when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
+          then 'has a message_id that the sequence will give out again'
       end as fault
     from actual a
     full join sync.changes c using (space_id, entity_type, entity_id)
@@ -156,6 +159,7 @@ returns text
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   if current_setting('transaction_isolation') not like 'read %' then
@@ -165,6 +169,11 @@ begin
   end if;
   lock table public.beings, public.intentions, sync.spaces in share row exclusive mode;
   update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
+
+  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
+  perform setval('sync.message_number', named.highest)
+  from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
+  where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
 
   delete from sync.changes;
   insert into sync.spaces as s (space_id, version, xid)
@@ -200,8 +209,9 @@ begin
 end
 $$;
 comment on function sync.reset() is
-  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11). For a copy of the
-data files that was started as it was, and for writes with the triggers switched off. Locks both tables.';
+  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11), and message_id goes on
+after the highest that there is. For a copy of the data files that was started as it was, and for writes with the
+triggers switched off. Locks both tables.';
 
 
 create or replace function sync.notify_queue()

@@ -79,6 +79,19 @@ begin
 
   return query
   select
+    'wire_function',
+    format('%s is of a table that is not ours any more: what was replaced in it holds no longer', f.called),
+    format('drop function %s;  -- after replacing that of %s in the same way', f.called, f.of_table)
+  from (
+    select p.oid::pg_catalog.regprocedure as called, w.of_table
+    from (values ('being_json', 'public.beings'), ('intention_json', 'public.intentions')) as w (name, of_table)
+    join pg_catalog.pg_proc p on p.proname = w.name and p.pronamespace = 'sync'::pg_catalog.regnamespace
+    join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
+    where t.typrelid <> to_regclass(w.of_table)
+  ) as f;
+
+  return query
+  select
     case t.tgenabled when 'D' then 'trigger_disabled' else 'trigger_replica' end,
     format('%s of %s %s: what is written there is not seen', string_agg(w.name, ', ' order by w.name), w.of_table,
       case t.tgenabled when 'D' then 'are disabled' else 'fire for replicated rows only' end),
@@ -105,6 +118,18 @@ begin
 
   return query
   select
+    'subscription',
+    format('subscription %s brings rows of %s: what it applies is not seen', s.subname, string_agg(
+      t.srrelid::pg_catalog.regclass::pg_catalog.text, ' and ')),
+    'select sync.reset();  -- once more after what is applied later; or let relays use the database that it comes from'
+  from pg_catalog.pg_subscription s
+  join pg_catalog.pg_subscription_rel t on t.srsubid = s.oid
+  where t.srrelid in (to_regclass('public.beings'), to_regclass('public.intentions'))
+    and s.subenabled
+  group by s.subname;
+
+  return query
+  select
     'child_table',
     format('%s inherits from %s: rows that are written to it are not seen', c.oid::pg_catalog.regclass, c.parent),
     format('alter table %s no inherit %s;  -- and then: select sync.reset();', c.oid::pg_catalog.regclass, c.parent)
@@ -119,8 +144,8 @@ begin
   return query
   select
     'row_security',
-    format('row-level security holds for %s, which owns the functions, too: rows of %s that it may not see are taken for deleted',
-      current_user, c.oid::pg_catalog.regclass),
+    format('row-level security of %s holds for %s, too, which owns the functions: they read nothing of it, and fail',
+      c.oid::pg_catalog.regclass, current_user),
     case
       when c.relforcerowsecurity and pg_has_role(c.relowner, 'usage') then
         format('alter table %s no force row level security;  -- or, as a superuser: alter role %I bypassrls;',
@@ -160,8 +185,12 @@ begin
         )
         from pg_catalog.pg_attribute a
         where a.attrelid = c.oid
-          and a.attname in ('id', 'name', 'type', 'owner_id', 'location_id', 'content', 'metadata', 'properties', 'state')
-          and not a.attisdropped
+          and a.attname = any (
+            case when c.oid = to_regclass('public.beings')
+              then '{id,name,type,owner_id,location_id,metadata,properties,content}'
+              else '{id,name,type,state,owner_id,location_id,content}'
+            end::pg_catalog.text[]
+          )
       )
     );
 

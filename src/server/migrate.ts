@@ -20,7 +20,8 @@ export interface MigrationStatus {
 /**
  * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
  * The chapters are `create or replace` and are replayed after each run that ends with every migration
- * applied. Concurrent callers wait for one another; `tell` hears whom. Returns the names of the migrations that were run.
+ * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another;
+ * `tell` hears whom. Returns the names of the migrations that were run.
  */
 export async function migrate(
   databaseUrl: string,
@@ -36,8 +37,11 @@ export async function migrate(
 
 async function run(client: pg.Client, direction: "up" | "down"): Promise<string[]> {
   await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
+  const [refusals = "", ...others] = await chapters();
+  await client.query("begin");
+  if (direction === "up") await client.query(refusals);
   const done = await runner({
-    dbClient: client,
+    dbClient: inOneTransaction(client),
     dir: MIGRATIONS_DIR,
     direction,
     ...(direction === "down" && { count: 1 }),
@@ -48,8 +52,9 @@ async function run(client: pg.Client, direction: "up" | "down"): Promise<string[
     log: () => {},
   });
   if ((await statusOf(client)).every((migration) => migration.applied)) {
-    await client.query(["begin", ...(await chapters()), "commit"].join(";\n"));
+    await client.query(others.join(";\n"));
   }
+  await client.query("commit");
   return done.map((migration) => migration.name);
 }
 
@@ -89,16 +94,25 @@ export async function schemaSql(): Promise<string> {
     `create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);`,
     ...names.map((name) => `insert into sync.${NOTES} (name, run_on) values ('${name}', now());`),
   ];
+  const [refusals = "", ...others] = await chapters();
   const ups = texts.map((text) => text.slice(0, text.search(/^-- Down Migration/m)).trimEnd());
   return [
     "-- Spacefeed's schema, for a database that has none of it yet.",
     "begin;",
+    refusals,
     ...ups,
     notes.join("\n"),
-    ...(await chapters()),
+    ...others,
     "commit;",
     "",
   ].join("\n\n");
+}
+
+/** The runner begins and ends transactions of its own: this client has one already. */
+function inOneTransaction(client: pg.Client): pg.Client {
+  const query = async (text: string, values?: unknown[]) =>
+    /^(BEGIN|COMMIT);$/.test(text) ? { rows: [] } : client.query(text, values);
+  return { query } as unknown as pg.Client;
 }
 
 async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
@@ -138,9 +152,10 @@ async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => P
     return await work(client);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof pg.DatabaseError && error.hint ? ` ${error.hint}` : "";
     throw new SpacefeedError(
       "config",
-      `the migration of the database did not work: ${reason}. Nothing was changed; see "spacefeed migrate status".`,
+      `the migration of the database did not work: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
       { cause: error },
     );
   } finally {
