@@ -19,7 +19,7 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.#options = options;
-    const page = globalThis.location?.href;
+    const page = globalThis.document?.baseURI ?? globalThis.location?.href;
     if (!URL.canParse(options.url, page)) {
       throw new SpacefeedError(
         "config",

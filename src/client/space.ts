@@ -9,7 +9,7 @@ import { Outbox } from "./outbox.js";
 import { isKnown, judge } from "./replica.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
-import { canShare, SharedLine, type TabReceiver } from "./tabs.js";
+import { SharedLine, type TabReceiver } from "./tabs.js";
 import { type Line, type Receiver, Transport } from "./transport.js";
 
 /** Glues the parts of a client together: what comes over the line goes into the store, what changes goes out. */
@@ -41,7 +41,7 @@ export class Space implements SpaceClient {
     }
     if (persist && canKeep()) this.#keep = new Keep(name);
     const connect = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
-    const shares = tabs !== false && canShare();
+    const shares = tabs !== false && globalThis.document !== undefined;
     this.#newLine = () => (shares ? new SharedLine(name, this.#receiver, connect) : connect(this.#receiver));
     this.#line = this.#newLine();
     this.#outbox = new Outbox(this.#api, spaceId, {

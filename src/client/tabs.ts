@@ -11,8 +11,10 @@ import type { Line, Receiver } from "./transport.js";
  *      follower ── lock granted ──▶ leader
  *          ▲                          │
  *          └───── lock was stolen ────┘        any: close ──▶ closed
+ *                                                   refused ──▶ alone
  *
- * A follower that hears nothing for a while (the leader is frozen) steals the lock, when its page is looked at.
+ * A follower that hears nothing for a while (the leader is frozen) steals the lock, when its page is looked at. A tab
+ * to which the browser refuses locks or channels (blocked cookies, a sandboxed frame) has a line of its own.
  */
 
 type Said =
@@ -33,21 +35,17 @@ export interface TabReceiver extends Receiver {
 const BEAT_MS = 2_000;
 const SILENCE_MS = 4_500;
 
-/** Whether there are tabs here that can share a line. It takes a secure context: https, or localhost. */
-export function canShare(): boolean {
-  const { document, navigator } = globalThis;
-  return document !== undefined && navigator?.locks !== undefined && typeof BroadcastChannel === "function";
-}
-
 export class SharedLine implements Line {
   readonly #name: string;
   readonly #receiver: TabReceiver;
   readonly #connect: (receiver: Receiver) => Line;
-  readonly #channel: BroadcastChannel;
-  readonly #closing = new AbortController();
+  readonly #channel: BroadcastChannel | undefined;
+  /** Ended when the line is closed, and when the tab stands alone. */
+  readonly #sharing = new AbortController();
   #own: Line | undefined;
   #line: { mode: Mode; fault: string | null } = { mode: "cache", fault: null };
   #heard = Date.now();
+  #isStealing = false;
   #watch: ReturnType<typeof setInterval> | undefined;
 
   /** `connect` makes the line over the network of the tab that leads. */
@@ -55,8 +53,12 @@ export class SharedLine implements Line {
     this.#name = `spacefeed ${name}`;
     this.#receiver = receiver;
     this.#connect = connect;
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }: MessageEvent<Said>) => this.#hear(data);
+    try {
+      this.#channel = new BroadcastChannel(this.#name);
+      this.#channel.onmessage = ({ data }: MessageEvent<Said>) => this.#hear(data);
+    } catch {
+      this.#sharing.abort();
+    }
   }
 
   get leads(): boolean {
@@ -65,6 +67,10 @@ export class SharedLine implements Line {
 
   start(): void {
     if (this.#watch) return;
+    if (this.#sharing.signal.aborted) {
+      this.#lead();
+      return;
+    }
     void this.#compete({});
     this.#say({ type: "hello", cursor: this.#receiver.cursor() });
     this.#heard = Date.now();
@@ -86,26 +92,39 @@ export class SharedLine implements Line {
   }
 
   close(): void {
-    clearInterval(this.#watch);
-    this.#closing.abort();
+    this.#stopSharing();
     this.#own?.close();
     this.#own = undefined;
-    this.#channel.close();
+  }
+
+  #stopSharing(): void {
+    clearInterval(this.#watch);
+    this.#sharing.abort();
+    this.#channel?.close();
+  }
+
+  /** The browser refuses what tabs share a line with. */
+  #standAlone(): void {
+    this.#stopSharing();
+    this.#lead();
   }
 
   /** Waits for the lock, or takes it, and leads as long as it has it. */
   async #compete(how: { steal?: boolean }): Promise<void> {
-    const options = how.steal ? { steal: true } : { signal: this.#closing.signal };
+    const { signal } = this.#sharing;
+    let hasLed = false;
     const lead = () => {
-      if (this.#closing.signal.aborted) return;
+      if (signal.aborted) return;
       this.#lead();
-      return new Promise<void>((resolve) => this.#closing.signal.addEventListener("abort", () => resolve()));
+      hasLed = true;
+      return new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     };
     try {
-      await navigator.locks.request(this.#name, options, lead);
+      await navigator.locks.request(this.#name, how.steal ? { steal: true } : { signal }, lead);
     } catch {
-      // Closed while waiting, or another tab has stolen the lock.
-      if (this.#closing.signal.aborted) return;
+      if (signal.aborted) return;
+      if (!hasLed) return this.#standAlone();
+      // Another tab has stolen the lock.
       this.#own?.close();
       this.#own = undefined;
       this.#heard = Date.now();
@@ -116,6 +135,7 @@ export class SharedLine implements Line {
   }
 
   #lead(): void {
+    this.#isStealing = false;
     if (this.#own) return;
     this.#own = this.#connect({
       cursor: () => this.#receiver.cursor(),
@@ -146,6 +166,7 @@ export class SharedLine implements Line {
 
   #hear(said: Said): void {
     this.#heard = Date.now();
+    this.#isStealing = false;
     if (said.type === "hello") {
       if (this.#own) this.#welcome(said.cursor);
       return;
@@ -169,15 +190,24 @@ export class SharedLine implements Line {
   }
 
   #look(): void {
+    const isSilent = Date.now() - this.#heard > SILENCE_MS;
     if (this.#own) {
       this.#say({ type: "beat" });
-    } else if (Date.now() - this.#heard > SILENCE_MS && globalThis.document?.visibilityState !== "hidden") {
-      this.#heard = Date.now();
+    } else if (isSilent && this.#isStealing) {
+      // A lock that is stolen is had at once: this one is neither given nor refused.
+      this.#standAlone();
+    } else if (isSilent && globalThis.document?.visibilityState !== "hidden") {
+      this.#isStealing = true;
       void this.#compete({ steal: true });
     }
   }
 
   #say(said: Said): void {
-    if (!this.#closing.signal.aborted) this.#channel.postMessage(said);
+    if (this.#sharing.signal.aborted) return;
+    try {
+      this.#channel?.postMessage(said);
+    } catch {
+      this.#standAlone();
+    }
   }
 }
