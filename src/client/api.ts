@@ -52,7 +52,9 @@ export class Api {
       headers: { "Content-Type": "application/json" },
       body: jsonOf(body),
     });
-    return (await bodyOf(response)) as { data: T; version: number | null; hasMore?: boolean };
+    const answer = (await bodyOf(response)) as { data: T; version: number | null; hasMore?: boolean };
+    if (!answer?.data) throw notOurs(response);
+    return answer;
   }
 
   /** The state of a space, with the messages that are held and some that may be new; null: it is as at the cursor. */
@@ -91,16 +93,19 @@ const PASSING = [404, 408, 425];
 /** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
 export async function refusalOf(response: Response): Promise<SpacefeedError> {
   const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
-  if (typeof said?.error === "string" && typeof said.code === "string" && said.code in STATUS) {
-    return new SpacefeedError(said.code as ErrorCode, said.error);
-  }
   const { status } = response;
-  const isRefusal = status >= 400 && status < 500 && !PASSING.includes(status);
+  const isClients = status >= 400 && status < 500;
+  if (typeof said?.error === "string" && typeof said.code === "string" && said.code in STATUS) {
+    const isFault = !isClients && said.code !== "internal";
+    return new SpacefeedError(isFault ? "unavailable" : (said.code as ErrorCode), said.error);
+  }
+  const isRefusal = isClients && !PASSING.includes(status);
   const code = (Object.keys(STATUS) as ErrorCode[]).find((each) => STATUS[each] === status) ?? "invalid";
-  return new SpacefeedError(
-    isRefusal ? code : "unavailable",
-    `the relay's address answers with status ${status}: is it the right one?`,
-  );
+  return notOurs(response, isRefusal ? code : "unavailable");
+}
+
+function notOurs({ status }: Response, code: ErrorCode = "unavailable"): SpacefeedError {
+  return new SpacefeedError(code, `the relay's address answers with status ${status}: is it the right one?`);
 }
 
 function jsonOf(body: object): string {

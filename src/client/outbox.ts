@@ -29,8 +29,8 @@ const LOCKED_AFTER = 3;
 
 /**
  * Sends changes one after the other, in the order in which they were made, as often as it takes. Each has an
- * ID that the client made, so that sending it again is safe. Only a refusal ends a change otherwise, and a token that
- * has expired is none.
+ * ID that the client made, so that sending it again is safe. Only a refusal ends a change otherwise, and neither a token
+ * that has expired nor a fault on the other side (5xx) is one.
  */
 export class Outbox {
   readonly #api: Api;
@@ -186,7 +186,7 @@ export class Outbox {
   }
 }
 
-const NO_ANSWERS = ["unavailable", "rate_limited", "unauthorized"];
+const NO_ANSWERS = ["unavailable", "internal", "rate_limited", "unauthorized"];
 
 /** Nobody has said no to the change: not even who wants to know first who asks. */
 function isNoAnswer(error: unknown): boolean {

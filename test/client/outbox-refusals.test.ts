@@ -162,7 +162,7 @@ test.for<[string, { status: number; type?: string; text?: string }, number]>([
   ["the relay's 400", { status: 400, type: "application/json", text: said("invalid") }, 1],
   ["the relay's 401", { status: 401, type: "application/json", text: said("unauthorized") }, 2],
   ["the relay's 403", { status: 403, type: "application/json", text: said("forbidden") }, 1],
-  ["the relay's 500", { status: 500, type: "application/json", text: said("internal") }, 1],
+  ["the relay's 500", { status: 500, type: "application/json", text: said("internal") }, 2],
   ["the relay's 404", { status: 404, type: "application/json", text: said("not_found") }, 1],
   ["a proxy's 403", { status: 403 }, 1],
   ["a proxy's 413", { status: 413 }, 1],
