@@ -78,6 +78,7 @@ export class Api {
         signal: signal ? AbortSignal.any([signal, patience]) : patience,
       });
     } catch (error) {
+      if (patience.aborted) throw noAnswer();
       throw new SpacefeedError("unavailable", `the relay does not answer: ${reasonOf(error)}`, {
         cause: error,
       });
@@ -85,6 +86,15 @@ export class Api {
     if (!response.ok && response.status !== 304) throw await refusalOf(response);
     return response;
   }
+}
+
+/** Nothing has come back for long. A browser does not say that it has not even sent it. */
+export function noAnswer(): SpacefeedError {
+  const isPage = globalThis.document !== undefined;
+  return new SpacefeedError(
+    "unavailable",
+    `the relay does not answer${isPage ? ". Over HTTP/1.1 six open streams of a browser leave no connection for anything else: serve HTTP/2" : ""}`,
+  );
 }
 
 /** What is said by whoever stands before a relay that is not there just now, as while a new one is put in its place. */

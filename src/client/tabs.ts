@@ -2,6 +2,7 @@ import type { SpaceState } from "../protocol/messages.js";
 import type { Group } from "./replica.js";
 import type { Mode } from "./snapshot.js";
 import type { Line, Receiver } from "./transport.js";
+import type { Trouble } from "./trouble.js";
 
 /*
  * One stream for all tabs of a browser. A lock of the browser says which tab leads: it has the line over the
@@ -24,7 +25,7 @@ type Said =
   | { type: "lead" }
   | { type: "group"; group: Group }
   | { type: "state"; state: SpaceState }
-  | { type: "line"; mode: Mode; fault: string | null }
+  | { type: "line"; mode: Mode; fault: Trouble | null }
   | { type: "beat" };
 
 /** Knows, beside what a receiver does, the whole state: for the tabs that come later. */
@@ -32,6 +33,8 @@ export interface TabReceiver extends Receiver {
   whole(): SpaceState | null;
 }
 
+/** Raised when tabs of before would no longer understand what is said. They have a line of their own then. */
+const FORMAT = 2;
 const BEAT_MS = 2_000;
 const SILENCE_MS = 4_500;
 
@@ -43,14 +46,14 @@ export class SharedLine implements Line {
   /** Ended when the line is closed, and when the tab stands alone. */
   readonly #sharing = new AbortController();
   #own: Line | undefined;
-  #line: { mode: Mode; fault: string | null } = { mode: "cache", fault: null };
+  #line: { mode: Mode; fault: Trouble | null } = { mode: "cache", fault: null };
   #heard = Date.now();
   #isStealing = false;
   #watch: ReturnType<typeof setInterval> | undefined;
 
   /** `connect` makes the line over the network of the tab that leads. */
   constructor(name: string, receiver: TabReceiver, connect: (receiver: Receiver) => Line) {
-    this.#name = `spacefeed ${name}`;
+    this.#name = `spacefeed ${FORMAT} ${name}`;
     this.#receiver = receiver;
     this.#connect = connect;
     try {
@@ -158,7 +161,7 @@ export class SharedLine implements Line {
     this.#own.start();
   }
 
-  #setLine(mode: Mode, fault: string | null): void {
+  #setLine(mode: Mode, fault: Trouble | null): void {
     this.#line = { mode, fault };
     this.#say({ type: "line", mode, fault });
     this.#receiver.line(mode, fault);
