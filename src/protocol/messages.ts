@@ -67,8 +67,10 @@ export const intention = z.object({
   createdAt: time,
   modifiedAt: time,
 });
-/** A message, as `sync.intention_json` sends it. */
-export type Intention = z.infer<typeof intention>;
+/** A message, as `sync.intention_json` sends it. `Content`: what its parts are to whoever writes and reads them. */
+export interface Intention<Content = unknown> extends Omit<z.infer<typeof intention>, "content"> {
+  content: Content[];
+}
 
 const version = z.int().nonnegative();
 /** The last event of a group has these two: the version that it builds on, and the cursor after it. */
