@@ -2,7 +2,8 @@
 -- written, what of it leaves, and how it is found. The chapters after this one know entities: a type and an ID.
 -- A table may have columns of any name beside ours. So what is asked of it is qualified: a row is alias.*, since an alias
 -- alone would be a column of that name, and a variable has the name of its function before it.
--- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only.
+-- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only. A row that a policy
+-- hides from the owner is an error and not a deletion: so row_security = off, which is what it says.
 
 create or replace function sync._place()
 returns trigger
@@ -36,6 +37,22 @@ comment on function sync._name_message() is 'Assigns message_id.';
 -- The stamps decide what a change is: modified_at moves with what leaves, and with nothing else. They compare byte by
 -- byte, since 1.0 and 1.00 in jsonb are equal and look different. They are the last of the BEFORE triggers, by name.
 
+create or replace function sync._has_virtual(table_id oid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select
+    from pg_catalog.pg_attribute a
+    where a.attrelid = table_id
+      and a.attgenerated = 'v'
+  )
+$$;
+comment on function sync._has_virtual(oid) is 'Whether a table has virtual columns, which a trigger does not see.';
+
+
 create or replace function sync._stamp_being()
 returns trigger
 language plpgsql
@@ -50,7 +67,7 @@ begin
         row(new.id, new.name, new.type, new.owner_id, new.location_id, new.metadata, new.properties, new.content)
       )
       or record_image_ne(old, new)
-      and sync.being_json(old)::pg_catalog.text <> sync.being_json(new)::pg_catalog.text
+      and (sync._has_virtual(tg_relid) or sync.being_json(old)::pg_catalog.text <> sync.being_json(new)::pg_catalog.text)
     )
   then
     new.modified_at := greatest(clock_timestamp(), old.modified_at + interval '1 microsecond');
@@ -78,7 +95,7 @@ begin
         row(new.id, new.name, new.type, new.state, new.owner_id, new.location_id, new.content)
       )
       or record_image_ne(old, new)
-      and sync.intention_json(old)::pg_catalog.text <> sync.intention_json(new)::pg_catalog.text
+      and (sync._has_virtual(tg_relid) or sync.intention_json(old)::pg_catalog.text <> sync.intention_json(new)::pg_catalog.text)
     )
   then
     new.modified_at := greatest(clock_timestamp(), old.modified_at + interval '1 microsecond');
@@ -160,6 +177,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   case entity_type
@@ -216,6 +234,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   case entity_type

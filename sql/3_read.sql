@@ -37,6 +37,7 @@ language sql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
   select sync.epoch() || '.' || coalesce(
     (select s.version from sync.spaces s where s.space_id = current_cursor.space_id and s.version > 0),
@@ -84,6 +85,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 as $$
 declare
   wire pg_catalog.json;
@@ -119,6 +121,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set row_security = off
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- compiling would take longer than the query
 as $$

@@ -49,6 +49,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set row_security = off
 set lock_timeout = '400ms'  -- as in sync.snapshot()
 set enable_seqscan = off  -- the plan may be of a time when the queue was empty
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
@@ -169,6 +170,7 @@ stable
 strict
 security definer
 set search_path = ''
+set row_security = off
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- as in sync.changes_since()
 as $$

@@ -86,8 +86,9 @@ begin
       cursor := sync.current_cursor(space_ids[n]);
       since := sync.resolve_cursor(space_ids[n], sinces[n]);
     exception when others then
-      -- One newcomer's fault is not the others'. A fault of the policy is internal, and for the log.
-      refusal := case when is_decided or sqlstate !~ '^(22|23|42|54|P0)' then sqlstate else 'XX000' end;
+      -- One newcomer's fault is not the others'. A fault of the policy is internal, and for the log; what passes by
+      -- itself is none.
+      refusal := case when is_decided or sqlstate ~ '^(SF403|08|40|53|55|57|58)' then sqlstate else 'XX000' end;
       reason := sqlerrm;
     end;
     return next;

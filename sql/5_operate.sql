@@ -58,6 +58,8 @@ language sql
 stable
 security definer
 set search_path = ''
+set row_security = off
+set row_security = off
 as $$
   with compared as (
     select
@@ -74,6 +76,10 @@ as $$
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
         when c.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
         when (c.message_id is not null) <> (c.entity_type = 'intention') then 'is recorded with the message_id of another kind'
+        when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
+          then 'has a message_id that the sequence will give out again'
+        when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
+          then 'has a message_id that the sequence will give out again'
       end as fault
     from sync._all(verify.only_space_id) a
     full join (
@@ -167,6 +173,8 @@ returns text
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
+set row_security = off
 as $$
 begin
   if current_setting('transaction_isolation') not like 'read %' then
@@ -176,6 +184,16 @@ begin
   end if;
   lock table public.beings, public.intentions, sync.spaces, sync.notes in share row exclusive mode;
   update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
+
+  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
+  perform setval('sync.message_number', named.highest)
+  from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
+  where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
+
+  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
+  perform setval('sync.message_number', named.highest)
+  from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
+  where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
 
   delete from sync.changes;
   delete from sync.notes;
@@ -194,8 +212,9 @@ begin
 end
 $$;
 comment on function sync.reset() is
-  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11). For a copy of the
-data files that was started as it was, and for writes with the triggers switched off. Locks both tables.';
+  'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11), and message_id goes on
+after the highest that there is. For a copy of the data files that was started as it was, and for writes with the
+triggers switched off. Locks both tables.';
 
 
 create or replace function sync.notify_queue()

@@ -16,6 +16,10 @@ begin
   end if;
 
   grant usage on schema sync to spacefeed_relay;
+  -- All have it, unless it was revoked. Who may not grant it is told by sync.warnings() what to run.
+  if has_schema_privilege(current_user, 'public', 'usage with grant option') then
+    grant usage on schema public to spacefeed_relay;
+  end if;
   grant select on sync.migrations to spacefeed_relay;
 
   foreach callable in array array[
@@ -33,7 +37,8 @@ begin
     'sync.reach(text[])',
     'sync.record(pg_snapshot, text[], integer)',
     'sync.relay_seen(boolean)',
-    'sync.snapshot(text, integer)'
+    'sync.snapshot(text, integer)',
+    'sync.warnings()'
   ]
   loop
     execute 'grant execute on function ' || callable || ' to spacefeed_relay';

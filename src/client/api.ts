@@ -19,14 +19,13 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.#options = options;
-    const page = globalThis.location?.href;
-    if (!URL.canParse(options.url, page)) {
-      throw new SpacefeedError(
-        "config",
-        `url: "${options.url}" is no address, such as https://sync.example.com`,
-      );
+    const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+    try {
+      this.#base = new URL(options.url, page).href.replace(/\/$/, "");
+    } catch (cause) {
+      const message = `url: "${options.url}" is no address, such as https://sync.example.com`;
+      throw new SpacefeedError("config", message, { cause });
     }
-    this.#base = new URL(options.url, page).href.replace(/\/$/, "");
   }
 
   /** Where a path of the API is, with its query. */
@@ -47,12 +46,13 @@ export class Api {
 
   /** A change, or a question about beings or intentions. */
   async post<T>(path: "beings" | "intentions", body: object, signal?: AbortSignal) {
-    const response = await this.#ask(this.address(`/api/${path}`), signal, {
+    const answer = await this.#ask(this.address(`/api/${path}`), signal, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: jsonOf(body),
     });
-    return (await bodyOf(response)) as { data: T; version: number | null; hasMore?: boolean };
+    if (!(answer as { data?: unknown } | null)?.data) throw notOurs(200, "unavailable");
+    return answer as { data: T; version: number | null; hasMore?: boolean };
   }
 
   /** The state of a space, with the messages that are held and some that may be new; null: it is as at the cursor. */
@@ -60,29 +60,48 @@ export class Api {
     const limit = Math.min(held + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const known: Record<string, string> = cursor === null ? {} : { "If-None-Match": `W/"${cursor}"` };
-    const response = await this.#ask(url, signal, {
+    const state = await this.#ask(url, signal, {
       headers: { Accept: "application/json", ...known },
       cache: "no-store",
     });
-    return response.status === 304 ? null : ((await bodyOf(response)) as SpaceState);
+    return state as SpaceState | null;
   }
 
-  async #ask(url: URL, signal: AbortSignal | undefined, init: RequestInit): Promise<Response> {
-    const patience = AbortSignal.timeout(PATIENCE_MS);
-    let response: Response;
+  /** The JSON of the answer; null where nothing is new (304). */
+  async #ask(url: URL, signal: AbortSignal | undefined, init: RequestInit): Promise<unknown> {
+    const asking = new AbortController();
+    const stop = () => asking.abort();
+    let isLate = false;
+    const patience = setTimeout(() => {
+      isLate = true;
+      stop();
+    }, PATIENCE_MS);
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
     try {
-      response = await this.fetch(url, {
-        ...init,
-        signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      const response = await this.fetch(url, { ...init, signal: asking.signal }).catch((cause) => {
+        const message = `the relay does not answer: ${reasonOf(cause)}`;
+        throw new SpacefeedError("unavailable", message, { cause });
       });
+      if (response.status === 304) return null;
+      if (!response.ok) throw await refusalOf(response);
+      return await bodyOf(response);
     } catch (error) {
-      throw new SpacefeedError("unavailable", `the relay does not answer: ${reasonOf(error)}`, {
-        cause: error,
-      });
+      throw isLate ? noAnswer() : error;
+    } finally {
+      clearTimeout(patience);
+      signal?.removeEventListener("abort", stop);
     }
-    if (!response.ok && response.status !== 304) throw await refusalOf(response);
-    return response;
   }
+}
+
+/** Nothing has come back for long. A browser does not say that it has not even sent it. */
+export function noAnswer(): SpacefeedError {
+  const isPage = globalThis.document !== undefined;
+  return new SpacefeedError(
+    "unavailable",
+    `the relay does not answer${isPage ? ". Over HTTP/1.1 six open streams of a browser leave no connection for anything else: serve HTTP/2" : ""}`,
+  );
 }
 
 /** What is said by whoever stands before a relay that is not there just now, as while a new one is put in its place. */
@@ -91,16 +110,19 @@ const PASSING = [404, 408, 425];
 /** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
 export async function refusalOf(response: Response): Promise<SpacefeedError> {
   const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
-  if (typeof said?.error === "string" && typeof said.code === "string" && said.code in STATUS) {
-    return new SpacefeedError(said.code as ErrorCode, said.error);
-  }
   const { status } = response;
-  const isRefusal = status >= 400 && status < 500 && !PASSING.includes(status);
+  const isClients = status >= 400 && status < 500;
+  if (typeof said?.error === "string" && typeof said.code === "string" && said.code in STATUS) {
+    const isFault = !isClients && said.code !== "internal";
+    return new SpacefeedError(isFault ? "unavailable" : (said.code as ErrorCode), said.error);
+  }
+  const isRefusal = isClients && !PASSING.includes(status);
   const code = (Object.keys(STATUS) as ErrorCode[]).find((each) => STATUS[each] === status) ?? "invalid";
-  return new SpacefeedError(
-    isRefusal ? code : "unavailable",
-    `the relay's address answers with status ${status}: is it the right one?`,
-  );
+  return notOurs(status, isRefusal ? code : "unavailable");
+}
+
+function notOurs(status: number, code: ErrorCode): SpacefeedError {
+  return new SpacefeedError(code, `the relay's address answers with status ${status}: is it the right one?`);
 }
 
 function jsonOf(body: object): string {

@@ -15,8 +15,8 @@ export function getCachedBeing(id: string): Being | undefined {
 }
 
 /** A message that some client of this page has; also after the client was closed. Takes less than 1 ms. */
-export function getCachedIntention(id: string): Intention | undefined {
-  return intentions.get(id);
+export function getCachedIntention<Content = unknown>(id: string): Intention<Content> | undefined {
+  return intentions.get(id) as Intention<Content> | undefined;
 }
 
 /** Entities that are kept at most, of each kind: the oldest go first. */

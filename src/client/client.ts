@@ -27,36 +27,44 @@ export interface SpaceClientOptions {
   fetch?: typeof fetch;
 }
 
-/** One space, kept up to date. Close it when it is no longer needed. */
-export interface SpaceClient {
+/** One space, kept up to date. Close it when it is no longer needed. Its functions need no `this`. */
+export interface SpaceClient<Content = unknown> {
   readonly spaceId: string;
   /** Calls the listener after each change of the snapshot. Returns what ends that. */
-  subscribe(listener: () => void): () => void;
-  getSnapshot(): SpaceSnapshot;
+  subscribe(this: void, listener: () => void): () => void;
+  getSnapshot(this: void): SpaceSnapshot<Content>;
   /** A being of this space, with the client's own changes; undefined when it is not here. */
-  getBeing(id: string): Being | undefined;
+  getBeing(this: void, id: string): Being | undefined;
   /** A message of this space, with the client's own changes; undefined when it is not here, or not loaded. */
-  getIntention(id: string): Intention | undefined;
+  getIntention(this: void, id: string): Intention<Content> | undefined;
   /** Asks the server for the state now. Resolves when it is there, or when that did not work: see `error`. */
-  refresh(): Promise<void>;
+  refresh(this: void): Promise<void>;
   /** Loads the page of messages before the oldest. Resolves to whether there are older ones still. */
-  loadOlder(): Promise<boolean>;
+  loadOlder(this: void): Promise<boolean>;
   /**
    * The changes show at once. Each promise resolves with the server's row when it is stored; it rejects with a
-   * SpacefeedError, and the change is taken back, when it is refused. Without a network they wait.
+   * SpacefeedError, and the change is taken back, when it is refused. Without a network they wait; see `fault`.
    */
-  createBeing(fields?: BeingFields): Promise<Being>;
-  updateBeing(id: string, fields: Omit<BeingFields, "id">): Promise<Being>;
-  deleteBeing(id: string): Promise<Being>;
-  createIntention(fields?: IntentionFields): Promise<Intention>;
-  updateIntention(id: string, fields: Omit<IntentionFields, "id">): Promise<Intention>;
-  deleteIntention(id: string): Promise<Intention>;
+  createBeing(this: void, fields?: BeingFields): Promise<Being>;
+  updateBeing(this: void, id: string, fields: Omit<BeingFields, "id">): Promise<Being>;
+  deleteBeing(this: void, id: string): Promise<Being>;
+  createIntention(this: void, fields?: IntentionFields<Content>): Promise<Intention<Content>>;
+  updateIntention(
+    this: void,
+    id: string,
+    fields: Omit<IntentionFields<Content>, "id">,
+  ): Promise<Intention<Content>>;
+  deleteIntention(this: void, id: string): Promise<Intention<Content>>;
   /** Takes the error of a refused change off the snapshot. */
-  dismissError(): void;
-  close(): void;
+  dismissError(this: void): void;
+  /** Ends all of it. What was changed before gets one attempt more; what is changed from here on is rejected. */
+  close(this: void): void;
 }
 
-/** Follows a space, from now on until it is closed. In a page, or in Node with `url`. */
-export function createSpaceClient(options: SpaceClientOptions): SpaceClient {
-  return new Space(options);
+/**
+ * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
+ * its messages are: `createSpaceClient<string>(…)`. Nobody checks that.
+ */
+export function createSpaceClient<Content = unknown>(options: SpaceClientOptions): SpaceClient<Content> {
+  return new Space(options) as unknown as SpaceClient<Content>;
 }

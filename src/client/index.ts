@@ -8,3 +8,4 @@ export {
 } from "./client.js";
 export type { BeingFields, IntentionFields } from "./mutation.js";
 export type { Mode, SpaceData, SpaceSnapshot } from "./snapshot.js";
+export type { Trouble } from "./trouble.js";

@@ -18,25 +18,28 @@ const store = () => {
 /**
  * What outlives the page, in IndexedDB: the last known state of a space, and the changes that wait to be sent.
  * The state is any tab's to write. The changes are kept by tab; those of a tab that has gone are taken over.
- * A storage that fails (private mode, full disk) costs what it would have kept, and nothing else.
+ * A storage that fails (private mode, full disk), and locks that are refused, cost what would have been kept, and
+ * nothing else.
  */
 export class Keep {
   readonly #space: string;
   readonly #tab = newId();
   readonly #closing = new AbortController();
+  /** Held as long as the tab lives: that is how the others see that its changes are looked after. */
+  readonly #isHeld: Promise<boolean>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #unsaved: Replica | undefined;
 
   /** `space` tells spaces, relays and users apart. */
   constructor(space: string) {
     this.#space = space;
-    // Held as long as the tab lives: that is how the others see that its changes are looked after.
-    void navigator.locks
-      ?.request(
-        this.#lockOf(this.#tab),
-        () => new Promise((end) => this.#closing.signal.addEventListener("abort", end)),
-      )
-      .catch(() => {});
+    this.#isHeld = new Promise((resolve) => {
+      const hold = () => {
+        resolve(true);
+        return new Promise((end) => this.#closing.signal.addEventListener("abort", end));
+      };
+      void this.#try(() => navigator.locks.request(this.#lockOf(this.#tab), hold)).then(() => resolve(false));
+    });
   }
 
   /** The state that was saved last; null when there is none. */
@@ -66,10 +69,10 @@ export class Keep {
   }
 
   /** Keeps the changes of this tab that wait to be sent. */
-  saveMutations(mutations: readonly Mutation[]): void {
-    if (!navigator.locks) return; // nobody could tell later whether we still look after them
+  async saveMutations(mutations: readonly Mutation[]): Promise<void> {
+    if (!(await this.#isHeld)) return; // nobody could tell later whether we still look after them
     const key = this.#mutationsKey;
-    void this.#try(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
+    await this.#try(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
   }
 
   /** Hands over the changes that tabs which have gone left behind, in their order. */
@@ -78,11 +81,11 @@ export class Keep {
     for (const key of all) {
       const [kind, space, tab] = key;
       if (kind !== "changes" || space !== this.#space || tab === this.#tab) continue;
-      await navigator.locks?.request(this.#lockOf(tab), { ifAvailable: true }, async (lock) => {
-        if (!lock) return;
-        const mutations = await this.#try(() => this.#takeOver(key));
+      const adopt = async (lock: Lock | null) => {
+        const mutations = lock && (await this.#try(() => this.#takeOver(key)));
         for (const mutation of mutations ?? []) take(mutation);
-      });
+      };
+      await this.#try(() => navigator.locks.request(this.#lockOf(tab), { ifAvailable: true }, adopt));
     }
   }
 
@@ -123,7 +126,11 @@ export class Keep {
   }
 }
 
-/** Whether there is anything to keep it in. */
+/** Whether there is anything to keep it in. Where storage is blocked, already to look at it may throw. */
 export function canKeep(): boolean {
-  return typeof indexedDB !== "undefined";
+  try {
+    return Boolean(globalThis.indexedDB);
+  } catch {
+    return false;
+  }
 }

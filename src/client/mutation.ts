@@ -4,7 +4,10 @@ import { epochOf, type Replica } from "./replica.js";
 /** The fields of a being that a client may set. */
 export type BeingFields = NonNullable<Extract<BeingRequest, { action: "create" }>["data"]>;
 /** The fields of a message that a client may set. */
-export type IntentionFields = NonNullable<Extract<IntentionRequest, { action: "create" }>["data"]>;
+export interface IntentionFields<Content = unknown>
+  extends Omit<NonNullable<Extract<IntentionRequest, { action: "create" }>["data"]>, "content"> {
+  content?: Content[] | undefined;
+}
 
 /** A change that this client makes. It shows at once, and is sent as often as it takes. */
 export type Mutation = BeingMutation | IntentionMutation;

@@ -1,7 +1,8 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Being, Intention } from "../protocol/messages.js";
-import type { Api } from "./api.js";
+import { type Api, noAnswer } from "./api.js";
 import { defined, type Mutation } from "./mutation.js";
+import { type Trouble, troubleOf } from "./trouble.js";
 
 /** A change on its way. Several updates of one entity that wait are one. */
 export interface Letter {
@@ -15,8 +16,8 @@ export interface Letter {
 export interface OutboxEvents {
   stored(keys: readonly string[], row: Being | Intention, version: number | null): void;
   refused(keys: readonly string[], error: SpacefeedError): void;
-  /** What waits cannot be sent as who we say to be: a new token is asked for at each attempt. */
-  locked(error: SpacefeedError): void;
+  /** Why a change has waited for long; null when it does not wait any more. */
+  delayed(delay: Trouble | null): void;
   /** What waits has changed. */
   changed(letters: readonly Letter[]): void;
 }
@@ -24,13 +25,13 @@ export interface OutboxEvents {
 type Settle = { resolve: (row: Being | Intention) => void; reject: (error: SpacefeedError) => void };
 
 const LONGEST_PAUSE_MS = 5_000;
-/** Refusals in a row after which a token that is not let in is no longer one that has just expired. */
-const LOCKED_AFTER = 3;
+/** A change that waits for so long says so. */
+const LATE_MS = 5_000;
 
 /**
  * Sends changes one after the other, in the order in which they were made, as often as it takes. Each has an
- * ID that the client made, so that sending it again is safe. Only a refusal ends a change otherwise, and a token that
- * has expired is none.
+ * ID that the client made, so that sending it again is safe. Only a refusal ends a change otherwise, and neither a token
+ * that has expired nor a fault on the other side (5xx) is one.
  */
 export class Outbox {
   readonly #api: Api;
@@ -43,6 +44,10 @@ export class Outbox {
   #wake: (() => void) | undefined;
   /** The line came back while an attempt was under way, which may fail because of what was before. */
   #isKicked = false;
+  #late: ReturnType<typeof setTimeout> | undefined;
+  /** What the last attempt has met. */
+  #obstacle: SpacefeedError | undefined;
+  #isLate = false;
 
   constructor(api: Api, spaceId: string, events: OutboxEvents) {
     this.#api = api;
@@ -81,11 +86,11 @@ export class Outbox {
   }
 
   async #send(): Promise<void> {
-    let locks = 0;
     for (let attempt = 0; this.#letters[0]; attempt++) {
       const letter = this.#letters[0];
       this.#sending = letter;
       this.#isKicked = false;
+      if (attempt === 0) this.#watch(letter);
       try {
         const { data, version: there } = await this.#post(letter);
         const version = data.locationId === this.#spaceId ? there : await this.#versionHere();
@@ -96,20 +101,40 @@ export class Outbox {
         const error = thrown as SpacefeedError;
         if (isNoAnswer(error)) {
           letter.isRetry = true;
-          locks = error.code === "unauthorized" ? locks + 1 : 0;
-          if (locks === LOCKED_AFTER) this.#events.locked(error);
           if (this.#isClosed) break;
+          this.#obstacle = error;
+          if (this.#isLate) this.#tell(letter);
           await this.#pause(attempt);
           continue;
         }
         this.#refuse(letter, error);
       }
       attempt = -1;
-      locks = 0;
+      this.#unwatch();
       this.#events.changed(this.#letters);
     }
     this.#sending = undefined;
+    this.#unwatch();
     this.#giveUp();
+  }
+
+  #watch(letter: Letter): void {
+    this.#late = setTimeout(() => {
+      this.#isLate = true;
+      this.#tell(letter);
+    }, LATE_MS);
+  }
+
+  #unwatch(): void {
+    clearTimeout(this.#late);
+    this.#obstacle = undefined;
+    if (this.#isLate) this.#events.delayed(null);
+    this.#isLate = false;
+  }
+
+  #tell({ mutation }: Letter): void {
+    const { code, message } = this.#obstacle ?? noAnswer();
+    this.#events.delayed(troubleOf({ code, message: `a change waits to be sent: ${message}` }, mutation.at));
   }
 
   /** After close: what could not be sent stays where it is kept, if it is. */
@@ -186,7 +211,7 @@ export class Outbox {
   }
 }
 
-const NO_ANSWERS = ["unavailable", "rate_limited", "unauthorized"];
+const NO_ANSWERS = ["unavailable", "internal", "rate_limited", "unauthorized"];
 
 /** Nobody has said no to the change: not even who wants to know first who asks. */
 function isNoAnswer(error: unknown): boolean {

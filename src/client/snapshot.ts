@@ -1,18 +1,19 @@
 import type { Being, Intention } from "../protocol/messages.js";
+import type { Trouble } from "./trouble.js";
 
 /**
- * How the data comes, best first: `realtime` over a stream; `polling` every 5 s, while the stream is retried;
- * `cache`, when the network is away: the last known data, if there is any.
+ * How the data comes: `opening`, nothing is known yet; `realtime` over a stream; `polling` every 5 s, while the stream
+ * is retried; `cache`, the last known data, while the network is away or has said nothing yet.
  */
-export type Mode = "realtime" | "polling" | "cache";
+export type Mode = "opening" | "realtime" | "polling" | "cache";
 
 /** A space at one version. */
-export interface SpaceData {
+export interface SpaceData<Content = unknown> {
   /** The space's version, as the database counts it. */
   readonly version: number;
   readonly beings: readonly Being[];
   /** The newest messages, oldest first; more with `loadOlder`. */
-  readonly intentions: readonly Intention[];
+  readonly intentions: readonly Intention<Content>[];
   /** When the server said so, ISO 8601. */
   readonly timestamp: string;
 }
@@ -21,23 +22,28 @@ export interface SpaceData {
  * What a client shows, at one moment. Immutable: a being, a message or a list that did not change is the same
  * object as before. The client's own changes are in it at once, before the server has them.
  */
-export interface SpaceSnapshot {
+export interface SpaceSnapshot<Content = unknown> {
   readonly spaceId: string;
   /** Null until something is known of the space. */
-  readonly data: SpaceData | null;
+  readonly data: SpaceData<Content> | null;
   readonly beings: readonly Being[];
-  readonly intentions: readonly Intention[];
+  readonly intentions: readonly Intention<Content>[];
   /** The IDs of `intentions`: the same array while messages only change. */
   readonly intentionIds: readonly string[];
   /** Guests, bots and spaces. Who belongs here, not who looks at it now. */
   readonly onlineBeings: readonly Being[];
   /** The messages that somebody said: those of type `utterance`. */
-  readonly utterances: readonly Intention[];
+  readonly utterances: readonly Intention<Content>[];
   readonly mode: Mode;
   /** True in realtime: then there is data. */
   readonly connected: boolean;
-  /** Why a change was refused, or what is wrong with the line; null when all is well. */
-  readonly error: string | null;
+  /** Why the last change was refused, or a question found no answer; null when that is dismissed. */
+  readonly error: Trouble | null;
+  /**
+   * What is wrong with the line, so that the data may be of before; or why a change has waited for 5 s. Null when all
+   * is well. It goes by itself.
+   */
+  readonly fault: Trouble | null;
   /** There are older messages than those in `intentions`. */
   readonly hasMore: boolean;
   /** Beings and messages of which a change has not reached the server yet. */

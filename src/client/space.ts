@@ -9,8 +9,9 @@ import { Outbox } from "./outbox.js";
 import { isKnown, judge } from "./replica.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
-import { canShare, SharedLine, type TabReceiver } from "./tabs.js";
+import { SharedLine, type TabReceiver } from "./tabs.js";
 import { type Line, type Receiver, Transport } from "./transport.js";
+import { troubleOf } from "./trouble.js";
 
 /** Glues the parts of a client together: what comes over the line goes into the store, what changes goes out. */
 export class Space implements SpaceClient {
@@ -41,7 +42,7 @@ export class Space implements SpaceClient {
     }
     if (persist && canKeep()) this.#keep = new Keep(name);
     const connect = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
-    const shares = tabs !== false && canShare();
+    const shares = tabs !== false && globalThis.document !== undefined;
     this.#newLine = () => (shares ? new SharedLine(name, this.#receiver, connect) : connect(this.#receiver));
     this.#line = this.#newLine();
     this.#outbox = new Outbox(this.#api, spaceId, {
@@ -49,8 +50,8 @@ export class Space implements SpaceClient {
         const cursor = this.#store.replica?.cursor ?? null;
         this.#dispatch({ type: "stored", keys, answer: { row, version, cursor } });
       },
-      refused: (keys, error) => this.#dispatch({ type: "refused", keys, reason: error.message }),
-      locked: (error) => this.#fail(error),
+      refused: (keys, error) => this.#dispatch({ type: "refused", keys, reason: troubleOf(error) }),
+      delayed: (delay) => this.#dispatch({ type: "delayed", delay }),
       changed: (letters) => this.#keep?.saveMutations(letters.map((letter) => letter.mutation)),
     });
     void this.#start();
@@ -168,15 +169,11 @@ export class Space implements SpaceClient {
 
   getSnapshot = (): SpaceSnapshot => this.#snapshot;
 
-  getBeing(id: string): Being | undefined {
-    return find(this.#snapshot.beings, id);
-  }
+  getBeing = (id: string): Being | undefined => find(this.#snapshot.beings, id);
 
-  getIntention(id: string): Intention | undefined {
-    return find(this.#snapshot.intentions, id);
-  }
+  getIntention = (id: string): Intention | undefined => find(this.#snapshot.intentions, id);
 
-  async refresh(): Promise<void> {
+  refresh = async (): Promise<void> => {
     const { cursor, held } = this.#receiver;
     try {
       const state = await this.#api.state(this.spaceId, held(), cursor(), this.#closing.signal);
@@ -184,14 +181,14 @@ export class Space implements SpaceClient {
     } catch (error) {
       this.#fail(error);
     }
-  }
+  };
 
-  loadOlder(): Promise<boolean> {
+  loadOlder = (): Promise<boolean> => {
     this.#olderPage ??= this.#loadOlder().finally(() => {
       this.#olderPage = undefined;
     });
     return this.#olderPage;
-  }
+  };
 
   async #loadOlder(): Promise<boolean> {
     const { replica } = this.#store;
@@ -214,29 +211,23 @@ export class Space implements SpaceClient {
     return this.#store.replica?.hasMore ?? false;
   }
 
-  createBeing({ id = newId(), ...fields }: BeingFields = {}): Promise<Being> {
-    return this.#change<Being>({ kind: "being", action: "create", id, fields });
-  }
+  createBeing = ({ id = newId(), ...fields }: BeingFields = {}): Promise<Being> =>
+    this.#change<Being>({ kind: "being", action: "create", id, fields });
 
-  updateBeing(id: string, fields: Omit<BeingFields, "id">): Promise<Being> {
-    return this.#change<Being>({ kind: "being", action: "update", id, fields });
-  }
+  updateBeing = (id: string, fields: Omit<BeingFields, "id">): Promise<Being> =>
+    this.#change<Being>({ kind: "being", action: "update", id, fields });
 
-  deleteBeing(id: string): Promise<Being> {
-    return this.#change<Being>({ kind: "being", action: "delete", id, fields: {} });
-  }
+  deleteBeing = (id: string): Promise<Being> =>
+    this.#change<Being>({ kind: "being", action: "delete", id, fields: {} });
 
-  createIntention({ id = newId(), ...fields }: IntentionFields = {}): Promise<Intention> {
-    return this.#change<Intention>({ kind: "intention", action: "create", id, fields });
-  }
+  createIntention = ({ id = newId(), ...fields }: IntentionFields = {}): Promise<Intention> =>
+    this.#change<Intention>({ kind: "intention", action: "create", id, fields });
 
-  updateIntention(id: string, fields: Omit<IntentionFields, "id">): Promise<Intention> {
-    return this.#change<Intention>({ kind: "intention", action: "update", id, fields });
-  }
+  updateIntention = (id: string, fields: Omit<IntentionFields, "id">): Promise<Intention> =>
+    this.#change<Intention>({ kind: "intention", action: "update", id, fields });
 
-  deleteIntention(id: string): Promise<Intention> {
-    return this.#change<Intention>({ kind: "intention", action: "delete", id, fields: {} });
-  }
+  deleteIntention = (id: string): Promise<Intention> =>
+    this.#change<Intention>({ kind: "intention", action: "delete", id, fields: {} });
 
   #change<Row>(change: { kind: Mutation["kind"]; action: Mutation["action"]; id: string; fields: object }) {
     const mutation = { ...change, key: newId(), at: new Date().toISOString() } as Mutation;
@@ -244,29 +235,31 @@ export class Space implements SpaceClient {
   }
 
   #send(mutation: Mutation, isRetry: boolean): Promise<Being | Intention> {
-    this.#dispatch({ type: "mutate", mutation });
-    const stored = this.#outbox.add(mutation, isRetry);
+    const isClosed = this.#closing.signal.aborted;
+    if (!isClosed) this.#dispatch({ type: "mutate", mutation });
+    const stored = isClosed ? Promise.reject(closed()) : this.#outbox.add(mutation, isRetry);
     stored.catch(() => {}); // whoever does not wait for it sees it in the snapshot
     return stored;
   }
 
-  dismissError(): void {
-    this.#dispatch({ type: "dismiss" });
-  }
+  dismissError = (): void => this.#dispatch({ type: "dismiss" });
 
-  close(): void {
+  close = (): void => {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#listeners.clear();
     this.#line.close();
     this.#outbox.close();
     this.#keep?.close();
-  }
+  };
 
   #fail(error: unknown): void {
-    if (!this.#closing.signal.aborted) this.#dispatch({ type: "failed", reason: (error as Error).message });
+    if (!this.#closing.signal.aborted) this.#dispatch({ type: "failed", reason: troubleOf(error) });
   }
 }
+
+const closed = () =>
+  new SpacefeedError("unavailable", "not sent: the client is closed; changes need one that is open");
 
 // Made once for each list, when somebody asks.
 const indexes = new WeakMap<readonly object[], ReadonlyMap<string, unknown>>();

@@ -14,17 +14,21 @@ import {
   within,
 } from "./replica.js";
 import type { Mode, SpaceSnapshot } from "./snapshot.js";
+import type { Trouble } from "./trouble.js";
 
 /** All that a client knows. */
 export interface SpaceStore {
   readonly spaceId: string;
   readonly replica: Replica | null;
   readonly mutations: readonly Mutation[];
+  /** What the line says. */
   readonly mode: Mode;
   /** What is wrong with the line. */
-  readonly fault: string | null;
+  readonly fault: Trouble | null;
+  /** Why a change has waited for long. */
+  readonly delay: Trouble | null;
   /** Why the last change was refused. */
-  readonly refusal: string | null;
+  readonly refusal: Trouble | null;
 }
 
 export type StoreAction =
@@ -33,15 +37,16 @@ export type StoreAction =
   | { type: "await-older" }
   | { type: "older"; page: readonly Intention[]; hasMore: boolean; window: number }
   | { type: "no-older" }
-  | { type: "line"; mode: Mode; fault: string | null }
+  | { type: "line"; mode: Mode; fault: Trouble | null }
   | { type: "mutate"; mutation: Mutation }
   | { type: "stored"; keys: readonly string[]; answer: Answer }
-  | { type: "refused"; keys: readonly string[]; reason: string }
-  | { type: "failed"; reason: string }
+  | { type: "refused"; keys: readonly string[]; reason: Trouble }
+  | { type: "delayed"; delay: Trouble | null }
+  | { type: "failed"; reason: Trouble }
   | { type: "dismiss" };
 
 export function emptyStore(spaceId: string): SpaceStore {
-  return { spaceId, replica: null, mutations: [], mode: "cache", fault: null, refusal: null };
+  return { spaceId, replica: null, mutations: [], mode: "cache", fault: null, delay: null, refusal: null };
 }
 
 /**
@@ -83,6 +88,8 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
       const mutations = store.mutations.filter(({ key }) => !action.keys.includes(key));
       return { ...store, mutations, refusal: action.reason };
     }
+    case "delayed":
+      return { ...store, delay: action.delay };
     case "failed":
       return { ...store, refusal: action.reason };
     case "dismiss":
@@ -97,8 +104,7 @@ function withReplica(store: SpaceStore, replica: Replica): SpaceStore {
 /** What the store shows. Whatever did not change is the same object as in the snapshot before. */
 export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnapshot {
   const { spaceId, replica, mutations } = store;
-  // A line that lives, but has not brought anything yet, is nothing to look at.
-  const mode = store.mode === "realtime" && !replica ? "cache" : store.mode;
+  const mode = replica ? store.mode : "opening";
   const shown = overlay(replica ?? { beings: [], intentions: [] }, mutations, spaceId);
   const beings = same(before?.beings, shown.beings);
   const intentions = same(before?.intentions, shown.intentions);
@@ -123,7 +129,8 @@ export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnap
     ),
     mode,
     connected: mode === "realtime",
-    error: store.refusal ?? store.fault,
+    error: store.refusal,
+    fault: store.delay ?? store.fault,
     hasMore: replica?.hasMore ?? false,
     pendingIds: sameSet(before?.pendingIds, shown.pendingIds),
   };

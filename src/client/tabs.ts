@@ -2,6 +2,7 @@ import type { SpaceState } from "../protocol/messages.js";
 import type { Group } from "./replica.js";
 import type { Mode } from "./snapshot.js";
 import type { Line, Receiver } from "./transport.js";
+import type { Trouble } from "./trouble.js";
 
 /*
  * One stream for all tabs of a browser. A lock of the browser says which tab leads: it has the line over the
@@ -11,8 +12,10 @@ import type { Line, Receiver } from "./transport.js";
  *      follower ── lock granted ──▶ leader
  *          ▲                          │
  *          └───── lock was stolen ────┘        any: close ──▶ closed
+ *                                                   refused ──▶ alone
  *
- * A follower that hears nothing for a while (the leader is frozen) steals the lock, when its page is looked at.
+ * A follower that hears nothing for a while (the leader is frozen) steals the lock, when its page is looked at. A tab
+ * to which the browser refuses locks or channels (blocked cookies, a sandboxed frame) has a line of its own.
  */
 
 type Said =
@@ -22,7 +25,7 @@ type Said =
   | { type: "lead" }
   | { type: "group"; group: Group }
   | { type: "state"; state: SpaceState }
-  | { type: "line"; mode: Mode; fault: string | null }
+  | { type: "line"; mode: Mode; fault: Trouble | null }
   | { type: "beat" };
 
 /** Knows, beside what a receiver does, the whole state: for the tabs that come later. */
@@ -30,33 +33,35 @@ export interface TabReceiver extends Receiver {
   whole(): SpaceState | null;
 }
 
+/** Raised when tabs of before would no longer understand what is said. They have a line of their own then. */
+const FORMAT = 2;
 const BEAT_MS = 2_000;
 const SILENCE_MS = 4_500;
-
-/** Whether there are tabs here that can share a line. It takes a secure context: https, or localhost. */
-export function canShare(): boolean {
-  const { document, navigator } = globalThis;
-  return document !== undefined && navigator?.locks !== undefined && typeof BroadcastChannel === "function";
-}
 
 export class SharedLine implements Line {
   readonly #name: string;
   readonly #receiver: TabReceiver;
   readonly #connect: (receiver: Receiver) => Line;
-  readonly #channel: BroadcastChannel;
-  readonly #closing = new AbortController();
+  readonly #channel: BroadcastChannel | undefined;
+  /** Ended when the line is closed, and when the tab stands alone. */
+  readonly #sharing = new AbortController();
   #own: Line | undefined;
-  #line: { mode: Mode; fault: string | null } = { mode: "cache", fault: null };
+  #line: { mode: Mode; fault: Trouble | null } = { mode: "cache", fault: null };
   #heard = Date.now();
+  #isStealing = false;
   #watch: ReturnType<typeof setInterval> | undefined;
 
   /** `connect` makes the line over the network of the tab that leads. */
   constructor(name: string, receiver: TabReceiver, connect: (receiver: Receiver) => Line) {
-    this.#name = `spacefeed ${name}`;
+    this.#name = `spacefeed ${FORMAT} ${name}`;
     this.#receiver = receiver;
     this.#connect = connect;
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }: MessageEvent<Said>) => this.#hear(data);
+    try {
+      this.#channel = new BroadcastChannel(this.#name);
+      this.#channel.onmessage = ({ data }: MessageEvent<Said>) => this.#hear(data);
+    } catch {
+      this.#sharing.abort();
+    }
   }
 
   get leads(): boolean {
@@ -65,6 +70,10 @@ export class SharedLine implements Line {
 
   start(): void {
     if (this.#watch) return;
+    if (this.#sharing.signal.aborted) {
+      this.#lead();
+      return;
+    }
     void this.#compete({});
     this.#say({ type: "hello", cursor: this.#receiver.cursor() });
     this.#heard = Date.now();
@@ -86,26 +95,39 @@ export class SharedLine implements Line {
   }
 
   close(): void {
-    clearInterval(this.#watch);
-    this.#closing.abort();
+    this.#stopSharing();
     this.#own?.close();
     this.#own = undefined;
-    this.#channel.close();
+  }
+
+  #stopSharing(): void {
+    clearInterval(this.#watch);
+    this.#sharing.abort();
+    this.#channel?.close();
+  }
+
+  /** The browser refuses what tabs share a line with. */
+  #standAlone(): void {
+    this.#stopSharing();
+    this.#lead();
   }
 
   /** Waits for the lock, or takes it, and leads as long as it has it. */
   async #compete(how: { steal?: boolean }): Promise<void> {
-    const options = how.steal ? { steal: true } : { signal: this.#closing.signal };
+    const { signal } = this.#sharing;
+    let hasLed = false;
     const lead = () => {
-      if (this.#closing.signal.aborted) return;
+      if (signal.aborted) return;
       this.#lead();
-      return new Promise<void>((resolve) => this.#closing.signal.addEventListener("abort", () => resolve()));
+      hasLed = true;
+      return new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     };
     try {
-      await navigator.locks.request(this.#name, options, lead);
+      await navigator.locks.request(this.#name, how.steal ? { steal: true } : { signal }, lead);
     } catch {
-      // Closed while waiting, or another tab has stolen the lock.
-      if (this.#closing.signal.aborted) return;
+      if (signal.aborted) return;
+      if (!hasLed) return this.#standAlone();
+      // Another tab has stolen the lock.
       this.#own?.close();
       this.#own = undefined;
       this.#heard = Date.now();
@@ -116,6 +138,7 @@ export class SharedLine implements Line {
   }
 
   #lead(): void {
+    this.#isStealing = false;
     if (this.#own) return;
     this.#own = this.#connect({
       cursor: () => this.#receiver.cursor(),
@@ -138,7 +161,7 @@ export class SharedLine implements Line {
     this.#own.start();
   }
 
-  #setLine(mode: Mode, fault: string | null): void {
+  #setLine(mode: Mode, fault: Trouble | null): void {
     this.#line = { mode, fault };
     this.#say({ type: "line", mode, fault });
     this.#receiver.line(mode, fault);
@@ -146,6 +169,7 @@ export class SharedLine implements Line {
 
   #hear(said: Said): void {
     this.#heard = Date.now();
+    this.#isStealing = false;
     if (said.type === "hello") {
       if (this.#own) this.#welcome(said.cursor);
       return;
@@ -169,15 +193,24 @@ export class SharedLine implements Line {
   }
 
   #look(): void {
+    const isSilent = Date.now() - this.#heard > SILENCE_MS;
     if (this.#own) {
       this.#say({ type: "beat" });
-    } else if (Date.now() - this.#heard > SILENCE_MS && globalThis.document?.visibilityState !== "hidden") {
-      this.#heard = Date.now();
+    } else if (isSilent && this.#isStealing) {
+      // A lock that is stolen is had at once: this one is neither given nor refused.
+      this.#standAlone();
+    } else if (isSilent && globalThis.document?.visibilityState !== "hidden") {
+      this.#isStealing = true;
       void this.#compete({ steal: true });
     }
   }
 
   #say(said: Said): void {
-    if (!this.#closing.signal.aborted) this.#channel.postMessage(said);
+    if (this.#sharing.signal.aborted) return;
+    try {
+      this.#channel?.postMessage(said);
+    } catch {
+      this.#standAlone();
+    }
   }
 }

@@ -1,9 +1,11 @@
 import { EventSource } from "eventsource";
+import type { ErrorCode, SpacefeedError } from "../protocol/errors.js";
 import type { SpaceState, SyncEvent } from "../protocol/messages.js";
 import { type Api, refusalOf } from "./api.js";
 import { IDLE, type LineEffect, type LineEvent, modeOf, retryDelay, step } from "./line.js";
 import type { Group } from "./replica.js";
 import type { Mode } from "./snapshot.js";
+import { type Trouble, troubleOf } from "./trouble.js";
 
 /** Who gets what comes over a line, and knows where it stands. */
 export interface Receiver {
@@ -16,7 +18,7 @@ export interface Receiver {
   /** The relay lives, and holds that we are at this version; null: it does not say. */
   beat(version: number | null): void;
   /** `fault`: what is wrong, null in realtime. */
-  line(mode: Mode, fault: string | null): void;
+  line(mode: Mode, fault: Trouble | null): void;
 }
 
 /** What brings a space's changes: over the network, or through another tab. */
@@ -47,8 +49,9 @@ export class Transport implements Line {
   readonly #spaceId: string;
   readonly #receiver: Receiver;
   #state = IDLE;
-  #streamFault: string | null = null;
-  #pollFault: string | null = null;
+  #streamFault: Trouble | null = null;
+  #pollFault: Trouble | null = null;
+  #since: string | undefined;
   #said = "";
   #source: EventSource | undefined;
   #abort: AbortController | undefined;
@@ -95,17 +98,24 @@ export class Transport implements Line {
   #tell(): void {
     const { at } = this.#state;
     if (at === "idle" || at === "opening" || at === "closed") return; // nothing is known yet, or of interest any more
-    const faults = { polling: `no live updates: ${this.#streamFault}`, cache: this.#pollFault };
-    const fault = at === "polling" || at === "cache" ? faults[at] : null;
-    const said = `${at} ${fault}`;
+    const fault = at === "realtime" ? null : at === "polling" ? this.#streamFault : this.#pollFault;
+    if (!fault) this.#since = undefined;
+    const said = JSON.stringify([at, fault]);
     if (said === this.#said) return;
     this.#said = said;
     this.#receiver.line(modeOf(this.#state), fault);
   }
 
-  #lost(reason: string): void {
-    this.#streamFault = reason;
+  #lost(message: string, code?: ErrorCode): void {
+    this.#streamFault = this.#fault({ code, message: `no live updates: ${message}` });
     this.#on("lost");
+  }
+
+  /** Of one outage all faults have the same beginning. */
+  #fault(error: unknown): Trouble {
+    const trouble = troubleOf(error, this.#since);
+    this.#since = trouble.since;
+    return trouble;
   }
 
   readonly #effects: Record<LineEffect, () => void> = {
@@ -131,14 +141,14 @@ export class Transport implements Line {
     this.#closeStream();
     const cursor = this.#receiver.cursor();
     const url = this.#api.address("/api/stream", { spaceId: this.#spaceId, since: cursor ?? undefined });
-    let refusal: string | undefined;
+    let refusal: SpacefeedError | undefined;
     let group: SyncEvent[] = [];
     // The library leaves an answer open that is no stream.
     const abort = new AbortController();
     const source = new EventSource(url, {
       fetch: async (address, init) => {
         const response = await this.#api.fetch(address, { ...(init as RequestInit), signal: abort.signal });
-        if (!response.ok) refusal = (await refusalOf(response)).message;
+        if (!response.ok) refusal = await refusalOf(response);
         return watched(response, () => this.#source === source && this.#bytes());
       },
     });
@@ -168,7 +178,8 @@ export class Transport implements Line {
     source.addEventListener("error", (error) => {
       // The library plans its own attempt after this event: closing a moment later takes that back.
       queueMicrotask(() => source.close());
-      if (this.#source === source) this.#lost(refusal ?? error.message ?? "the stream has ended");
+      if (this.#source === source)
+        this.#lost((refusal ?? error).message ?? "the stream has ended", refusal?.code);
     });
   }
 
@@ -219,7 +230,7 @@ export class Transport implements Line {
     } catch (error) {
       if (this.#poll !== poll) return;
       this.#poll = undefined;
-      this.#pollFault = (error as Error).message;
+      this.#pollFault = this.#fault(error);
       this.#on("poll-failed");
     }
   }

@@ -52,6 +52,6 @@ function Visit({ space, side, facts }: { space: DemoSpace; side: string; facts: 
 }
 
 function Status({ space }: { space: DemoSpace }) {
-  const { mode, error } = useSpaceData(space.id);
-  return <ConnectionStatus mode={mode} error={error} />;
+  const { mode, fault } = useSpaceData(space.id);
+  return <ConnectionStatus mode={mode} fault={fault} />;
 }

@@ -67,8 +67,10 @@ export const intention = z.object({
   createdAt: time,
   modifiedAt: time,
 });
-/** A message, as `sync.intention_json` sends it. */
-export type Intention = z.infer<typeof intention>;
+/** A message, as `sync.intention_json` sends it. `Content`: what its parts are to whoever writes and reads them. */
+export interface Intention<Content = unknown> extends Omit<z.infer<typeof intention>, "content"> {
+  content: Content[];
+}
 
 const version = z.int().nonnegative();
 /** The last event of a group has these two: the version that it builds on, and the cursor after it. */
@@ -191,10 +193,10 @@ export const intentionRequest = z.discriminatedUnion("action", [
 export type IntentionRequest = z.infer<typeof intentionRequest>;
 
 /** The query of `GET /api/stream`. `since`: a cursor, a version, a message ID or an ISO 8601 time. */
-export const streamQuery = z.strictObject({ spaceId: id, since: text.optional() });
+export const streamQuery = z.object({ spaceId: id, since: text.optional() });
 
 /** The query of `GET /api/sync`. */
-export const syncQuery = z.strictObject({
+export const syncQuery = z.object({
   spaceId: id,
   types: z
     .enum(["beings", "intentions", "beings,intentions", "intentions,beings"])

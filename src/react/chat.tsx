@@ -45,7 +45,7 @@ function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent
   const [scroller, setScroller] = useState<HTMLElement | null>(null);
   const { isPlaced, left, toEnd } = useFollow(client, scroller);
   const isKnown = useSelected(client, (snapshot) => snapshot.data !== null);
-  const error = useSelected(client, (snapshot) => (snapshot.data ? null : snapshot.error));
+  const error = useSelected(client, ({ data, error, fault }) => (data ? null : (fault ?? error)));
 
   return (
     <section className={classNames("sf-chat", className)} aria-label={labels.chat}>
@@ -59,7 +59,7 @@ function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent
           scrollerRef={setScroller}
         />
       ) : (
-        <div className="sf-chat-waiting">{error ?? labels.waiting}</div>
+        <div className="sf-chat-waiting">{error?.message ?? labels.waiting}</div>
       )}
       {left && (
         <ChatNewMessages

@@ -3,16 +3,19 @@ import { emptyStore, show } from "../client/store.js";
 import { leaseClient, peekClient } from "./client-registry.js";
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
-export interface SharedSpaceClient extends Omit<SpaceClient, "close"> {
+export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<Content>, "close"> {
   /** What is known before the client is open, and on a server: nothing. */
-  getServerSnapshot(): SpaceSnapshot;
+  getServerSnapshot(this: void): SpaceSnapshot<Content>;
 }
 
 /**
  * The client of the registry that has this key, as an object that can be made while rendering: it opens the
- * client when somebody subscribes, or changes something. Its functions need no `this`.
+ * client when somebody subscribes, or changes something.
  */
-export function shareClient(key: string, options: SpaceClientOptions): SharedSpaceClient {
+export function shareClient<Content = unknown>(
+  key: string,
+  options: SpaceClientOptions,
+): SharedSpaceClient<Content> {
   const nothing = show(emptyStore(options.spaceId), null);
   const opened = () => peekClient(key);
 
@@ -24,7 +27,7 @@ export function shareClient(key: string, options: SpaceClientOptions): SharedSpa
     return result;
   }
 
-  return {
+  const shared: SharedSpaceClient = {
     spaceId: options.spaceId,
     subscribe: (listener) => {
       const { client, release } = leaseClient(key, options);
@@ -48,4 +51,5 @@ export function shareClient(key: string, options: SpaceClientOptions): SharedSpa
     deleteIntention: (id) => during((client) => client.deleteIntention(id)),
     dismissError: () => opened()?.dismissError(),
   };
+  return shared as unknown as SharedSpaceClient<Content>;
 }

@@ -14,15 +14,22 @@ export function useBeing(spaceId: string, id: string, options?: SpaceOptions): B
  * One message of a space; undefined while it is not here, or not loaded. The component renders again when
  * this message changes.
  */
-export function useIntention(spaceId: string, id: string, options?: SpaceOptions): Intention | undefined {
-  return useIntentionOf(useSharedClient(spaceId, options), id);
+export function useIntention<Content = unknown>(
+  spaceId: string,
+  id: string,
+  options?: SpaceOptions,
+): Intention<Content> | undefined {
+  return useIntentionOf(useSharedClient<Content>(spaceId, options), id);
 }
 
 export function useBeingOf(client: SharedSpaceClient, id: string): Being | undefined {
   return useSyncExternalStore(client.subscribe, () => client.getBeing(id), nothing);
 }
 
-export function useIntentionOf(client: SharedSpaceClient, id: string): Intention | undefined {
+export function useIntentionOf<Content>(
+  client: SharedSpaceClient<Content>,
+  id: string,
+): Intention<Content> | undefined {
   return useSyncExternalStore(client.subscribe, () => client.getIntention(id), nothing);
 }
 

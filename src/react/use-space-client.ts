@@ -18,22 +18,31 @@ export interface SpaceOptions extends Pick<SpacefeedOptions, "url" | "persist" |
  *
  *     const { createIntention } = useSpaceClient("lobby");
  */
-export function useSpaceClient(spaceId: string, options?: SpaceOptions): SharedSpaceClient {
-  const client = useSharedClient(spaceId, options);
+export function useSpaceClient<Content = unknown>(
+  spaceId: string,
+  options?: SpaceOptions,
+): SharedSpaceClient<Content> {
+  const client = useSharedClient<Content>(spaceId, options);
   useEffect(() => client.subscribe(() => {}), [client]);
   return client;
 }
 
 /** As `useSpaceClient`, but does not keep the client open: for who subscribes anyway. */
-export function useSharedClient(spaceId: string, options: SpaceOptions = {}): SharedSpaceClient {
+export function useSharedClient<Content = unknown>(
+  spaceId: string,
+  options: SpaceOptions = {},
+): SharedSpaceClient<Content> {
   const { headers, ...defaults } = useDefaults();
   const isElsewhere = options.url !== undefined && options.url !== defaults.url;
   const asked = useStable({ ...defaults, ...(headers && !isElsewhere && { headers }), ...options, spaceId });
-  return useMemo(() => shareClient(keyOf(asked), asked), [asked]);
+  return useMemo(() => shareClient<Content>(keyOf(asked), asked), [asked]);
 }
 
 /** A part of the snapshot. The component renders again when that part is another object or value. */
-export function useSelected<T>(client: SharedSpaceClient, select: (snapshot: SpaceSnapshot) => T): T {
+export function useSelected<T, Content>(
+  client: SharedSpaceClient<Content>,
+  select: (snapshot: SpaceSnapshot<Content>) => T,
+): T {
   return useSyncExternalStore(
     client.subscribe,
     () => select(client.getSnapshot()),

@@ -2,8 +2,8 @@ import { useMemo } from "react";
 import type { SpaceClient, SpaceSnapshot } from "../client/index.js";
 import { type SpaceOptions, useSelected, useSharedClient } from "./use-space-client.js";
 
-type Actions = Pick<
-  SpaceClient,
+type Actions<Content> = Pick<
+  SpaceClient<Content>,
   | "refresh"
   | "loadOlder"
   | "dismissError"
@@ -16,17 +16,22 @@ type Actions = Pick<
 >;
 
 /** A space as it is now, and what can be done in it. The functions stay the same from render to render. */
-export interface UseSpaceDataResult extends Omit<SpaceSnapshot, "spaceId" | "intentionIds">, Actions {}
+export interface UseSpaceDataResult<Content = unknown>
+  extends Omit<SpaceSnapshot<Content>, "spaceId" | "intentionIds">,
+    Actions<Content> {}
 
 /**
  * Everything of a space, live. The component renders again at each change in it: for one being or message
  * there are `useBeing` and `useIntention`.
  *
- *     const { beings, utterances, connected, error, createIntention } = useSpaceData("lobby");
+ *     const { beings, utterances, connected, error, createIntention } = useSpaceData<string>("lobby");
  */
-export function useSpaceData(spaceId: string, options?: SpaceOptions): UseSpaceDataResult {
-  const client = useSharedClient(spaceId, options);
-  const snapshot = useSelected(client, whole);
+export function useSpaceData<Content = unknown>(
+  spaceId: string,
+  options?: SpaceOptions,
+): UseSpaceDataResult<Content> {
+  const client = useSharedClient<Content>(spaceId, options);
+  const snapshot = useSelected(client, whole<Content>);
   return useMemo(
     () => ({
       data: snapshot.data,
@@ -34,6 +39,7 @@ export function useSpaceData(spaceId: string, options?: SpaceOptions): UseSpaceD
       intentions: snapshot.intentions,
       connected: snapshot.connected,
       error: snapshot.error,
+      fault: snapshot.fault,
       onlineBeings: snapshot.onlineBeings,
       utterances: snapshot.utterances,
       mode: snapshot.mode,
@@ -53,4 +59,6 @@ export function useSpaceData(spaceId: string, options?: SpaceOptions): UseSpaceD
   );
 }
 
-const whole = (snapshot: SpaceSnapshot) => snapshot;
+function whole<Content>(snapshot: SpaceSnapshot<Content>) {
+  return snapshot;
+}

@@ -10,16 +10,14 @@ import { identify } from "./caller.js";
 import type { Config } from "./config.js";
 import type { Database } from "./database.js";
 import { entityRoutes } from "./entities.js";
-import { healthRoutes } from "./health.js";
+import { healthRoutes, type Look } from "./health.js";
 import type { Hub } from "./hub.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
 import { openapi } from "./openapi.js";
 import { Origins } from "./origin.js";
 import { type PageFacts, pageRoutes } from "./page.js";
-import type { QueueWatch } from "./queue-watch.js";
 import type { Reach } from "./reach.js";
-import type { Recorder } from "./recorder.js";
 import type { Env } from "./request.js";
 import type { StateFeeds } from "./state-feed.js";
 import { streamRoutes } from "./streams.js";
@@ -32,8 +30,7 @@ export interface AppParts
   feeds: StateFeeds;
   listener: Listener;
   metrics: Metrics;
-  queueWatch: QueueWatch;
-  recorder: Recorder;
+  watches: readonly Look[];
   reach: Reach;
   log: Logger;
   /** For the demo page at `/`. Without it there is none. */
@@ -55,7 +52,7 @@ const secure = secureHeaders({
 
 /** All routes, and the one place where an error becomes an answer. */
 export function createApp(parts: AppParts): App {
-  const { database, listener, metrics, queueWatch, log, page, corsOrigins, tokens } = parts;
+  const { database, listener, metrics, watches, log, page, corsOrigins, tokens } = parts;
   const app = new Hono<Env>();
   const origins = new Origins(corsOrigins);
   const throttle = new Throttle(parts.limits);
@@ -98,7 +95,7 @@ export function createApp(parts: AppParts): App {
 
   app.route("/", entityRoutes(database, parts.reach, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
-  app.route("/", healthRoutes(database, listener, metrics, queueWatch, parts.recorder));
+  app.route("/", healthRoutes(database, listener, metrics, watches));
   const description = openapi(tokens?.cookie);
   app.get("/openapi.json", (context) => context.json(description));
   if (page) app.route("/", pageRoutes(page));

@@ -6,6 +6,7 @@ import { SpacefeedError } from "../protocol/errors.js";
 import { readConfig } from "./config.js";
 import { migrate, migrationStatus, schemaSql } from "./migrate.js";
 import { startRelay } from "./relay.js";
+import { asLibpq } from "./tls.js";
 
 const packageJson = new URL("../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };
@@ -134,16 +135,17 @@ function reachable(url: string): string {
 }
 
 async function runMigration(action: string): Promise<void> {
-  const { databaseUrl } = readConfig(process.env);
-  if (!databaseUrl) {
+  const { databaseUrl: given } = readConfig(process.env);
+  if (!given) {
     throw new SpacefeedError("config", "migrate needs DATABASE_URL, such as postgres://me@db:5432/app");
   }
+  const databaseUrl = await asLibpq(given);
   if (action === "status") {
     for (const { name, applied } of await migrationStatus(databaseUrl)) {
       process.stdout.write(`${applied ? "applied" : "missing"}  ${name}\n`);
     }
   } else if (action === "up" || action === "down") {
-    const names = await migrate(databaseUrl, action);
+    const names = await migrate(databaseUrl, action, (message) => process.stderr.write(`${message}\n`));
     process.stdout.write(`${action}: ${names.length > 0 ? names.join(", ") : "nothing to do"}\n`);
   } else {
     throw new SpacefeedError("config", `migrate ${action}: there are up, down and status`);

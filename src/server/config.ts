@@ -1,12 +1,16 @@
 import { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
+import { faultOfDatabaseUrl } from "./database-url.js";
 import type { HttpLimits } from "./http-server.js";
 import type { Limits } from "./throttle.js";
 import type { TokenConfig } from "./token.js";
 
 const databaseUrl = z
   .string()
-  .regex(/^postgres(ql)?:\/\//, "must be a connection string such as postgres://user@host:5432/database")
+  .superRefine((text, context) => {
+    const fault = faultOfDatabaseUrl(text);
+    if (fault) context.addIssue({ code: "custom", message: fault });
+  })
   .optional();
 const wholeNumber = (min: number, max: number) =>
   z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
@@ -31,7 +35,14 @@ const environment = z.object({
     .string()
     .transform((list) => list.split(",").map((origin) => origin.trim()))
     .pipe(
-      z.array(z.string().refine(isOrigin, "must be origins such as https://example.com, with commas, or *")),
+      z.array(
+        z
+          .string()
+          .refine(
+            isOrigin,
+            "must be origins such as https://example.com or capacitor://localhost, with commas, or *",
+          ),
+      ),
     )
     .optional(),
   AUTH_JWKS_URL: webAddress.optional(),
@@ -60,7 +71,11 @@ const environment = z.object({
 });
 
 function isOrigin(text: string): boolean {
-  return text === "*" || (URL.canParse(text) && new URL(text).origin === text && !text.includes("*"));
+  if (text === "*") return true;
+  if (!URL.canParse(text) || text.includes("*")) return false;
+  // Not URL.origin, which is "null" for the schemes of applications.
+  const { protocol, host } = new URL(text);
+  return `${protocol}//${host}` === text;
 }
 
 /** The settings of a relay, from the environment. */

@@ -46,8 +46,12 @@ export interface Stored {
   spaceId: string | null;
 }
 
-/** The fields of a request, by their wire names. */
+/** The fields of a request, by their wire names, and its JSON as it came. */
 export type Fields = Readonly<Record<string, unknown>>;
+export interface Request {
+  fields: Fields;
+  text: string;
+}
 
 const JSON_COLUMNS = ["metadata", "properties", "content"];
 const wire = (entity: Entity, id: string) => `sync.entity('${entity.wire}', ${id})`;
@@ -107,16 +111,16 @@ export async function create(
   db: Database,
   claims: Claims,
   entity: Entity,
-  fields: Fields & { id?: string },
+  { fields, text }: Request,
 ): Promise<Stored> {
   const id = fields.id ?? randomUUID();
-  const columns = [...named(entity, { ownerId: claims?.being, ...fields }), { column: "id", value: id }];
-  const names = columns.map((column) => column.column);
-  const values = [claimsJson(claims), ...columns.map((column) => column.value)];
+  const columns = named(entity, { fields: { id, ownerId: claims?.being, ...fields }, text }, 2);
+  const names = columns.map(({ column }) => column);
+  const values = [claimsJson(claims), ...columns.map(({ value }) => value)];
   const rows = await db.query<Stored>(
     `create ${entity.noun}`,
     `insert into ${entity.table} as e (${names.join(", ")})
-     values (${names.map((_, index) => `$${index + 2}`).join(", ")})
+     values (${columns.map(({ term }) => term).join(", ")})
      on conflict (id) do nothing
      returning ${json(entity)}::text as json, e.location_id as "spaceId",
        sync.demand($1, 'create', e.location_id, ${json(entity)}::jsonb),
@@ -125,14 +129,14 @@ export async function create(
   );
   if (rows[0]) return rows[0];
 
-  const owner = names.indexOf("owner_id");
-  const same = names.map((name, index) => `e.${name} is not distinct from $${index + 2}`).join(" and ");
+  const owner = columns.find(({ column }) => column === "owner_id")?.term ?? "null";
+  const same = columns.map(({ column, term }) => `e.${column} is not distinct from ${term}`).join(" and ");
   const there = await db.query<Stored & { same: boolean }>(
     `retry ${entity.noun}`,
     `select w.wire::text as json, w.space_id as "spaceId", ${same} as same
      from ${entity.table} as e, ${wire(entity, "e.id")} as w
-     where e.id = $${names.length + 1} and w.wire is not null
-       and sync.demand_owner($1, $1::jsonb ->> 'being', ${owner < 0 ? "null" : `$${owner + 2}`})
+     where e.id = $2 and w.wire is not null
+       and sync.demand_owner($1, $1::jsonb ->> 'being', ${owner})
        and sync.demand($1, 'create', w.space_id, w.wire::jsonb)`,
     values,
   );
@@ -145,34 +149,32 @@ export async function create(
   );
 }
 
-/** Changes the given fields of a row, of this space if one is given. Throws `not_found`. */
+/** Changes the given fields of a row, of this space if one is given. Throws `not_found`, or `conflict` where it stays. */
 export async function update(
   db: Database,
   claims: Claims,
   entity: Entity,
   id: string,
   spaceId: string | undefined,
-  fields: Fields,
+  request: Request,
 ): Promise<Stored> {
-  const columns = named(entity, fields);
-  const names = columns.map((column) => column.column);
-  const values = names.map((_, index) => `$${index + 4}`);
-  const owner = values[names.indexOf("owner_id")] ?? "e.owner_id";
+  const columns = named(entity, request, 4);
+  const owner = columns.find(({ column }) => column === "owner_id")?.term ?? "e.owner_id";
   const rows = await db.query<Stored>(
     `update ${entity.noun}`,
     `update ${entity.table} as e
-     set ${names.map((name, index) => `${name} = ${values[index]}`).join(", ")}
+     set ${columns.map(({ column, term }) => `${column} = ${term}`).join(", ")}
      where e.id = $2 and e.location_id is not distinct from coalesce($3, e.location_id)
        and sync.demand($1, 'update', e.location_id, ${json(entity)}::jsonb)
        and sync.demand_owner($1, e.owner_id, ${owner})
      returning ${json(entity)}::text as json, e.location_id as "spaceId",
        sync.demand($1, 'update', e.location_id, ${json(entity)}::jsonb)`,
-    [claimsJson(claims), id, spaceId ?? null, ...columns.map((column) => column.value)],
+    [claimsJson(claims), id, spaceId ?? null, ...columns.map(({ value }) => value)],
   );
-  return rows[0] ?? missing(entity, id, spaceId);
+  return rows[0] ?? unchanged(db, claims, "update", entity, id, spaceId);
 }
 
-/** Deletes a row, of this space if one is given, and returns it as it was. Throws `not_found`. */
+/** Deletes a row, of this space if one is given, and returns it as it was. Throws as `update` does. */
 export async function remove(db: Database, claims: Claims, entity: Entity, id: string, spaceId?: string) {
   const rows = await db.query<Stored>(
     `delete ${entity.noun}`,
@@ -186,33 +188,54 @@ export async function remove(db: Database, claims: Claims, entity: Entity, id: s
      returning going.wire::text as json, going.location_id as "spaceId"`,
     [id, spaceId ?? null, claimsJson(claims)],
   );
-  return rows[0] ?? missing(entity, id, spaceId);
+  return rows[0] ?? unchanged(db, claims, "delete", entity, id, spaceId);
 }
 
-/** The space that a row is in, for who may change it so; null: in none, or there is no such row. */
+/** The space that a row is in, for who may change it so; null: in none; undefined: there is no such row. */
 export async function spaceOf(
   db: Database,
   claims: Claims,
   action: "update" | "delete",
   entity: Entity,
   id: string,
-): Promise<string | null> {
+): Promise<string | null | undefined> {
   const rows = await db.query<{ spaceId: string | null }>(
     `space of ${entity.noun}`,
     `select e.space_id as "spaceId" from ${wire(entity, "$1")} as e
      where e.wire is not null and sync.demand($2, $3, e.space_id, e.wire::jsonb)`,
     [id, claimsJson(claims), action],
   );
-  return rows[0]?.spaceId ?? null;
+  return rows[0]?.spaceId;
 }
 
-function named(entity: Entity, fields: Fields) {
-  return Object.entries(entity.columns)
+/** The columns that a request names, each with its value and the term for it: `first` is the number of its first parameter. */
+function named(entity: Entity, { fields, text }: Request, first: number) {
+  return Object.entries({ id: "id", ...entity.columns })
     .filter(([field]) => fields[field] !== undefined)
-    .map(([field, column]) => ({
-      column,
-      value: JSON_COLUMNS.includes(column) ? JSON.stringify(fields[field]) : fields[field],
-    }));
+    .map(([field, column], index) =>
+      // JavaScript would round the numbers: Postgres takes them from the text.
+      JSON_COLUMNS.includes(column)
+        ? { column, value: text, term: `($${first + index}::jsonb #> '{data,${field}}')` }
+        : { column, value: fields[field], term: `$${first + index}` },
+    );
+}
+
+/** No row was changed: because there is none, or because something in the database keeps it as it is. */
+async function unchanged(
+  db: Database,
+  claims: Claims,
+  action: "update" | "delete",
+  entity: Entity,
+  id: string,
+  spaceId: string | undefined,
+): Promise<never> {
+  const found = await spaceOf(db, claims, action, entity, id);
+  if (found === undefined || found !== (spaceId ?? found)) return missing(entity, id, spaceId);
+  throw new SpacefeedError(
+    "conflict",
+    `the database has the ${entity.noun} ${id}, but did not ${action} it: a trigger or a row policy on ` +
+      `${entity.table} dropped the ${action}`,
+  );
 }
 
 function missing(entity: Entity, id: string, spaceId: string | undefined): never {

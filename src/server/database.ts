@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import type { SpacefeedError } from "../protocol/errors.js";
-import { isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
+import { away, isWorthRetrying, refusalError, toSpacefeedError } from "./database-error.js";
 import { LargeReads } from "./large-reads.js";
 import type { Metrics } from "./metrics.js";
+import { OutageWatch } from "./outage-watch.js";
 
 /** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
 export interface Snapshot {
@@ -83,12 +84,12 @@ export const THROUGH_POOLER = { statement_timeout: false } as const;
 
 const TRIES = 5;
 
-/** What a token says, and the being that it stands for; null: nobody in particular. */
-export type Claims = { readonly being: string; readonly [claim: string]: unknown } | null;
+/** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
+export type Claims = { readonly being: string; readonly json: string } | null;
 
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
 export function claimsJson(claims: Claims): string | null {
-  return claims === null ? null : JSON.stringify(claims);
+  return claims?.json ?? null;
 }
 
 /** One typed method for each SQL function that the relay calls. Errors are `SpacefeedError`s. */
@@ -96,9 +97,11 @@ export class Database {
   readonly pool: pg.Pool;
   readonly largeReads = new LargeReads();
   readonly #metrics: Metrics;
+  readonly outages: OutageWatch;
 
   constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {
     this.#metrics = metrics;
+    this.outages = new OutageWatch(log);
     this.pool = new pg.Pool({
       connectionString: url,
       application_name: "spacefeed",
@@ -125,14 +128,40 @@ export class Database {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return (await this.pool.query<Row>(text, values)).rows;
+          return await this.#query<Row>(text, values);
         } catch (error) {
-          if (attempt === TRIES || !isWorthRetrying(error)) throw toSpacefeedError(error);
-          await sleep(Math.random() * 10 * 2 ** attempt);
+          if (attempt < TRIES && isWorthRetrying(error)) {
+            await sleep(Math.random() * 10 * 2 ** attempt);
+            continue;
+          }
+          const told = toSpacefeedError(error);
+          if (!this.pool.ending) this.outages.note(told);
+          throw told;
         }
       }
     } finally {
       end();
+    }
+  }
+
+  async #query<Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+    const client = await this.pool.connect().catch((error) => {
+      throw away(error);
+    });
+    const ignore = () => {}; // the query rejects as well
+    client.on("error", ignore);
+    let fault: Error | undefined;
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } catch (error) {
+      fault = error as Error;
+      throw error;
+    } finally {
+      // After a refusal the session is as it was. After anything else it may have what is wrong: a session that began
+      // while the database was read-only stays so.
+      const isWrong = fault && !isWorthRetrying(fault) && toSpacefeedError(fault).code === "unavailable";
+      client.release(isWrong ? fault : undefined);
+      client.off("error", ignore);
     }
   }
 
@@ -264,6 +293,11 @@ export class Database {
       [],
     );
     return rows[0] as { usage: number; holders: QueueHolder[] };
+  }
+
+  /** The quiet troubles of the database, each with what to run. */
+  warnings(): Promise<{ message: string; remedy: string }[]> {
+    return this.query("warnings", "select message, remedy from sync.warnings()", []);
   }
 
   /** Whether the server would let a query of ours run for ever. */

@@ -20,7 +20,8 @@ export function entityRoutes(
   const app = new Hono<Env>();
 
   app.post("/api/beings", async (context) => {
-    const request = check(beingRequest, await readJson(context));
+    const { text, value } = await readJson(context);
+    const request = check(beingRequest, value);
     const { claims } = context.get("caller");
     switch (request.action) {
       case "get":
@@ -37,16 +38,17 @@ export function entityRoutes(
         return answer(context, { json, spaceId: request.spaceId });
       }
       case "create":
-        return create(context, crud.BEING, { ...request, entityId: request.beingId });
+        return create(context, crud.BEING, { ...request, entityId: request.beingId, text });
       case "update":
-        return update(context, crud.BEING, request.beingId, request);
+        return update(context, crud.BEING, request.beingId, { ...request, text });
       case "delete":
         return remove(context, crud.BEING, request.beingId, request.spaceId);
     }
   });
 
   app.post("/api/intentions", async (context) => {
-    const request = check(intentionRequest, await readJson(context));
+    const { text, value } = await readJson(context);
+    const request = check(intentionRequest, value);
     const { claims } = context.get("caller");
     switch (request.action) {
       case "get":
@@ -63,9 +65,9 @@ export function entityRoutes(
         return answer(context, { json: page.json, spaceId }, page.hasMore);
       }
       case "create":
-        return create(context, crud.INTENTION, { ...request, entityId: request.intentionId });
+        return create(context, crud.INTENTION, { ...request, entityId: request.intentionId, text });
       case "update":
-        return update(context, crud.INTENTION, request.intentionId, request);
+        return update(context, crud.INTENTION, request.intentionId, { ...request, text });
       case "delete":
         return remove(context, crud.INTENTION, request.intentionId, request.spaceId);
     }
@@ -75,7 +77,12 @@ export function entityRoutes(
   async function create(
     context: Asked,
     entity: crud.Entity,
-    request: { entityId?: string | undefined; spaceId?: string | undefined; data?: Fields | undefined },
+    request: {
+      entityId?: string | undefined;
+      spaceId?: string | undefined;
+      data?: Fields | undefined;
+      text: string;
+    },
   ) {
     const { id: dataId, locationId: dataLocation, ...fields } = request.data ?? {};
     const id = agree("the ID", request.entityId, dataId);
@@ -89,7 +96,10 @@ export function entityRoutes(
       throttle.demandRoom(locationId ?? null);
       const isOwnSpace = fields.type === "space" && locationId === id;
       if (typeof locationId === "string" && !isOwnSpace) await mustExist(locationId);
-      return crud.create(database, claims, entity, { ...fields, id, locationId } as crud.Fields);
+      return crud.create(database, claims, entity, {
+        fields: { ...fields, locationId, ...(id !== undefined && { id }) },
+        text: request.text,
+      });
     });
   }
 
@@ -97,23 +107,26 @@ export function entityRoutes(
     context: Asked,
     entity: crud.Entity,
     id: string,
-    request: { spaceId?: string | undefined; data: Fields },
+    request: { spaceId?: string | undefined; data: Fields; text: string },
   ) {
     const { locationId } = request.data;
     return write(context, async (claims) => {
       if (throttle.hasFullSpaces) {
         throttle.demandRoom(locationId ?? null);
-        throttle.demandRoom(await crud.spaceOf(database, claims, "update", entity, id));
+        throttle.demandRoom((await crud.spaceOf(database, claims, "update", entity, id)) ?? null);
       }
       if (typeof locationId === "string") await mustExist(locationId);
-      return crud.update(database, claims, entity, id, request.spaceId, request.data);
+      return crud.update(database, claims, entity, id, request.spaceId, {
+        fields: request.data,
+        text: request.text,
+      });
     });
   }
 
   async function remove(context: Asked, entity: crud.Entity, id: string, spaceId: string | undefined) {
     return write(context, async (claims) => {
       if (throttle.hasFullSpaces) {
-        throttle.demandRoom(await crud.spaceOf(database, claims, "delete", entity, id));
+        throttle.demandRoom((await crud.spaceOf(database, claims, "delete", entity, id)) ?? null);
       }
       return crud.remove(database, claims, entity, id, spaceId);
     });

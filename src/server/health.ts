@@ -3,11 +3,14 @@ import { SpacefeedError } from "../protocol/errors.js";
 import type { Database } from "./database.js";
 import type { Listener } from "./listener.js";
 import type { Metrics } from "./metrics.js";
-import type { QueueWatch } from "./queue-watch.js";
-import type { Recorder } from "./recorder.js";
 
 /** Milliseconds for which an answer of `/readyz` holds. */
 const READY_MS = 1_000;
+
+/** Looks for what will need somebody, and never rejects. */
+export interface Look {
+  look(): Promise<string[]>;
+}
 
 interface Readiness {
   epoch: string;
@@ -25,8 +28,7 @@ export function healthRoutes(
   database: Database,
   listener: Listener,
   metrics: Metrics,
-  queueWatch: QueueWatch,
-  recorder: Recorder,
+  watches: readonly Look[],
 ): Hono {
   const app = new Hono();
   let latest: Promise<Readiness> | undefined;
@@ -42,15 +44,12 @@ export function healthRoutes(
   }
 
   async function lookNow(): Promise<Readiness> {
-    const [epoch, heard, warnings] = await Promise.all([
+    const [epoch, heard, ...warnings] = await Promise.all([
       database.epoch(),
       listener.listening && listener.roundTrip(),
-      queueWatch.look(),
+      ...watches.map((watch) => watch.look()),
     ]);
-    const failing = recorder.apart.failing.map(
-      (spaceId) => `what was written in space ${spaceId} cannot be recorded: the relay's log says why`,
-    );
-    return { epoch, heard, warnings: [...warnings, ...failing] };
+    return { epoch, heard, warnings: warnings.flat() };
   }
 
   app.get("/healthz", (context) => context.json({ status: "ok" }));

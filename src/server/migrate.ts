@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { PG_MIGRATE_LOCK_ID, runner } from "node-pg-migrate";
 import pg from "pg";
 import { SpacefeedError } from "../protocol/errors.js";
+import { withHolders } from "./migration-wait.js";
 
 const SQL_DIR = fileURLToPath(new URL("../../sql/", import.meta.url));
 const MIGRATIONS_DIR = `${SQL_DIR}migrations`;
@@ -19,39 +20,58 @@ export interface MigrationStatus {
 /**
  * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
  * The chapters are `create or replace` and are replayed after each run that ends with every migration
- * applied. Concurrent callers wait for one another. Returns the names of the migrations that were run.
+ * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another;
+ * `tell` hears whom. Returns the names of the migrations that were run.
  */
-export async function migrate(databaseUrl: string, direction: "up" | "down"): Promise<string[]> {
+export async function migrate(
+  databaseUrl: string,
+  direction: "up" | "down",
+  tell: (message: string) => void = () => {},
+): Promise<string[]> {
   return withClient(databaseUrl, async (client) => {
-    await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
-    const run = await runner({
-      dbClient: client,
-      dir: MIGRATIONS_DIR,
-      direction,
-      ...(direction === "down" && { count: 1 }),
-      migrationsSchema: "sync",
-      migrationsTable: NOTES,
-      createMigrationsSchema: true,
-      noLock: true,
-      log: () => {},
-    });
-    if ((await statusOf(client)).every((migration) => migration.applied)) {
-      await client.query(["begin", ...(await chapters()), "commit"].join(";\n"));
-    }
-    return run.map((migration) => migration.name);
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    const session = { url: databaseUrl, pid: (rows[0] as { pid: number }).pid };
+    return withHolders(session, () => run(client, direction), tell);
   });
+}
+
+async function run(client: pg.Client, direction: "up" | "down"): Promise<string[]> {
+  await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
+  const [refusals = "", ...others] = await chapters();
+  await client.query("begin");
+  if (direction === "up") await client.query(refusals);
+  const done = await runner({
+    dbClient: inOneTransaction(client),
+    dir: MIGRATIONS_DIR,
+    direction,
+    ...(direction === "down" && { count: 1 }),
+    migrationsSchema: "sync",
+    migrationsTable: NOTES,
+    createMigrationsSchema: true,
+    noLock: true,
+    log: () => {},
+  });
+  if ((await statusOf(client)).every((migration) => migration.applied)) {
+    await client.query(others.join(";\n"));
+  }
+  await client.query("commit");
+  return done.map((migration) => migration.name);
 }
 
 /**
  * What a relay does at its start: `migrate up`, unless it may not and need not. Returns what was run, and null
- * where the schema belongs to another role and every migration is there: then the DBA replays the chapters.
+ * where it may not, and every migration is there: then the DBA replays the chapters.
  */
-export async function migrateOrLeave(databaseUrl: string): Promise<string[] | null> {
+export async function migrateOrLeave(
+  databaseUrl: string,
+  tell: (message: string) => void,
+): Promise<string[] | null> {
   try {
-    return await migrate(databaseUrl, "up");
+    return await migrate(databaseUrl, "up", tell);
   } catch (error) {
     const cause = error instanceof SpacefeedError ? error.cause : undefined;
-    const mayNot = cause instanceof pg.DatabaseError && cause.code === "42501";
+    // Its role may not, or nobody may now: the database is read-only.
+    const mayNot = cause instanceof pg.DatabaseError && /^(42501|25006)$/.test(cause.code ?? "");
     if (mayNot && (await migrationStatus(databaseUrl)).every(({ applied }) => applied)) return null;
     throw error;
   }
@@ -74,16 +94,25 @@ export async function schemaSql(): Promise<string> {
     `create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);`,
     ...names.map((name) => `insert into sync.${NOTES} (name, run_on) values ('${name}', now());`),
   ];
+  const [refusals = "", ...others] = await chapters();
   const ups = texts.map((text) => text.slice(0, text.search(/^-- Down Migration/m)).trimEnd());
   return [
     "-- Spacefeed's schema, for a database that has none of it yet.",
     "begin;",
+    refusals,
     ...ups,
     notes.join("\n"),
-    ...(await chapters()),
+    ...others,
     "commit;",
     "",
   ].join("\n\n");
+}
+
+/** The runner begins and ends transactions of its own: this client has one already. */
+function inOneTransaction(client: pg.Client): pg.Client {
+  const query = async (text: string, values?: unknown[]) =>
+    /^(BEGIN|COMMIT);$/.test(text) ? { rows: [] } : client.query(text, values);
+  return { query } as unknown as pg.Client;
 }
 
 async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
@@ -114,14 +143,19 @@ async function chapters(): Promise<string[]> {
 async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   let client: pg.Client | undefined;
   try {
-    client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+    client = new pg.Client({
+      connectionString: databaseUrl,
+      application_name: "spacefeed migrate",
+      connectionTimeoutMillis: 10_000,
+    });
     await client.connect();
     return await work(client);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof pg.DatabaseError && error.hint ? ` ${error.hint}` : "";
     throw new SpacefeedError(
       "config",
-      `the migration of the database did not work: ${reason}. Nothing was changed; see "spacefeed migrate status".`,
+      `the migration of the database did not work: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
       { cause: error },
     );
   } finally {

@@ -50,10 +50,12 @@ export function openapi(cookie?: string): object {
           summary: "The events of a space, as Server-Sent Events",
           description:
             "Each unnamed message is one event. The last event of a group (a transaction, or a catch-up) has " +
-            "prev, cursor and the SSE id. Event heartbeat comes every HEARTBEAT_MS. Last-Event-ID beats since.",
+            "prev, cursor and the SSE id. Event heartbeat comes every HEARTBEAT_MS. Last-Event-ID, " +
+            "also as lastEventId in the query, beats since.",
           parameters: [
             ...queryParameters(streamQuery),
             { name: "Last-Event-ID", in: "header", schema: { type: "string" } },
+            { name: "lastEventId", in: "query", schema: { type: "string" } },
           ],
           responses: {
             200: {

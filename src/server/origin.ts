@@ -44,5 +44,8 @@ function foreign(whose: string): SpacefeedError {
 }
 
 function isSame(origin: string, context: Context): boolean {
-  return URL.canParse(origin) && new URL(origin).host === context.req.header("Host");
+  if (!URL.canParse(origin)) return false;
+  const { protocol, host } = new URL(origin);
+  // An application with a scheme of its own may call its host as it likes.
+  return /^https?:$/.test(protocol) && host === context.req.header("Host");
 }

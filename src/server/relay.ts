@@ -15,10 +15,13 @@ import { QueueWatch } from "./queue-watch.js";
 import { Reach } from "./reach.js";
 import { RECORDER_CONNECTION, Recorder } from "./recorder.js";
 import { StateFeeds } from "./state-feed.js";
+import { asLibpq } from "./tls.js";
+import { WarningWatch } from "./warning-watch.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
 const QUEUE_WATCH_MS = 10_000;
+const WARNING_WATCH_MS = 60_000;
 const SNAPSHOT_LIMIT = 100;
 /** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
 const BACKLOG = 4_096;
@@ -55,15 +58,16 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       open.push(() => (embedded as EmbeddedPostgres).stop());
     }
     const databaseUrl = config.databaseUrl ?? (embedded as EmbeddedPostgres).url;
+    const poolUrl = await asLibpq(databaseUrl);
+    const sessionUrl = config.listenDatabaseUrl ? await asLibpq(config.listenDatabaseUrl) : poolUrl;
     const metrics = new Metrics();
     open.push(async () => metrics.registry.clear());
     const isPooled = config.listenDatabaseUrl !== undefined;
-    const database = new Database(databaseUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
+    const database = new Database(poolUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
     open.push(() => database.close());
 
     const { catchUpLimit, heartbeatMs } = config;
     const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
-    const sessionUrl = config.listenDatabaseUrl ?? databaseUrl;
     const listener = new Listener({
       url: sessionUrl,
       log,
@@ -88,8 +92,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     open.push(() => listener.close());
     // Now that the address has proved to lead to a session: a lock of the migrations, taken through a pooler, would
     // stay behind in it.
-    const migrations = await migrateOrLeave(sessionUrl);
-    if (migrations === null) log.info("the schema is another role's: left as it is");
+    const migrations = await migrateOrLeave(sessionUrl, (message) => log.warn(message));
+    if (migrations === null) log.info("the schema is another role's, or read-only: left as it is");
     else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
     if (isPooled && (await database.isUnlimited())) {
       log.warn(
@@ -101,7 +105,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     await recorder.start();
 
     const queueWatch = new QueueWatch(database, metrics, log);
-    await queueWatch.look();
+    const warningWatch = new WarningWatch(database, log);
+    await Promise.all([queueWatch.look(), warningWatch.look()]);
     const timers = [
       setInterval(() => hub.heartbeat(), heartbeatMs),
       setInterval(() => {
@@ -109,6 +114,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         recorder.left();
       }, BACKSTOP_MS),
       setInterval(() => queueWatch.look(), QUEUE_WATCH_MS),
+      setInterval(() => warningWatch.look(), WARNING_WATCH_MS),
     ];
     open.push(async () => {
       for (const timer of timers) clearInterval(timer);
@@ -117,19 +123,9 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const app = createApp({
-      ...config,
-      database,
-      reach: new Reach(database),
-      hub,
-      feeds,
-      listener,
-      metrics,
-      queueWatch,
-      recorder,
-      log,
-      page,
-    });
+    const watches = [queueWatch, warningWatch, database.outages, recorder.apart];
+    const reach = new Reach(database);
+    const app = createApp({ ...config, database, reach, hub, feeds, listener, metrics, watches, log, page });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     await once(server, "listening").catch((error) => {

@@ -25,6 +25,13 @@ export class SetApart {
     return [...this.#spaces].filter(([, { failures }]) => failures > 0).map(([spaceId]) => spaceId);
   }
 
+  /** The warnings for `/readyz`. */
+  async look(): Promise<string[]> {
+    return this.failing.map(
+      (spaceId) => `what was written in space ${spaceId} cannot be recorded: the relay's log says why`,
+    );
+  }
+
   /** Whether one is to be tried again. */
   isDue(now: number): boolean {
     for (const { until } of this.#spaces.values()) if (until <= now) return true;

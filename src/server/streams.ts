@@ -43,7 +43,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
   app.get("/api/stream", async (context) => {
     const { spaceId, since } = readQuery(context, streamQuery);
     const caller = context.get("caller");
-    const lastEventId = context.req.header("Last-Event-ID");
+    const lastEventId = lastEventIdOf(context);
     return seated(context, spaceId, async () => {
       const opening = await open(caller, spaceId, lastEventId, since);
       if (context.req.method === "HEAD") return null;
@@ -152,6 +152,13 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
   }
 
   return app;
+}
+
+/** The header that an EventSource sends; polyfills that cannot set one put it into the query. */
+function lastEventIdOf(context: Context): string | undefined {
+  const query = Object.entries(context.req.query()).find(([name]) => /^last-?event-?id$/i.test(name));
+  // No header has a NUL, and Postgres takes none.
+  return context.req.header("Last-Event-ID") || query?.[1].replaceAll("\0", " ");
 }
 
 function matches(ifNoneMatch: string | undefined, cursor: string): boolean {

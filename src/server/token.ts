@@ -7,6 +7,7 @@ import {
   jwksCache,
   jwtVerify,
 } from "jose";
+import { longNumber } from "../protocol/digits.js";
 import { SpacefeedError } from "../protocol/errors.js";
 import { unstorable } from "../protocol/json.js";
 import { id } from "../protocol/messages.js";
@@ -70,7 +71,8 @@ export function createVerify(config: TokenConfig): Verify {
       throw refusalOf(error);
     });
     // Claims go to the database together with those of others: none may spoil the question.
-    const fault = unstorable(payload);
+    const long = longNumber(payloadOf(token));
+    const fault = long === null ? unstorable(payload) : `has a number with too many digits: ${long}`;
     if (fault) throw new SpacefeedError("unauthorized", `the token ${fault}: ${NEXT_STEP}`);
     const being = id.safeParse(payload[beingClaim]);
     if (!being.success) {
@@ -80,8 +82,18 @@ export function createVerify(config: TokenConfig): Verify {
       );
     }
     const expiresAt = ((payload.exp as number) + CLOCK_TOLERANCE_S) * 1000;
-    return { claims: { ...payload, being: being.data }, expiresAt };
+    return { claims: { being: being.data, json: claimsText(token, being.data) }, expiresAt };
   };
+}
+
+/** A token's payload as it was signed: what JavaScript makes of its numbers would be others. */
+function payloadOf(token: string): string {
+  return Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
+}
+
+/** The claims, and `being` as the last of them, which is the one that counts. */
+function claimsText(token: string, being: string): string {
+  return payloadOf(token).replace(/\}\s*$/, () => `,"being":${JSON.stringify(being)}}`);
 }
 
 function publicKeys({ jwksUrl, issuer }: TokenConfig): JWTVerifyGetKey {

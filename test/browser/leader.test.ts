@@ -100,7 +100,7 @@ test("when the leader goes, the others stay connected in the eyes of whoever loo
   await leaderOf(rest);
   await conversation.write("after");
   await settled(conversation, ...rest);
-  for (const tab of rest) expect((await tab.view()).modes).toEqual(["cache", "realtime"]);
+  for (const tab of rest) expect((await tab.view()).modes).toEqual(["opening", "realtime"]);
 });
 
 test("a frozen leader is replaced, and has missed nothing when it is thawed", { timeout: SLOW }, async () => {

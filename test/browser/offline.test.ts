@@ -27,7 +27,7 @@ test("P3: offline, changes show and wait; online again they are sent in their or
 
   await near.setOffline(true);
   await ann.reaches("cache");
-  expect((await ann.view()).error).toContain("does not answer");
+  expect((await ann.view()).fault).toContain("does not answer");
   const mine = Array.from({ length: 20 }, (_, n) => `mine ${n}`);
   await ann.begin(...mine);
   expect(await ann.view()).toMatchObject({ texts: ["before", ...mine], pending: mine });
@@ -40,8 +40,8 @@ test("P3: offline, changes show and wait; online again they are sent in their or
   await ann.reaches("realtime");
   await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["before", "theirs", ...mine]);
   await settled(conversation, ann, bob);
-  expect((await ann.view()).modes.join(" ")).toMatch(/^cache realtime polling cache( polling)? realtime$/);
-  expect((await bob.view()).modes).toEqual(["cache", "realtime"]);
+  expect((await ann.view()).modes.join(" ")).toMatch(/^opening realtime polling cache( polling)? realtime$/);
+  expect((await bob.view()).modes).toEqual(["opening", "realtime"]);
 });
 
 test("what was made, changed and deleted offline ends as it was meant, for all", {

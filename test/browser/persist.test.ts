@@ -113,8 +113,8 @@ test("what is kept in another format is left alone until the network knows bette
   );
   await context.route(API, (route) => route.abort());
   await tab.reload();
-  await expect.poll(async () => (await tab.view()).error, PATIENCE).toContain("does not answer");
-  expect(await tab.view()).toMatchObject({ texts: [], version: null, mode: "cache" });
+  await expect.poll(async () => (await tab.view()).fault, PATIENCE).toContain("does not answer");
+  expect(await tab.view()).toMatchObject({ texts: [], version: null, mode: "opening" });
   await context.unroute(API);
   await settled(conversation, tab);
   await stateKept(tab, conversation);
@@ -141,7 +141,7 @@ test("without persist nothing is stored; spaces and users are kept apart", { tim
   await context.route(API, (route) => route.abort());
   // Neither another user nor another space gets what Ann has.
   for (const other of [await open(one.spaceId, "bob"), await open(two.spaceId, "ann")]) {
-    await expect.poll(async () => (await other.view()).error, PATIENCE).toContain("does not answer");
+    await expect.poll(async () => (await other.view()).fault, PATIENCE).toContain("does not answer");
     expect((await other.view()).texts).toEqual([]);
   }
   await ann.reload();

@@ -49,9 +49,9 @@ test("P3: the relay's process is killed and comes back: nobody misses anything",
   for (const tab of [ann, bob]) await tab.reaches("cache");
   await bob.begin("said into the void", "twice");
   await bob.shows(["before", "said into the void", "twice"]);
-  const { pending, error, connected } = await bob.view();
+  const { pending, fault, connected } = await bob.view();
   expect({ pending, connected }).toEqual({ pending: ["said into the void", "twice"], connected: false });
-  expect(error).toContain("502");
+  expect(fault).toContain("502");
 
   const second = await serve(first.url.port);
   expect(second.url.href).toBe(first.url.href);
@@ -60,9 +60,9 @@ test("P3: the relay's process is killed and comes back: nobody misses anything",
   await expect.poll(() => conversation.texts(), PATIENCE).toHaveLength(7);
   await settled(conversation, ann, bob);
   for (const tab of [ann, bob]) {
-    const { modes, error } = await tab.view();
-    expect(modes.join(" ")).toMatch(/^cache realtime polling cache( polling cache)*( polling)? realtime$/);
-    expect(error).toBeNull();
+    const { modes, error, fault } = await tab.view();
+    expect(modes.join(" ")).toMatch(/^opening realtime polling cache( polling cache)*( polling)? realtime$/);
+    expect([error, fault]).toEqual([null, null]);
   }
 });
 
@@ -75,14 +75,14 @@ test("where streams do not get through it polls, and writes", { timeout: SLOW },
   const tab = await SpacePage.open(context, site.current.url, { spaceId: conversation.spaceId });
   await tab.reaches("polling");
   await settled(conversation, tab);
-  expect((await tab.view()).error).toMatch(/^no live updates: .*503/);
+  expect((await tab.view()).fault).toMatch(/^no live updates: .*503/);
   await conversation.write("new");
   await settled(conversation, tab);
   await tab.say("mine");
   await settled(conversation, tab);
   await context.unroute("**/api/stream?*");
   await tab.reaches("realtime");
-  expect((await tab.view()).modes).toEqual(["cache", "polling", "realtime"]);
+  expect((await tab.view()).modes).toEqual(["opening", "polling", "realtime"]);
 });
 
 test("a line that goes dead without ending is noticed, and made anew", { timeout: SLOW }, async () => {
@@ -97,7 +97,7 @@ test("a line that goes dead without ending is noticed, and made anew", { timeout
   // Half-open: no connection ends, and none brings anything.
   proxy.swallow();
   await tab.reaches("polling");
-  expect((await tab.view()).error).toContain("silent");
+  expect((await tab.view()).fault).toContain("silent");
   await conversation.write("while nothing came");
   proxy.restore();
   await tab.reaches("realtime");

@@ -36,7 +36,7 @@ test("ten tabs have one stream; each sees what is written, and each can write", 
   await settled(conversation, ...tabs);
   expect(await streams(relay.current)).toBe(1);
   expect(tabs.filter((tab) => tab.hasLine)).toHaveLength(1);
-  for (const tab of tabs) expect((await tab.view()).modes).toEqual(["cache", "realtime"]);
+  for (const tab of tabs) expect((await tab.view()).modes).toEqual(["opening", "realtime"]);
 });
 
 test("a tab that comes later has the state from the one that leads, even without a relay", {

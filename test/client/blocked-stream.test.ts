@@ -52,7 +52,10 @@ test.concurrent.for<[string, Verdict, RegExp]>([
       expect(client.getSnapshot().mode).toBe("polling");
       expect(client.getSnapshot().data).not.toBeNull();
     });
-    expect(client.getSnapshot()).toMatchObject({ connected: false, error: expect.stringMatching(reason) });
+    expect(client.getSnapshot()).toMatchObject({
+      connected: false,
+      fault: { message: expect.stringMatching(reason) },
+    });
     const polls = () => proxy.of("/api/sync");
     await eventually(() => expect(polls().at(-1)?.status).toBe(304));
     const { data } = client.getSnapshot();
@@ -65,7 +68,9 @@ test.concurrent.for<[string, Verdict, RegExp]>([
     await client.createIntention({});
     await expectEqual(client, relay.current.url);
     proxy.rule = () => "pass";
-    await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null }));
+    await eventually(() =>
+      expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null }),
+    );
     await say(spaceId);
     await expectEqual(client, relay.current.url);
   },
@@ -96,11 +101,13 @@ test.concurrent("a relay that answers with a page is no relay: an error that say
   proxy.rule = () => ({ status: 200, text: HTML });
   const client = follow(context, { url: proxy.url, spaceId: "anywhere" });
   await eventually(() =>
-    expect(client.getSnapshot()).toMatchObject({ mode: "cache", error: expect.any(String) }),
+    expect(client.getSnapshot()).toMatchObject({ mode: "opening", fault: { code: "unavailable" } }),
   );
   expect(client.getSnapshot().data).toBeNull();
   proxy.rule = () => ({ status: 404, text: "<h1>Not Found" });
-  await eventually(() => expect(client.getSnapshot().error).toMatch(/status 404: is it the right one/));
+  await eventually(() =>
+    expect(client.getSnapshot().fault?.message).toMatch(/status 404: is it the right one/),
+  );
 });
 
 test.concurrent("an answer that is no stream, and has no end, is not left open, attempt after attempt", async (context) => {
@@ -118,8 +125,8 @@ test.concurrent("nobody there: an error that says so, and no data", async (conte
   const { proxy, url } = await TcpProxy.before(relay.current.url);
   proxy.close();
   const client = follow(context, { url, spaceId: "anywhere" });
-  await eventually(() => expect(client.getSnapshot().error).toMatch(/the relay does not answer/));
-  expect(client.getSnapshot()).toMatchObject({ mode: "cache", data: null, intentions: [], hasMore: false });
+  await eventually(() => expect(client.getSnapshot().fault?.message).toMatch(/the relay does not answer/));
+  expect(client.getSnapshot()).toMatchObject({ mode: "opening", data: null, intentions: [], hasMore: false });
   expect(await client.loadOlder()).toBe(false);
 });
 

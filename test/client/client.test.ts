@@ -61,10 +61,12 @@ test("a function of headers that fails is an error of the line, and is asked aga
   };
   const client = follow(context, { ...options, headers });
   const stored = client.createIntention({});
-  await eventually(() => expect(client.getSnapshot().error).toMatch(/no token yet/));
+  await eventually(() => expect(client.getSnapshot().fault?.message).toMatch(/no token yet/));
   fails = false;
   await stored;
-  await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null }));
+  await eventually(() =>
+    expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null }),
+  );
   await expectEqual(client, relay.current.url);
 });
 
@@ -105,7 +107,8 @@ test("a refresh that does not work resolves, and says so until that is dismissed
   await client.refresh();
   expect(client.getSnapshot()).toMatchObject({
     mode: "realtime",
-    error: expect.stringMatching(/does not answer/),
+    error: { code: "unavailable", message: expect.stringMatching(/does not answer/) },
+    fault: null,
   });
   client.dismissError();
   expect(client.getSnapshot().error).toBeNull();

@@ -95,6 +95,7 @@ test.for(SEEDS)(
           expect(one.client.getSnapshot()).toMatchObject({
             mode: "realtime",
             error: null,
+            fault: null,
             pendingIds: new Set(),
           });
           expect(await difference(one.client, relay.current.url)).toBeUndefined();

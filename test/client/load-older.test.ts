@@ -166,7 +166,7 @@ test("a page that does not come is an error, and can be asked for again", async 
   const { client, proxy, names } = await begin(context, 150);
   proxy.rule = ({ path }) => (path === "/api/intentions" ? "lose request" : "pass");
   expect(await client.loadOlder()).toBe(true);
-  expect(client.getSnapshot().error).toMatch(/does not answer/);
+  expect(client.getSnapshot().error?.message).toMatch(/does not answer/);
   expect(names().length).toBe(100);
   client.dismissError();
   proxy.rule = () => "pass";

@@ -54,7 +54,7 @@ test("changes that are made while the relay is away show, wait, and are sent in 
   await Promise.all(all);
   expect(await names(spaceId)).toEqual(["1", "two"]);
   await expectEqual(client, relay.current.url);
-  expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null });
+  expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null });
 });
 
 test("changes that are made before anything is known of the space are sent, too", async (context) => {
@@ -63,7 +63,7 @@ test("changes that are made before anything is known of the space are sent, too"
   const client = follow(context, { url, spaceId });
   const stored = client.createIntention({ name: "early" });
   expect(client.getSnapshot()).toMatchObject({ data: null, intentions: [{ name: "early" }] });
-  await expect.poll(() => client.getSnapshot().error, PATIENTLY).toMatch(/does not answer/);
+  await expect.poll(() => client.getSnapshot().fault?.message, PATIENTLY).toMatch(/does not answer/);
   await proxy.accept();
   await stored;
   await expectEqual(client, relay.current.url);

@@ -145,7 +145,7 @@ test("a deletion of which the answer is lost is sent again, and resolves", async
 test("a deletion of what somebody else has deleted is refused, where no answer was lost", async (context) => {
   const { client, spaceId } = await begin(context);
   await expect(client.deleteIntention(`none in ${spaceId}`)).rejects.toMatchObject({ code: "not_found" });
-  expect(client.getSnapshot().error).toMatch(/there is no message/);
+  expect(client.getSnapshot().error?.message).toMatch(/there is no message/);
 });
 
 test("updates that wait are sent as one, and each resolves with the row", async (context) => {

@@ -19,6 +19,8 @@ import {
 
 const EMPTY = emptyStore("here");
 const at = instant(1_000);
+const CUT = { code: "unavailable", message: "no live updates: cut", since: at } as const;
+const NO = { code: "invalid", message: "no", since: at } as const;
 const after = (store: SpaceStore, ...actions: StoreAction[]) => actions.reduce(reduce, store);
 const group = (...events: Parameters<typeof groupOf>): StoreAction => ({
   type: "group",
@@ -46,9 +48,10 @@ test("an empty store shows nothing, and says that nothing is known", () => {
     intentionIds: [],
     onlineBeings: [],
     utterances: [],
-    mode: "cache",
+    mode: "opening",
     connected: false,
     error: null,
+    fault: null,
     hasMore: false,
     pendingIds: new Set(),
   });
@@ -108,11 +111,27 @@ test("asking for older messages before anything is known changes nothing", () =>
 });
 
 test("the mode and what is wrong with the line are shown", () => {
-  const polling: StoreAction = { type: "line", mode: "polling", fault: "no live updates: cut" };
+  const polling: StoreAction = { type: "line", mode: "polling", fault: CUT };
   const snapshot = show(after(at5, polling), null);
-  expect(snapshot).toMatchObject({ mode: "polling", connected: false, error: "no live updates: cut" });
+  expect(snapshot).toMatchObject({ mode: "polling", connected: false, error: null, fault: CUT });
   const again = show(after(at5, polling, { type: "line", mode: "realtime", fault: null }), null);
-  expect(again).toMatchObject({ mode: "realtime", connected: true, error: null });
+  expect(again).toMatchObject({ mode: "realtime", connected: true, fault: null });
+});
+
+test("a change that has waited for long says so before the line does, whose fault it may be", () => {
+  const delay = { code: "internal", message: "a change waits to be sent", since: at } as const;
+  const cut = after(at5, { type: "line", mode: "polling", fault: CUT }, { type: "delayed", delay });
+  expect(show(cut, null)).toMatchObject({ mode: "polling", error: null, fault: delay });
+  expect(show(after(cut, { type: "delayed", delay: null }), null).fault).toBe(CUT);
+});
+
+test("without data the mode is opening, whatever the line says; with data it is never that", () => {
+  for (const mode of ["realtime", "polling", "cache"] as const) {
+    const line: StoreAction = { type: "line", mode, fault: null };
+    expect(show(after(EMPTY, line), null)).toMatchObject({ mode: "opening", connected: false });
+    expect(show(after(EMPTY, line, { type: "state", state: stateOf(5) }), null).mode).toBe(mode);
+  }
+  expect(show(after(EMPTY, { type: "state", state: stateOf(5) }), null).mode).toBe("cache");
 });
 
 test("a change shows at once, also before anything is known of the space", () => {
@@ -174,22 +193,22 @@ test("a refused change is taken back, and its reason is shown until it is dismis
   const refused = after(
     at5,
     { type: "mutate", mutation },
-    { type: "refused", keys: [mutation.key], reason: "no" },
+    { type: "refused", keys: [mutation.key], reason: NO },
   );
   expect(show(refused, null)).toMatchObject({
-    error: "no",
+    error: NO,
     intentions: messagesOf(1, 3),
     pendingIds: new Set(),
   });
-  const fault = after(refused, { type: "line", mode: "polling", fault: "slow" });
-  expect(show(fault, null).error).toBe("no");
-  expect(show(after(fault, { type: "dismiss" }), null).error).toBe("slow");
+  const fault = after(refused, { type: "line", mode: "polling", fault: CUT });
+  expect(show(fault, null)).toMatchObject({ error: NO, fault: CUT });
+  expect(show(after(fault, { type: "dismiss" }), null)).toMatchObject({ error: null, fault: CUT });
 });
 
 test("a refusal takes back only what it names", () => {
   const [mine, other] = [saying("update", "m1", { name: "x" }), saying("delete", "m2")];
   const both = after(at5, { type: "mutate", mutation: mine }, { type: "mutate", mutation: other });
-  const left = after(both, { type: "refused", keys: [mine.key], reason: "no" });
+  const left = after(both, { type: "refused", keys: [mine.key], reason: NO });
   expect(show(left, null)).toMatchObject({ intentionIds: ["m1", "m3"], pendingIds: new Set(["m2"]) });
 });
 
@@ -210,8 +229,8 @@ test("an answer to updates that were sent as one answers each of them", () => {
 });
 
 test("what went wrong otherwise is shown until it is dismissed; dismissing nothing changes nothing", () => {
-  const failed = after(at5, { type: "failed", reason: "away" });
-  expect(show(failed, null).error).toBe("away");
+  const failed = after(at5, { type: "failed", reason: NO });
+  expect(show(failed, null).error).toBe(NO);
   expect(show(after(failed, { type: "dismiss" }), null).error).toBeNull();
   expect(after(at5, { type: "dismiss" })).toBe(at5);
 });

@@ -155,7 +155,7 @@ test("what is no JSON ends the stream, and the next one goes on", async (context
   await streams(server, 2);
   server.streams[1]?.send(four);
   await reaches(client, 6);
-  await expect.poll(() => client.getSnapshot(), PATIENTLY).toMatchObject({ mode: "realtime", error: null });
+  await expect.poll(() => client.getSnapshot(), PATIENTLY).toMatchObject({ mode: "realtime", fault: null });
 });
 
 test("events of a name or type that we do not know are left out", async (context) => {

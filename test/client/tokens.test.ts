@@ -53,7 +53,9 @@ test("P3: a client whose tokens live for a second goes on with new ones, and mis
     expect(await streamsExpired()).toBeGreaterThan(before + 1);
   });
   await eventually(() => expect(client.getSnapshot().intentions.length).toBe(said));
-  await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null }));
+  await eventually(() =>
+    expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null }),
+  );
   // No hot loop: each stream has cost some requests, and not hundreds.
   expect(asked.length).toBeLessThan(((await streamsExpired()) - before) * 10 + 10);
 });
@@ -76,13 +78,13 @@ test("a change that meets an expired token waits, and is stored with the next on
   );
 });
 
-test("a token that stays refused is said in error, and the change still waits", async (context) => {
+test("a token that stays refused is said in fault, and the change still waits", async (context) => {
   let isGood = true;
   const { client, asked } = await begin(context, () => tokenOf("ada", {}, isGood ? 600 : -60));
   await eventually(() => expect(client.getSnapshot().mode).toBe("realtime"));
   isGood = false;
   const stored = client.createIntention({ name: "x" });
-  await eventually(() => expect(client.getSnapshot().error).toMatch(/token has expired/));
+  await eventually(() => expect(client.getSnapshot().fault?.message).toMatch(/token has expired/));
   expect(client.getSnapshot().pendingIds.size).toBe(1);
   expect(asked.length).toBeLessThan(20);
   isGood = true;
@@ -92,10 +94,12 @@ test("a token that stays refused is said in error, and the change still waits", 
 test("without a valid token from the start a client says so, and begins when it gets one", async (context) => {
   let isGood = false;
   const { client } = await begin(context, () => tokenOf("ada", {}, isGood ? 600 : -60));
-  const error = expect.stringMatching(/token has expired/);
-  await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "cache", data: null, error }));
+  const fault = { code: "unauthorized", message: expect.stringMatching(/token has expired/) };
+  await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "opening", data: null, fault }));
   isGood = true;
-  await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null }));
+  await eventually(() =>
+    expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null }),
+  );
 });
 
 test("a token that cannot be had is as if the relay were away: nothing is lost", async (context) => {
@@ -105,10 +109,12 @@ test("a token that cannot be had is as if the relay were away: nothing is lost",
     return tokenOf("ada");
   });
   const stored = client.createIntention({ name: "x" });
-  await eventually(() => expect(client.getSnapshot().error).toMatch(/the login has gone/));
+  await eventually(() => expect(client.getSnapshot().fault?.message).toMatch(/the login has gone/));
   isThere = true;
   await stored;
-  await eventually(() => expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null }));
+  await eventually(() =>
+    expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null }),
+  );
 });
 
 test("what the policy forbids is refused at once, and taken back", async (context) => {
@@ -119,7 +125,7 @@ test("what the policy forbids is refused at once, and taken back", async (contex
     await expect(client.createIntention({ name: "x" })).rejects.toMatchObject({ code: "forbidden" });
     expect(client.getSnapshot()).toMatchObject({
       intentions: [],
-      error: expect.stringMatching(/not allowed/),
+      error: { code: "forbidden", message: expect.stringMatching(/not allowed/) },
     });
   } finally {
     await decide("select true");
@@ -131,14 +137,14 @@ test("a client whose stream the policy ends says why, asks seldom, and goes on w
   await eventually(() => expect(client.getSnapshot().mode).toBe("realtime"));
   await decide("select false");
   try {
-    await eventually(() => expect(client.getSnapshot().error).toMatch(/not allowed: read/));
+    await eventually(() => expect(client.getSnapshot().fault?.message).toMatch(/not allowed: read/));
     expect(asked.length).toBeLessThan(20);
   } finally {
     await decide("select true");
   }
   await session.query("insert into public.intentions (location_id) values ($1)", [spaceId]);
   await eventually(() => {
-    expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null });
+    expect(client.getSnapshot()).toMatchObject({ mode: "realtime", error: null, fault: null });
     expect(client.getSnapshot().intentions.length).toBe(1);
   });
 });

@@ -62,7 +62,7 @@ test.concurrent("the relay within reach: realtime, connected, no error, and the 
     spaceId,
   ]);
   await expectEqual(client, relay.current.url);
-  expect(client.getSnapshot()).toMatchObject({ mode: "realtime", connected: true, error: null, spaceId });
+  expect(client.getSnapshot()).toMatchObject({ mode: "realtime", connected: true, fault: null, spaceId });
   expect(modes).toEqual(["realtime"]);
 });
 
@@ -74,7 +74,7 @@ test.concurrent("P3: a line that is cut comes back by itself, with what was miss
     await eventually(() => expect(modes.filter((mode) => mode === "realtime").length).toBe(n));
     await expectEqual(client, relay.current.url);
   }
-  expect(client.getSnapshot().error).toBeNull();
+  expect(client.getSnapshot().fault).toBeNull();
 });
 
 test.concurrent("P3: a relay that refuses: cache, with the reason; and back by itself", async (context) => {
@@ -85,7 +85,8 @@ test.concurrent("P3: a relay that refuses: cache, with the reason; and back by i
   await becomes(client, "cache");
   expect(client.getSnapshot()).toMatchObject({
     connected: false,
-    error: expect.stringMatching(/does not answer/),
+    error: null,
+    fault: { code: "unavailable", message: expect.stringMatching(/does not answer/) },
   });
   expect(client.getSnapshot().data).toBe(before.data);
   await say(spaceId);
@@ -177,13 +178,16 @@ test.concurrent("an unknown space is an error that says so, and appears when it 
   const spaceId = `made later, by ${context.task.id}`;
   const client = follow(context, { url: relay.current.url, spaceId });
   await eventually(() => {
-    expect(client.getSnapshot()).toMatchObject({ mode: "cache", data: null });
-    expect(client.getSnapshot().error).toMatch(/there is no space/);
+    expect(client.getSnapshot()).toMatchObject({
+      mode: "opening",
+      data: null,
+      fault: { code: "not_found", message: expect.stringMatching(/there is no space/) },
+    });
   });
   await sql("insert into beings (id, type) values ($1, 'space')", [spaceId]);
   await eventually(() => expect(client.getSnapshot().beings.length).toBe(1));
   await becomes(client, "realtime");
-  expect(client.getSnapshot().error).toBeNull();
+  expect(client.getSnapshot().fault).toBeNull();
 });
 
 test("when all is closed, no stream is left at the relay", async () => {

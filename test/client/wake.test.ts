@@ -12,7 +12,7 @@ import { SseServer } from "../support/sse-server.js";
 async function begin(context: TestContext) {
   const server = closing(context, await SseServer.start());
   server.opened = (stream) => stream.send([spaceSyncOf(5)]);
-  const lines: [Mode, string | null][] = [];
+  const lines: [Mode, string | undefined][] = [];
   const got: string[] = [];
   const transport = closing(
     context,
@@ -22,12 +22,12 @@ async function begin(context: TestContext) {
       group: (group) => got.push(`group of ${group.length}`),
       state: (state) => got.push(`state at ${state.version}`),
       beat: (version) => got.push(`beat at ${version}`),
-      line: (mode, fault) => lines.push([mode, fault]),
+      line: (mode, fault) => lines.push([mode, fault?.message]),
     }),
   );
   transport.start();
   await eventually(() => expect(got).toEqual(["group of 1"]));
-  expect(lines).toEqual([["realtime", null]]);
+  expect(lines).toEqual([["realtime", undefined]]);
   return { server, transport, lines, got };
 }
 
@@ -38,7 +38,7 @@ test("offline ends realtime at once, and a wake-up asks and tries at once", asyn
   await eventually(() => expect(lines.map(([mode]) => mode)).toContain("cache"));
   server.state = stateOf(6);
   transport.wake();
-  await eventually(() => expect(lines.at(-1)).toEqual(["realtime", null]));
+  await eventually(() => expect(lines.at(-1)).toEqual(["realtime", undefined]));
   expect(server.streams.length).toBe(2);
   await eventually(() => expect(got.filter((one) => one === "group of 1").length).toBe(2));
 });

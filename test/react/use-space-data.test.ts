@@ -7,7 +7,7 @@ import { show, useStage } from "./stage.js";
 const stage = useStage();
 
 const FIELDS = "data beings intentions connected error onlineBeings utterances refresh";
-const MORE = "mode hasMore pendingIds loadOlder dismissError";
+const MORE = "fault mode hasMore pendingIds loadOlder dismissError";
 const CHANGES = "createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention";
 
 /** A page with the hook, once it is in realtime and has the space: the line lives a moment before. */
@@ -37,7 +37,7 @@ test("useSpaceData returns what the document of 25 July specifies, the rest, and
     intentions: data.intentions.map(({ id }) => id),
     utterances: data.utterances.map(({ id }) => id),
     isSame: data.data?.beings === data.beings && data.data?.intentions === data.intentions,
-    rest: [data.error, data.mode, data.hasMore, data.pendingIds.size],
+    rest: [data.error, data.fault, data.mode, data.hasMore, data.pendingIds.size],
   }));
   expect(seen).toEqual({
     keys: ["beings", "intentions", "timestamp", "version"],
@@ -47,7 +47,7 @@ test("useSpaceData returns what the document of 25 July specifies, the rest, and
     intentions: [`${spaceId} hello`, `${spaceId} error`],
     utterances: [`${spaceId} hello`],
     isSame: true,
-    rest: [null, "realtime", false, 0],
+    rest: [null, null, "realtime", false, 0],
   });
 });
 
@@ -67,7 +67,7 @@ test("before anything is known, data is null and the lists are empty", async () 
     data: null,
     beings: [],
     intentions: [],
-    mode: "cache",
+    mode: "opening",
     connected: false,
     error: null,
   });
@@ -88,7 +88,7 @@ test("the functions stay the same objects, and so does what did not change", asy
     return Object.keys(now ?? {}).filter((key) => now?.[key] === before?.[key]);
   });
   expect(same.sort()).toEqual(
-    `refresh loadOlder dismissError ${CHANGES} beings onlineBeings connected error mode hasMore pendingIds`
+    `refresh loadOlder dismissError fault ${CHANGES} beings onlineBeings connected error mode hasMore pendingIds`
       .split(" ")
       .sort(),
   );
@@ -125,7 +125,13 @@ test("a refused change is taken back, and its reason is the error until it is di
   }, spaceId);
   expect(refusal).toBe("conflict");
   expect(await read((data) => data.beings.map(({ name }) => name))).toEqual([""]);
-  await expect.poll(() => read((data) => data.error)).toMatch(/\w+/);
+  await expect
+    .poll(() => read((data) => data.error))
+    .toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/\w+/),
+      since: expect.any(String),
+    });
   await page.evaluate(() => (window.stage.seen.data as UseSpaceDataResult).dismissError());
   await expect.poll(() => read((data) => data.error)).toBeNull();
 });

@@ -165,6 +165,7 @@ test.each([
   ["a value", "select fail('22023')"],
   ["a constraint", "select fail('23514')"],
   ["an exception", "select fail('P0001')"],
+  ["a state of its own", "select fail('A1B2C')"],
 ])("an error in it is a fault of the server, never a yes, and its text stays here: %s", async (_, sql) => {
   await session.run(
     `create or replace function public.fail(state text) returns boolean language plpgsql as $$

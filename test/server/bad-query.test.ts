@@ -62,8 +62,7 @@ test.each([["/api/stream"], ["/api/sync"]])(
     await refused(`${path}?spaceId=`, undefined, invalid(/^spaceId: must not be empty/));
     const twice = invalid("spaceId: is given more than once");
     await refused(`${path}?spaceId=${spaceId}&spaceId=${spaceId}`, undefined, twice);
-    await refused(`${path}?spaceId=${spaceId}&colour=red`, undefined, invalid(/"colour"/));
-    await refused(`${path}?spaceid=${spaceId}`, undefined, invalid(/spaceId: .*"spaceid"/));
+    await refused(`${path}?spaceid=${spaceId}`, undefined, invalid(/^spaceId: /));
     for (const text of ["%00", "a%00b", "%0A"]) {
       await refused(`${path}?spaceId=${text}`, undefined, invalid(/^spaceId: /));
     }

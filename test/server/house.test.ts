@@ -14,7 +14,15 @@ const MAY_IMPORT: Record<string, string[]> = {
   demo: ["protocol", "client", "react"],
 };
 const SQL = /\binsert into\b|\bupdate\s+\S+(\s+as \w+)?\s+set\b|\bdelete from\b|\bselect\b[^.;]*?\sfrom\s/;
-const MAY_HAVE_SQL = ["database.ts", "crud.ts", "migrate.ts", "listener.ts", "embedded.ts", "postmaster.ts"]
+const MAY_HAVE_SQL = [
+  "database.ts",
+  "crud.ts",
+  "migrate.ts",
+  "migration-wait.ts",
+  "listener.ts",
+  "embedded.ts",
+  "postmaster.ts",
+]
   .map((name) => `src/server/${name}`)
   .concat("src/demo/psql-line.tsx"); // shown to people, who type it
 const SSE_TEXT = /(["'`]|\\n)(data|event|id|retry): /;

@@ -124,6 +124,7 @@ describe.skipIf(!POSTGRES_BIN)(
         await received(session, await standby.session());
 
         const cut = await standby.session();
+        expect(await cut.query("select code from sync.warnings()")).toEqual([{ code: "standby" }]);
         await cut.query("alter system set primary_conninfo = ''");
         await cut.query("select pg_reload_conf()");
         await until(cut, "select count(*) = 0 from pg_stat_wal_receiver");

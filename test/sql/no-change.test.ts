@@ -47,17 +47,6 @@ test.each([
   });
 });
 
-test("P3: an update of a column that is not on the wire raises the version as well", async () => {
-  await s.undone(async () => {
-    await s.run(
-      "alter table intentions add column secret text",
-      "update intentions set secret = 'x' where id = 'message'",
-      "set constraints all immediate",
-    );
-    expect(await recordOf(s, "quiet")).toContain("intention message 2..3");
-  });
-});
-
 test("P1: an update that changes nothing raises no version where the table has a generated column", async () => {
   await s.undone(async () => {
     await s.run(

@@ -4,6 +4,7 @@ import {
   type BrowserContext,
   type BrowserContextOptions,
   chromium,
+  type LaunchOptions,
   type Page,
 } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
@@ -17,6 +18,8 @@ const ARGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+/** How each Chromium is started. */
+export const CHROMIUM: LaunchOptions = { executablePath: EXECUTABLE, args: ARGS };
 
 /** What Chromium itself writes to the console when a request fails: for `allow`, where a relay is away. */
 export const FAILED_REQUEST = /^error: Failed to load resource: /;
@@ -99,7 +102,7 @@ async function launch(pageCache: boolean): Promise<Browser> {
   }
   // Playwright adds --no-sandbox, without which root's Chromium does not start.
   const ignoreDefaultArgs = pageCache ? ["--disable-back-forward-cache"] : [];
-  return chromium.launch({ executablePath: EXECUTABLE, args: ARGS, ignoreDefaultArgs });
+  return chromium.launch({ ...CHROMIUM, ignoreDefaultArgs });
 }
 
 function describe(error: unknown): string {

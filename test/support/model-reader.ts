@@ -177,7 +177,7 @@ export class ModelReader {
     const before = this.server.find(mutation.kind, mutation.id);
     const isRefused = mutation.action === "create" ? before !== undefined : before === undefined;
     if (isRefused) {
-      letter.answer = { type: "refused", keys, reason: "no" };
+      letter.answer = { type: "refused", keys, reason: { code: "conflict", message: "no", since: "" } };
       return;
     }
     this.server.commit([write]);

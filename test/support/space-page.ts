@@ -1,6 +1,6 @@
 import type { BrowserContext, Page, Request } from "playwright-core";
 import { expect } from "vitest";
-import type { SpaceClientOptions } from "../../src/client/index.js";
+import type { Mode, SpaceClientOptions } from "../../src/client/index.js";
 import type {} from "../browser/pages/space.js"; // what it puts on globalThis
 import type { Conversation } from "./conversation.js";
 
@@ -75,7 +75,7 @@ export class SpacePage {
     }, texts);
   }
 
-  async reaches(mode: "realtime" | "polling" | "cache"): Promise<void> {
+  async reaches(mode: Mode): Promise<void> {
     await expect.poll(async () => (await this.view()).mode, PATIENCE).toBe(mode);
   }
 

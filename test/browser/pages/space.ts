@@ -36,7 +36,7 @@ const page = {
   },
   /** The snapshot in short, as JSON. */
   view() {
-    const { data, intentions, pendingIds, mode, connected, error, hasMore } = current().getSnapshot();
+    const { data, intentions, pendingIds, mode, connected, error, fault, hasMore } = current().getSnapshot();
     const textOf = ({ content }: { content: unknown[] }) => String(content[0]);
     return {
       texts: intentions.map(textOf),
@@ -45,7 +45,8 @@ const page = {
       version: data?.version ?? null,
       mode,
       connected,
-      error,
+      error: error?.message ?? null,
+      fault: fault?.message ?? null,
       hasMore,
       modes,
       sizes,

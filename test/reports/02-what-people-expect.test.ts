@@ -1,0 +1,94 @@
+import { describe, expect, type TestContext, test, vi } from "vitest";
+import { useBrowser } from "../support/browser.js";
+import { Conversation } from "../support/conversation.js";
+import { useDatabase } from "../support/database.js";
+import { FIREFOX, useFirefox } from "../support/firefox.js";
+import { closing, eventually, followed } from "../support/follow.js";
+import { HttpProxy, type Verdict } from "../support/http-proxy.js";
+import { useRelay } from "../support/relay.js";
+import { useSite } from "../support/site.js";
+import { newSpace } from "../support/space.js";
+import { PATIENCE } from "../support/space-page.js";
+
+vi.setConfig({ testTimeout: 60_000 });
+const db = useDatabase();
+const relay = useRelay(db, { heartbeatMs: 10_000 });
+// It speaks HTTP/1.1, as many a proxy does.
+const site = useSite({ entry: new URL("../browser/pages/space.ts", import.meta.url), relay });
+const browser = useBrowser();
+const firefox = useFirefox();
+
+/** Six streams are open in a page, and something is said in the last space. */
+async function sixStreams(page: { evaluate(expression: string): Promise<unknown> }) {
+  const conversations = [];
+  for (let n = 0; n < 5; n++) conversations.push(await Conversation.begin(db));
+  const [first, last] = [conversations[0] as Conversation, conversations[4] as Conversation];
+  const view = (what: string) => expect.poll(() => page.evaluate(`spacePage.view().${what}`), PATIENCE);
+  for (const { spaceId } of conversations) {
+    await page.evaluate(`spacePage.open(${JSON.stringify({ spaceId })})`);
+    await view("mode").toBe("realtime");
+  }
+  await page.evaluate(`(async () => {
+    globalThis.sixth = new AbortController();
+    await fetch("/api/stream?spaceId=${first.spaceId}", { signal: sixth.signal });
+  })()`);
+  await page.evaluate(`void spacePage.say("does this leave?")`);
+  await view("fault").toMatch(/a change waits to be sent: .*six open streams/);
+  expect(await page.evaluate("spacePage.view()")).toMatchObject({
+    mode: "realtime",
+    error: null,
+    pending: ["does this leave?"],
+  });
+  expect(await last.texts()).toEqual([]);
+  await page.evaluate("sixth.abort()");
+  await view("pending").toEqual([]);
+  await view("fault").toBeNull();
+  expect(await last.texts()).toEqual(["does this leave?"]);
+}
+
+describe("a change that waits because six streams hold all connections says so, and why", () => {
+  test("in Chromium", async () => {
+    const page = await browser.newPage();
+    await page.goto(site.current.url);
+    await sixStreams(page);
+  });
+
+  test.skipIf(!FIREFOX)("in Firefox (skipped where it is not installed)", async () => {
+    const page = await firefox.newPage();
+    await page.goto(site.current.url);
+    await sixStreams(page);
+  });
+});
+
+test.concurrent.for<[string, Verdict, string, RegExp]>([
+  ["the relay is away", "lose request", "unavailable", /does not answer/],
+  ["the relay has a fault", { status: 500 }, "unavailable", /status 500/],
+  ["the token is not let in", { status: 401 }, "unauthorized", /status 401/],
+  ["there are too many", { status: 429 }, "rate_limited", /status 429/],
+])(
+  "a change that waits because %s says so, and why",
+  async ([, verdict, code, why], context: TestContext) => {
+    const spaceId = await newSpace(relay.current);
+    const proxy = closing(context, await HttpProxy.before(relay.current.url));
+    const client = await followed(context, { url: proxy.url, spaceId });
+    proxy.rule = ({ method }) => (method === "POST" ? verdict : "pass");
+    const stored = client.createIntention({ content: ["waits"] });
+    const [waits] = client.getSnapshot().intentions;
+    expect(client.getSnapshot().fault).toBeNull();
+    await eventually(() =>
+      expect(client.getSnapshot()).toMatchObject({
+        mode: "realtime",
+        error: null,
+        fault: {
+          code,
+          message: expect.stringMatching(/^a change waits to be sent: /),
+          since: waits?.createdAt,
+        },
+      }),
+    );
+    expect(client.getSnapshot().fault?.message).toMatch(why);
+    proxy.rule = () => "pass";
+    await stored;
+    expect(client.getSnapshot().fault).toBeNull();
+  },
+);

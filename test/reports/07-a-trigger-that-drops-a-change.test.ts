@@ -1,0 +1,81 @@
+import { beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { post, startTestRelay, useRelay } from "../support/relay.js";
+import { Session } from "../support/session.js";
+import { newSpace } from "../support/space.js";
+
+const db = useDatabase();
+const relay = useRelay(db);
+let session: Session;
+
+beforeAll(async () => {
+  session = await Session.open(db);
+  await session.run(
+    "create function public.drop_it() returns trigger language plpgsql as $$ begin return null; end $$",
+  );
+});
+
+const CHANGES = [
+  { path: "beings", key: "beingId", noun: "being", action: "update" },
+  { path: "beings", key: "beingId", noun: "being", action: "delete" },
+  { path: "intentions", key: "intentionId", noun: "message", action: "update" },
+  { path: "intentions", key: "intentionId", noun: "message", action: "delete" },
+] as const;
+
+test.each(CHANGES)(
+  "who asks for what a trigger of the DBA drops is told so, and not that there is nothing: $action of $path",
+  async ({ path, key, noun, action }) => {
+    const spaceId = await newSpace(relay.current);
+    const id = `kept ${path} ${action}`;
+    const create = { action: "create", [key]: id, spaceId, data: { name: "as it was" } };
+    const { body: before } = await post(relay.current, path, create);
+    await session.run(
+      `create trigger drop_it before ${action} on public.${path} for each row execute function public.drop_it()`,
+    );
+    const ask = (asked: object) =>
+      post(relay.current, path, {
+        action,
+        ...asked,
+        ...(action === "update" && { data: { name: "other" } }),
+      });
+    const kept = await ask({ [key]: id });
+    const keptHere = await ask({ [key]: id, spaceId });
+    const elsewhere = await ask({ [key]: id, spaceId: "elsewhere" });
+    const missing = await ask({ [key]: "nobody" });
+    await session.run(`drop trigger drop_it on public.${path}`);
+
+    const error = `the database has the ${noun} ${id}, but did not ${action} it: a trigger or a row policy on public.${path} dropped the ${action}`;
+    for (const { status, body } of [kept, keptHere]) {
+      expect([status, body]).toEqual([409, { success: false, code: "conflict", error }]);
+    }
+    expect([elsewhere.status, missing.status]).toEqual([404, 404]);
+    expect((await post(relay.current, path, { action: "get", [key]: id })).body).toEqual(before);
+    expect((await ask({ [key]: id })).status).toBe(200);
+  },
+);
+
+test("a row policy that hides a row from changes is told, too", async () => {
+  const login = `hidden_${session.pid}`;
+  await session.run(
+    `create role ${login} login password 'pw' in role spacefeed_relay`,
+    "alter table public.intentions enable row level security",
+    "create policy look on public.intentions for select using (true)",
+    "create policy say on public.intentions for insert with check (name <> 'secret')",
+  );
+  const url = new URL(db.url);
+  url.username = login;
+  url.password = "pw";
+  const limited = await startTestRelay({ ...db, url: url.href });
+  try {
+    const spaceId = await newSpace(limited);
+    await post(limited, "intentions", { action: "create", intentionId: "hidden", spaceId });
+    const { status, body } = await post(limited, "intentions", { action: "delete", intentionId: "hidden" });
+    expect([status, body.error]).toEqual([409, expect.stringMatching(/row policy/)]);
+    const create = { action: "create", spaceId, data: { name: "secret" } };
+    const refused = await post(limited, "intentions", create);
+    expect([refused.status, refused.body.code]).toEqual([403, "forbidden"]);
+  } finally {
+    await limited.close();
+    await session.run("alter table public.intentions disable row level security", `drop role ${login}`);
+  }
+});

@@ -1,0 +1,68 @@
+import { beforeEach, expect, test } from "vitest";
+import { useDatabase } from "../support/database.js";
+import { faults } from "../support/feed.js";
+import { Session } from "../support/session.js";
+
+const db = useDatabase();
+let s: Session;
+
+beforeEach(async () => {
+  s = await Session.open(db);
+});
+
+/** Rows that come with their names: a copy, logical replication, a load of the data alone. */
+const come = (...numbers: number[]) => [
+  "set local session_replication_role = replica",
+  `insert into intentions (id, message_id, location_id)
+   select 'came' || n, 'msg_' || n, 'hall' from unnest(array[${numbers}]) n`,
+  "set local session_replication_role = origin",
+];
+const say = () =>
+  s.value("insert into intentions (location_id) values ('hall') returning substr(message_id, 5)::int");
+
+test.each([
+  ["into a new database", [], [1, 2, 3, 5, 8]],
+  ["after others", ["insert into intentions (location_id) values ('hall'), ('hall')"], [3, 4, 1000]],
+])(
+  "17: after sync.reset() the next message has a number that is free, where rows came with theirs %s",
+  async (_, before, came) => {
+    await s.undone(async () => {
+      await s.run(...before, ...come(...came));
+      await s.query("select sync.reset()");
+      expect(await say()).toBe(Math.max(...came) + 1);
+      expect(await say()).toBe(Math.max(...came) + 2);
+      await s.run("set constraints all immediate");
+      expect(await faults(s)).toEqual([]);
+    });
+  },
+);
+
+test("17: sync.reset() never takes the sequence back", async () => {
+  await s.undone(async () => {
+    const last = Number(await say());
+    await s.run("delete from intentions", "select sync.reset()");
+    expect(await say()).toBe(last + 1);
+    await s.run("delete from intentions", ...come(1), "select sync.reset()");
+    expect(await say()).toBe(last + 2);
+  });
+});
+
+test("17: sync.verify() names the messages that stand in the way of the next ones", async () => {
+  await s.undone(async () => {
+    const last = Number(await say());
+    await s.run(...come(last + 5, last + 6), "set constraints all immediate");
+    // As after a reset of the version before, which recorded them and left the sequence.
+    await s.run("select sync.reset()", `select setval('sync.message_number', ${last})`);
+    const fault = "has a message_id that the sequence will give out again";
+    expect(await faults(s)).toEqual(
+      [last + 5, last + 6].map((n) => ({
+        space_id: "hall",
+        entity_type: "intention",
+        entity_id: `came${n}`,
+        fault,
+      })),
+    );
+    await s.run("select sync.reset()");
+    expect(await faults(s)).toEqual([]);
+  });
+});
