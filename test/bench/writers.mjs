@@ -2,11 +2,12 @@
 import { median, ratios, spread, verdict } from "./support/figures.mjs";
 import { startSlowServer } from "./support/slow-disk.mjs";
 import {
+  besideAwakeRelay,
   CONTENT,
   createNotifyingTable,
   createPlainTable,
   emptyTables,
-  pretendRelay,
+  pretendSleeper,
   TABLES,
 } from "./support/tables.mjs";
 import { commitRate, LOAD_GENERATOR } from "./support/write-load.mjs";
@@ -15,13 +16,17 @@ const WRITERS = [1, 8, 32];
 const SPACES = [1, 1_000];
 const CASES = WRITERS.flatMap((writers) => SPACES.map((spaces) => ({ writers, spaces })));
 const SECONDS = 1;
-const LOWEST_SHARE = 0.75;
+/** The lowest share of the plain table's commits that is aimed at, by disk, writers and spaces. */
+const AIMS = {
+  "fsync 2 ms slower": { "32 in 1": 0.75, "8 in 1": 0.85, "32 in 1000": 0.85, "1 in 1000": 0.85 },
+  "this disk": { "32 in 1": 0.6, "8 in 1000": 0.7 },
+};
 
 /** What is compared, plain first. */
 const KINDS = {
   plain: { table: TABLES.plain },
-  awake: { table: TABLES.triggers, asleep: false },
-  asleep: { table: TABLES.triggers, asleep: true },
+  awake: { table: TABLES.triggers, relay: "awake" },
+  asleep: { table: TABLES.triggers, relay: "asleep" },
   notifying: { table: "notifying.intentions" },
 };
 
@@ -64,13 +69,14 @@ async function measureRound(disks, round, quick, progress) {
 }
 
 async function measure({ client, url }, { writers, spaces }, kind) {
-  const { table, asleep } = KINDS[kind];
+  const { table, relay } = KINDS[kind];
   await emptyTables(client);
   await client.query("truncate notifying.intentions");
-  if (asleep !== undefined) await pretendRelay(client, asleep);
+  if (relay === "asleep") await pretendSleeper(client);
   await client.query("checkpoint");
   const sql = `insert into ${table} (location_id, content) values ('space-' || :n, '${CONTENT}')`;
-  return commitRate({ url, sql, numbers: spaces, writers, seconds: SECONDS });
+  const rate = () => commitRate({ url, sql, numbers: spaces, writers, seconds: SECONDS });
+  return relay === "awake" ? besideAwakeRelay(url, client, rate) : rate();
 }
 
 const nameOf = ({ writers, spaces }) =>
@@ -78,7 +84,6 @@ const nameOf = ({ writers, spaces }) =>
 
 function report({ name, runs }) {
   const measured = CASES.filter((which) => runs.get(which).plain.length > 0);
-  const isSlow = name !== "this disk";
   const count = runs.get(measured[0]).plain.length;
   const shareOf = (which, kind) => ratios(runs.get(which)[kind], runs.get(which).plain);
   return {
@@ -95,13 +100,13 @@ function report({ name, runs }) {
       "target",
     ],
     rows: measured.map((which) => {
-      const aimed = isSlow && which.writers === 32 && which.spaces === 1_000;
-      const met = median(shareOf(which, "awake")) >= LOWEST_SHARE;
+      const aim = AIMS[name][`${which.writers} in ${which.spaces}`];
+      const met = median(shareOf(which, "awake")) >= aim;
       return [
         nameOf(which),
         ...Object.keys(KINDS).map((kind) => spread(runs.get(which)[kind])),
         ...["awake", "asleep", "notifying"].map((kind) => spread(shareOf(which, kind), 2)),
-        aimed ? `awake at least ${LOWEST_SHARE}: ${verdict(met)}` : "",
+        aim ? `awake at least ${aim}: ${verdict(met)}` : "",
       ];
     }),
     data: measured.flatMap((which) =>
@@ -112,8 +117,8 @@ function report({ name, runs }) {
       })),
     ),
     notes: [
-      `The writers are ${LOAD_GENERATOR}, on the same cores. All tables start empty. No relay is connected: its row in sync.relays says what it would.`,
-      ...(isSlow
+      `The writers are ${LOAD_GENERATOR}, on the same cores. All tables start empty. Awake: a real relay records, on the same cores. Asleep: none is there, and commits are told that one listens.`,
+      ...(name !== "this disk"
         ? ["A library that is preloaded into this Postgres sleeps 2 ms in fsync and fdatasync."]
         : []),
     ],

@@ -32,9 +32,9 @@ async function readiness(relay: Relay): Promise<{ status: number; warnings: stri
 const TROUBLES = [
   {
     what: "a trigger is disabled",
-    doing: "alter table public.intentions disable trigger spacefeed_touch_insert",
-    undoing: "alter table public.intentions enable trigger spacefeed_touch_insert",
-    warning: /spacefeed_touch_insert.*public\.intentions.*Run: alter table public\.intentions enable trigger/,
+    doing: "alter table public.intentions disable trigger spacefeed_note_insert",
+    undoing: "alter table public.intentions enable trigger spacefeed_note_insert",
+    warning: /spacefeed_note_insert.*public\.intentions.*Run: alter table public\.intentions enable trigger/,
   },
   {
     what: "the triggers are on the old table, after a swap by rename",
@@ -97,13 +97,13 @@ test("that requests are turned away is told in /readyz, and why in the log", asy
 });
 
 test("what is so at the start is told before the first request", async () => {
-  await session.query("alter table public.beings disable trigger spacefeed_touch_delete");
+  await session.query("alter table public.beings disable trigger spacefeed_note_delete");
   const relay = await starting();
   const told = [...logged];
   await relay.close();
-  await session.query("alter table public.beings enable trigger spacefeed_touch_delete");
+  await session.query("alter table public.beings enable trigger spacefeed_note_delete");
   expect(told).toEqual([
-    expect.stringMatching(/spacefeed_touch_delete.*Run: alter table public\.beings enable/),
+    expect.stringMatching(/spacefeed_note_delete.*Run: alter table public\.beings enable/),
   ]);
 });
 

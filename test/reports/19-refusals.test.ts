@@ -30,12 +30,12 @@ test.each([
   [
     "another's list of migrations",
     "create schema sync; create table sync.migrations (version bigint)",
-    /sync\.migrations is there already, and is not Spacefeed's\. Rename that schema, or take another database/,
+    /sync\.migrations is there already, and is not this Spacefeed's\. Rename that schema, or take another database/,
   ],
   [
     "another's list, made by the same tool",
     "create schema sync; create table sync.migrations (id serial primary key, name text, run_on timestamp); insert into sync.migrations (name, run_on) values ('1_users', now())",
-    /sync\.migrations is there already, and is not Spacefeed's/,
+    /sync\.migrations is there already, and is not this Spacefeed's/,
   ],
   [
     "another's sequence in schema sync",

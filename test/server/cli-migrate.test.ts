@@ -71,8 +71,8 @@ test("a `migrate up` that has nothing to do waits for no reader or writer of any
   await client.query("insert into public.intentions (location_id) values ('s')");
   await client.query("delete from public.intentions");
   await client.query("set constraints all immediate");
-  await client.query("select * from sync.changes, sync.instance, sync.migrations, sync.touched");
-  await client.query("select sync.relay_seen('r')");
+  await client.query("select * from sync.changes, sync.instance, sync.migrations, sync.notes");
+  await client.query("select sync.relay_seen(), sync.record()");
   expect(await migrate("up", url)).toBe("up: nothing to do\n");
   await client.query("rollback");
 });

@@ -1,3 +1,5 @@
+import { startRelay } from "./relay.mjs";
+
 /** The two tables that are compared, alike but for Spacefeed's triggers. */
 export const TABLES = { plain: "plain.intentions", triggers: "public.intentions" };
 
@@ -15,7 +17,8 @@ export async function createPlainTable(client) {
     alter table plain.intentions set (autovacuum_enabled = off);
     alter table public.intentions set (autovacuum_enabled = off);
     alter table sync.changes set (autovacuum_enabled = off);
-    alter table sync.spaces set (autovacuum_enabled = off)`);
+    alter table sync.spaces set (autovacuum_enabled = off);
+    alter table sync.notes set (autovacuum_enabled = off)`);
 }
 
 /** What one would write in an hour: the plain table, and a trigger that notifies at each row. */
@@ -33,18 +36,34 @@ export async function createNotifyingTable(client) {
       for each row execute function notifying.notify()`);
 }
 
-/** Says that a relay serves the database, and relies on NOTIFY (asleep) or polls. */
-export async function pretendRelay(client, asleep) {
-  await client.query(
-    `insert into sync.relays (relay_id, asleep) values ('bench', $1)
-     on conflict (relay_id) do update set asleep = excluded.asleep, seen_at = excluded.seen_at`,
-    [asleep],
-  );
+/** Says that a relay listens and sleeps: each commit records itself, and notifies. */
+export async function pretendSleeper(client) {
+  await client.query("select sync.relay_seen(false)");
+}
+
+/** Does the work beside a real relay that is awake: it records for everybody, on the same cores. */
+export async function besideAwakeRelay(url, client, work) {
+  const relay = await startRelay(url, { LOG_LEVEL: "error" });
+  try {
+    await wakeUp(client);
+    return await work(() => wakeUp(client));
+  } finally {
+    await relay.stop();
+  }
+}
+
+/** Writes until the relay is awake, and takes that back. */
+async function wakeUp(client) {
+  for (let isAwake = false; !isAwake; ) {
+    await client.query("insert into public.intentions (location_id) values ('wake up')");
+    isAwake = (await client.query("select awake from sync.status")).rows[0].awake;
+  }
+  await client.query("delete from public.intentions where location_id = 'wake up'");
 }
 
 export async function emptyTables(client) {
   await client.query("truncate plain.intentions, public.intentions");
-  await client.query("truncate sync.changes, sync.spaces");
+  await client.query("truncate sync.changes, sync.spaces, sync.notes");
 }
 
 /** A message's content of about 170 bytes. */
