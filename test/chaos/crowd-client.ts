@@ -54,9 +54,9 @@ export class CrowdClient {
 
   /** What it shows that the database does not have, or the other way round. */
   difference(truth: SpaceTruth): string | undefined {
-    const { data, beings, intentions, hasMore, pendingIds, mode, error } = this.client.getSnapshot();
+    const { data, beings, intentions, hasMore, pendingIds, mode, fault } = this.client.getSnapshot();
     if (pendingIds.size > 0) return `still has changes to send: ${[...pendingIds]}`;
-    if (this.tier !== "polling" && mode !== "realtime") return `is in mode ${mode}: ${error}`;
+    if (this.tier !== "polling" && mode !== "realtime") return `is in mode ${mode}: ${fault?.message}`;
     if (data?.version !== truth.version)
       return `is at version ${data?.version} of ${truth.version}, in mode ${mode}`;
     const first = hasMore ? truth.intentions.length - intentions.length : 0;

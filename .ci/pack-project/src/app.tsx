@@ -13,7 +13,7 @@ export function App() {
 }
 
 function Space() {
-  const { beings, connected, error, mode, utterances } = useSpaceData(SPACE);
+  const { beings, connected, error, fault, mode, utterances } = useSpaceData(SPACE);
   const [space]: Being[] = beings.filter(({ id }) => id === SPACE);
   const line: Mode = mode;
   return (
@@ -22,7 +22,7 @@ function Space() {
       <p>mode: {line}</p>
       <p>
         {connected ? `${utterances.length} messages` : "not connected"}
-        {error}
+        {(error ?? fault)?.message}
       </p>
       <BeingPresence spaceId={SPACE} />
       <Chat spaceId={SPACE} />
