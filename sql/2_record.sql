@@ -81,7 +81,8 @@ begin
   union
   select n.space_id, tg_argv[0], '{}'
   from sync.notes n
-  where n.entity_type = tg_argv[0];
+  where n.entity_type = tg_argv[0]
+    and n.xid <> pg_current_xact_id();  -- nobody has seen those
   return null;
 end
 $$;
@@ -108,7 +109,7 @@ begin
     insert into sync.spaces (space_id, version)
     select w.space_id, 0
     from unnest(space_ids) as w (space_id)
-    where case when not exists (select from sync.spaces s where s.space_id = w.space_id) then
+    where case when (select s.space_id from sync.spaces s where s.space_id = w.space_id) is null then
         pg_try_advisory_xact_lock(hashtext('sync.spaces'), hashtext(w.space_id) & 63)
       end
     on conflict do nothing;
@@ -193,7 +194,8 @@ begin
       ) as r
       group by r.space_id
     ) as r
-    where s.space_id = r.space_id
+    where s.space_id = any (space_ids)  -- by index, whatever the planner expects of r
+      and s.space_id = r.space_id
     returning s.space_id, s.version, sync._tell(s.version || ' ' || s.space_id)
   ), recorded as (
     insert into sync.changes as c
