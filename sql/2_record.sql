@@ -262,6 +262,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set lock_timeout = '100ms'  -- below deadlock_timeout: somebody has locked a table, and a relay can wait for it
 as $$
 declare
   own pg_catalog.text[];
@@ -317,7 +318,7 @@ create or replace function sync.record(
 language plpgsql
 security definer
 set search_path = ''
-set lock_timeout = '100ms'  -- below deadlock_timeout: somebody has locked a table
+set lock_timeout = '100ms'  -- as in sync._commit()
 set enable_seqscan = off  -- as in sync._file()
 set jit = off
 as $$
