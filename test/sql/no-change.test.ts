@@ -47,11 +47,29 @@ test.each([
   });
 });
 
-test("P3: an update of a column that is not on the wire raises the version as well", async () => {
+test("P9: an update of a column that is not on the wire is no change, also not of modified_at", async () => {
   await s.undone(async () => {
+    const before = await s.value("select modified_at::text from intentions");
     await s.run(
       "alter table intentions add column secret text",
       "update intentions set secret = 'x' where id = 'message'",
+    );
+    expect(await s.value("select count(*)::int from sync.notes")).toBe(0);
+    expect(await s.query("select modified_at::text, secret from intentions")).toEqual([
+      { modified_at: before, secret: "x" },
+    ]);
+    await s.run("set constraints all immediate");
+    expect(await versionOf(s, "quiet")).toBe(2);
+  });
+});
+
+test("P3: a column that a DBA has put on the wire makes an update a change", async () => {
+  await s.undone(async () => {
+    await s.run(
+      "alter table intentions add column mood text",
+      `create or replace function sync.intention_json(intention public.intentions) returns json language sql stable
+       set search_path = pg_catalog, pg_temp as $$ select json_build_object('id', intention.id, 'mood', intention.mood) $$`,
+      "update intentions set mood = 'x' where id = 'message'",
       "set constraints all immediate",
     );
     expect(await recordOf(s, "quiet")).toContain("intention message 2..3");
