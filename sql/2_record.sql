@@ -81,7 +81,8 @@ begin
   union
   select n.space_id, tg_argv[0], '{}'
   from sync.notes n
-  where n.entity_type = tg_argv[0];
+  where n.entity_type = tg_argv[0]
+    and n.xid <> pg_current_xact_id();  -- nobody has seen those
   return null;
 end
 $$;
@@ -98,7 +99,8 @@ returns text[]
 language plpgsql
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan  -- as in sync._file()
+set lock_timeout = '100ms'  -- as in sync._file()
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   locked pg_catalog.text[];
@@ -108,7 +110,7 @@ begin
     insert into sync.spaces (space_id, version)
     select w.space_id, 0
     from unnest(space_ids) as w (space_id)
-    where case when not exists (select from sync.spaces s where s.space_id = w.space_id) then
+    where case when (select s.space_id from sync.spaces s where s.space_id = w.space_id) is null then
         pg_try_advisory_xact_lock(hashtext('sync.spaces'), hashtext(w.space_id) & 63)
       end
     on conflict do nothing;
@@ -140,6 +142,7 @@ language plpgsql
 security definer
 set search_path = ''
 set enable_seqscan = off  -- the plan may be of a time when the queue was empty
+set lock_timeout = '100ms'  -- below deadlock_timeout: who has locked a table holds up nobody else
 set plan_cache_mode = force_generic_plan  -- planning anew would take longer than the statement
 set jit = off  -- as would compiling
 as $$
@@ -193,7 +196,8 @@ begin
       ) as r
       group by r.space_id
     ) as r
-    where s.space_id = r.space_id
+    where s.space_id = any (space_ids)  -- by index, whatever the planner expects of r
+      and s.space_id = r.space_id
     returning s.space_id, s.version, sync._tell(s.version || ' ' || s.space_id)
   ), recorded as (
     insert into sync.changes as c
@@ -315,7 +319,6 @@ create or replace function sync.record(
 language plpgsql
 security definer
 set search_path = ''
-set lock_timeout = '100ms'  -- below deadlock_timeout: somebody has locked a table
 set enable_seqscan = off  -- as in sync._file()
 set jit = off
 as $$
@@ -392,7 +395,6 @@ returns table (
 language plpgsql
 security definer
 set search_path = ''
-set lock_timeout = '100ms'
 set enable_seqscan = off  -- as in sync._file()
 set jit = off
 as $$

@@ -201,7 +201,7 @@ begin
   select distinct a.space_id, 0
   from sync._all() a
   on conflict do nothing;
-  update sync.spaces set version = version + 1, floor = version + 1;
+  update sync.spaces set version = version + 1, floor = version + 1, xid = pg_current_xact_id();
   insert into sync.changes (space_id, entity_type, entity_id, version, created_version, message_id)
   select a.space_id, a.entity_type, a.entity_id, s.version, s.version, a.message_id
   from sync._all() a

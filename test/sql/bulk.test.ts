@@ -10,7 +10,7 @@ beforeAll(async () => {
   s = await Session.open(db);
 });
 
-const touched = () => s.value("select count(*)::int from sync.touched");
+const touched = () => s.value("select count(*)::int from sync.notes");
 const recorded = (spaceId: string) =>
   s.query(
     `select entity_type, deleted_at is not null as deleted, count(*)::int, min(version)::int as lowest, max(version)::int as highest
@@ -18,7 +18,7 @@ const recorded = (spaceId: string) =>
     [spaceId],
   );
 
-test("P5: 5,000 rows in one statement are one version, and nothing stays in sync.touched", async () => {
+test("P5: 5,000 rows in one statement are one version, and nothing stays in sync.notes", async () => {
   await s.run(
     "insert into intentions (id, location_id) select 'one-' || n, 'one' from generate_series(1, 5000) n",
   );

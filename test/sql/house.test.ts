@@ -122,22 +122,45 @@ test("P9: nobody but the owner and the relays' role has rights on schema sync, o
   ).toEqual([{ role: "spacefeed_relay" }]);
 });
 
-test("P8: touch notes each kind of statement at once, and record is deferred, on the notes and not on the tables", async () => {
+test("P8: each kind of statement is noted at once, and recorded at commit, by a trigger on the notes and not on the tables", async () => {
   const rows = await s.query(
     `select concat_ws(' ', t.tgrelid::regclass, t.tgname, case when t.tgdeferrable and t.tginitdeferred then 'deferred' end) as trigger
      from pg_catalog.pg_trigger t
-     where t.tgname ~ '^spacefeed_(touch|record|truncate)'
+     where t.tgname ~ '^spacefeed_(note|commit)'
      order by 1`,
   );
   expect(rows.map((row) => row.trigger)).toEqual([
     ...["beings", "intentions"].flatMap((table) => [
-      `${table} spacefeed_touch_delete`,
-      `${table} spacefeed_touch_insert`,
-      `${table} spacefeed_touch_update`,
-      `${table} spacefeed_truncate`,
+      `${table} spacefeed_note_delete`,
+      `${table} spacefeed_note_insert`,
+      `${table} spacefeed_note_truncate`,
+      `${table} spacefeed_note_update`,
     ]),
-    "sync.touched spacefeed_record deferred",
+    "sync.notes spacefeed_commit deferred",
   ]);
+});
+
+test("every trigger that there has to be is there, and no other one", async () => {
+  const there = `select t.tgname::text as name, t.tgrelid::regclass::text as of_table
+    from pg_catalog.pg_trigger t where not t.tgisinternal`;
+  const wanted = "select w.name, w.of_table::regclass::text as of_table from sync._triggers() w";
+  expect(await s.query(`${wanted} order by 2, 1`)).toEqual(await s.query(`${there} order by 2, 1`));
+  expect(await s.query(there)).toHaveLength(13);
+});
+
+test("P3: the stamp is the last of the BEFORE triggers: what leaves is compared when all others have had their say", async () => {
+  await s.undone(async () => {
+    await s.run(
+      `create function shout() returns trigger language plpgsql as $$
+       begin new.name := upper(new.name); return new; end $$`,
+      "create trigger users_own before update on beings for each row execute function shout()",
+      "insert into beings (id, location_id, name, modified_at) values ('a', 'a', 'quiet', '2024-01-01Z')",
+      "update beings set location_id = location_id",
+    );
+    expect(await s.query("select name, modified_at > '2024-01-01Z' as is_stamped from beings")).toEqual([
+      { name: "QUIET", is_stamped: true },
+    ]);
+  });
 });
 
 test("the SQL is in lower case, but for comments, texts and quoted names", async () => {
@@ -151,8 +174,8 @@ test("the SQL is in lower case, but for comments, texts and quoted names", async
   }
 });
 
-test("P12: what a commit, a poll and a catch-up run is never compiled first: JIT would take longer than they do", async () => {
-  const hot = ["_record", "_file", "raised_since", "changes_since", "snapshot", "messages", "resolve_cursor"];
+test("P12: what a commit, a recording and a catch-up run is never compiled first: JIT would take longer than they do", async () => {
+  const hot = ["_file", "record", "reach", "changes_since", "snapshot", "messages", "resolve_cursor"];
   const compiled = await s.query(
     `select p.proname as name
      from pg_catalog.pg_proc p

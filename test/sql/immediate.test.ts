@@ -22,7 +22,7 @@ async function filed(...statements: string[]): Promise<unknown[]> {
   await s.run("begin", "set constraints all immediate");
   for (const statement of statements) {
     await s.run(statement);
-    expect(await s.value("select count(*)::int from sync.touched")).toBe(0);
+    expect(await s.value("select count(*)::int from sync.notes")).toBe(0);
     expect(await faults(s)).toEqual([]);
   }
   const lines = [...(await recordOf(s, "room")), ...(await recordOf(s, "hall"))];
@@ -122,7 +122,7 @@ test("P4: a savepoint takes back what was filed, and what was noted", async () =
   await s.run("rollback to savepoint two", "set constraints all deferred");
   await s.run("insert into beings (id, location_id) values ('kept', 'hall')", "commit");
   expect(await recordOf(s, "hall")).toEqual(["being kept 1..1"]);
-  expect(await s.value("select count(*)::int from sync.touched")).toBe(0);
+  expect(await s.value("select count(*)::int from sync.notes")).toBe(0);
 });
 
 test("P1: deferred after immediate is still one version", async () => {

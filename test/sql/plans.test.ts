@@ -12,7 +12,6 @@ let versions: number[];
 beforeAll(async () => {
   const s = await Session.open(db);
   await s.run(
-    "set synchronous_commit = off",
     // No statistics until the test asks for them.
     ...["public.beings", "public.intentions", "sync.changes", "sync.spaces"].map(
       (table) => `alter table ${table} set (autovacuum_enabled = off)`,

@@ -17,7 +17,7 @@ const many = (prefix: string, spaceId: string) =>
 
 test.each([
   "reset all",
-  "set local sync.touched = 'nonsense'",
+  "set local sync.recorded = 'nonsense'",
   "set session authorization default",
   "reset session authorization",
 ])("P3: %s between the statements of a transaction loses nothing, and it is one version", async (reset) => {
@@ -27,7 +27,7 @@ test.each([
     expect(await versionOf(s, space)).toBe(1);
     expect(await recordOf(s, space)).toHaveLength(write === insert ? 2 : 200);
   }
-  expect(await s.value("select count(*)::int from sync.touched")).toBe(0);
+  expect(await s.value("select count(*)::int from sync.notes")).toBe(0);
   expect(await faults(s)).toEqual([]);
 });
 

@@ -51,10 +51,10 @@ test("a generated column does not keep the triggers from being made again", asyn
   await s.run(
     "alter table beings add column loud text generated always as (upper(name)) stored",
     "alter table intentions add column loud text generated always as (upper(name)) stored",
-    "drop trigger spacefeed_stamp on beings",
-    "drop trigger spacefeed_stamp on intentions",
+    "drop trigger zz_spacefeed_stamp on beings",
+    "drop trigger zz_spacefeed_stamp on intentions",
   );
   await migrate(db.url, "up");
-  const stamps = "select count(*)::int from pg_trigger where tgname = 'spacefeed_stamp'";
+  const stamps = "select count(*)::int from pg_trigger where tgname = 'zz_spacefeed_stamp'";
   expect(await s.value(stamps)).toBe(2);
 });

@@ -85,15 +85,15 @@ test("P9: a new column is private, in sessions from before it and after it", asy
   );
 });
 
-test("P9: neither sync.changes, sync.touched nor the wake-up has anything of a row but its IDs", async () => {
+test("P9: neither sync.changes, sync.notes nor the wake-up has anything of a row but its IDs", async () => {
   const heard: (string | undefined)[] = [];
   s.client.on("notification", ({ payload }) => heard.push(payload));
-  await s.run("select sync.relay_seen('asleep')", "listen spacefeed", "begin");
+  await s.run("select sync.relay_seen()", "listen spacefeed", "begin");
   await s.run(
     `insert into intentions (id, location_id, name, content)
      select 'long-' || n, 'vault', 'TOP SECRET', '["TOP SECRET"]' from generate_series(1, 100) n`,
   );
-  const touched = JSON.stringify(await s.query("table sync.touched"));
+  const touched = JSON.stringify(await s.query("table sync.notes"));
   await s.run("commit", "unlisten spacefeed");
   expect(touched).toContain("long-1");
   expect(touched).not.toMatch(/secret/i);

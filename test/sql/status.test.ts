@@ -12,38 +12,32 @@ beforeAll(async () => {
 const status = async () => (await s.query("table sync.status"))[0];
 
 test("sync.status has one row, also when there is nothing yet", async () => {
-  expect(await s.query("table sync.status")).toHaveLength(1);
-  expect(await status()).toMatchObject({
-    epoch: await s.value("select sync.epoch()"),
-    spaces: "0",
-    versions: "0",
-    changes: "0",
-    tombstones: "0",
-    relays: "0",
-    relays_asleep: "0",
-    relay_lag: null,
-    oldest_write: null,
-  });
+  expect(await s.query("table sync.status")).toEqual([
+    {
+      epoch: await s.value("select sync.epoch()"),
+      spaces: "0",
+      versions: "0",
+      changes: "0",
+      tombstones: "0",
+      relays: "0",
+      recorder: null,
+      awake: false,
+      oldest_write: null,
+      notify_queue_usage: 0,
+      notes: "0",
+      waiting: [],
+    },
+  ]);
 });
 
-test("sync.status counts spaces, versions, changes, tombstones, and relays and who of them sleeps, and sees an open write", async () => {
+test("sync.status counts spaces and versions at once, changes and tombstones as of the last vacuum, and sees an open write", async () => {
   await s.run(
     "insert into beings (id, location_id) values ('a', 'one'), ('b', 'two')",
     "delete from beings where id = 'a'",
-    "select sync.relay_seen('r1')",
-    "select sync.relay_seen('r2')",
-    "select sync.relay_gone('r2')",
-    "select sync.relay_seen('r3', false)",
   );
-  expect(await status()).toMatchObject({
-    spaces: "2",
-    versions: "3",
-    changes: "2",
-    tombstones: "1",
-    relays: "2",
-    relays_asleep: "1",
-    relay_lag: expect.anything(),
-  });
+  expect(await status()).toMatchObject({ spaces: "2", versions: "3" });
+  await s.run("vacuum analyze sync.changes");
+  expect(await status()).toMatchObject({ changes: "2", tombstones: "1" });
   const writer = await Session.open(db);
   await writer.run("begin", "insert into beings (id, location_id) values ('c', 'one')");
   expect((await status())?.oldest_write).not.toBeNull();
@@ -51,16 +45,31 @@ test("sync.status counts spaces, versions, changes, tombstones, and relays and w
   expect((await status())?.oldest_write).toBeNull();
 });
 
-test("a relay's sign of life is one row, and removes those of relays long silent", async () => {
-  await s.run("delete from sync.relays", "select sync.relay_seen('alive')", "select sync.relay_seen('dead')");
-  const before = await s.value("select seen_at from sync.relays where relay_id = 'alive'");
-  await s.run(
-    "update sync.relays set seen_at = seen_at - interval '2 minutes' where relay_id = 'dead'",
-    "select sync.relay_seen('alive')",
-  );
-  expect(await s.query("select relay_id, seen_at > $1 as later from sync.relays", [before])).toEqual([
-    { relay_id: "alive", later: true },
-  ]);
+test("sync.status says which relays listen, who of them records, and whether it is awake", async () => {
+  const [first, second] = [
+    await Session.open(db, "spacefeed listener"),
+    await Session.open(db, "spacefeed listener"),
+  ];
+  await Session.open(db, "spacefeed"); // another connection of a relay
+  expect(await status()).toMatchObject({ relays: "2", recorder: null, awake: false });
+  expect(await second.value("select sync.lead(true)")).toBe(true);
+  expect(await first.value("select sync.lead(true)")).toBe(false);
+  expect(await status()).toMatchObject({ recorder: second.pid, awake: false });
+  await second.run("select sync.relay_seen(true)");
+  expect(await status()).toMatchObject({ recorder: second.pid, awake: true });
+  await second.run("select sync.relay_seen(false)", "select sync.lead(false)");
+  expect(await status()).toMatchObject({ recorder: null, awake: false });
+});
+
+test("sync.status counts the notes that wait, and names at most ten of their spaces", async () => {
+  await s.run("select sync.relay_seen(true)");
+  await s.run("insert into beings (id, location_id) select 'n' || n, 's' || n from generate_series(1, 12) n");
+  const { notes, waiting } = (await status()) as { notes: string; waiting: string[] };
+  expect(notes).toBe("12");
+  expect(waiting).toHaveLength(10);
+  for (const space of waiting) expect(space).toMatch(/^s\d+$/);
+  await s.run("select sync.relay_seen(false)", "select sync.record()");
+  expect(await status()).toMatchObject({ notes: "0", waiting: [] });
 });
 
 test("sync.authorize() allows everything, as it comes", async () => {

@@ -18,8 +18,8 @@ beforeAll(async () => {
 
 /** Every call of a function that the relays' role may make, in each of its ways, and its writes. */
 const CALLS = [
-  "select sync.being('den')",
-  "select sync.intention('m')",
+  "select sync.entity('being', 'den')",
+  "select sync.entity('intention', 'm')",
   "select sync.beings('den'), sync.beings('den', 1)",
   "select * from sync.messages('den', 1)",
   "select * from sync.messages('den', 1, (select messages -> 0 ->> 'messageId' from sync.messages('den', 1)))",
@@ -31,13 +31,17 @@ const CALLS = [
   "select * from sync.notify_queue()",
   `select * from sync.open('{null,null,null,null}', '{den,den,den,den}',
      array['1', sync.current_cursor('den'), '2024-02-29T12:00:00Z', 'msg_1'])`,
-  "select * from sync.relay_seen('r', false), sync.raised_since(pg_current_snapshot())",
-  "select sync.relay_gone('r')",
+  "select sync.relay_seen(), sync.relay_seen(true), sync.relay_seen(false)",
+  "select sync.lead(true), sync.lead(false)",
   "insert into public.beings (id, type) values ('nook', 'space')",
   "insert into public.intentions (id, location_id) values ('o', 'den'), ('p', 'nook')",
   "update public.intentions set location_id = 'nook' where id in ('m', 'o')",
   "update public.beings set name = 'x' where id = 'den'",
   "delete from public.intentions where id = 'n'",
+  "select * from sync.reach('{den}')",
+  "select * from sync.record(pg_current_snapshot(), '{nook}', 5)",
+  "select * from sync.record()",
+  "update public.beings set name = 'z' where id = 'den'",
   "set constraints all immediate",
   "update public.beings set name = 'y' where id = 'den'",
 ];

@@ -9,7 +9,7 @@ let heard: (string | undefined)[] = [];
 beforeAll(async () => {
   s = await Session.open(db);
   s.client.on("notification", ({ payload }) => heard.push(payload));
-  await s.run("listen spacefeed", "select sync.relay_seen('asleep')");
+  await s.run("listen spacefeed", "select sync.relay_seen()");
 });
 
 /** What is heard of a session's own transactions: it comes before the answer to its next statement. */
