@@ -6,34 +6,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/ask.sh
 . .ci/chromium.sh
-unset DATABASE_URL NODE_ENV
+. .ci/package.sh
 
-root=$PWD
-dir=$(mktemp -d)
-chmod 755 "$dir" # root's Postgres runs as another user, who has to enter
-log=$dir/log
-relay_pid='' preview_pid=''
-clean() {
-  [ -z "$preview_pid" ] || end_group "$preview_pid"
-  [ -z "$relay_pid" ] || end_group "$relay_pid"
-  rm -rf "$dir"
-}
-trap clean EXIT
-
-# run SECONDS WHAT COMMAND...: its output is shown only if it fails.
-run() {
-  local seconds=$1 what=$2
-  shift 2
-  timeout --kill-after=10 "$seconds" "$@" > "$log" 2>&1 < /dev/null || fail "$what (exit code $?)" "$log"
-}
-
-run 300 'npm pack' npm pack --pack-destination "$dir"
-tarball=$(find "$dir" -maxdepth 1 -name '*.tgz')
 tar -tzf "$tarball" | sed 's,^package/,,' | sort > "$dir/files"
 # npm itself adds the three below to the "files" of package.json.
 grep -vE '^(bin/spacefeed\.mjs$|dist/|sql/|src/)|^(package\.json|README\.md|LICENSE)$' "$dir/files" > "$log" && fail 'in the package, by mistake' "$log"
 grep -E '\.tsbuildinfo$|\.test\.|(^|/)\.' "$dir/files" > "$log" && fail 'of no use in the package' "$log"
 printf '%s: %d files, %d KiB\n' "${tarball##*/}" "$(wc -l < "$dir/files")" "$(($(stat -c %s "$tarball") / 1024))"
+run 60 'publint' npx publint --strict "$tarball"
+# The server is ESM only, which Node's require() takes.
+run 120 'are the types wrong?' npx attw "$tarball" --exclude-entrypoints server
+run 60 'are the types of the server wrong?' npx attw "$tarball" --entrypoints server --ignore-rules cjs-resolves-to-esm
 
 cp -R .ci/pack-project "$dir/project"
 cd "$dir/project"
@@ -47,24 +30,10 @@ run 120 'tsc, moduleResolution bundler' npx tsc --project tsconfig.json
 run 120 'tsc, moduleResolution nodenext' npx tsc --project tsconfig.nodenext.json
 run 120 'vite build' npx vite build
 run 120 'vite build --ssr' npx vite build --ssr src/say.ts --outDir say
-version_of() { node -p "require('./node_modules/$1/package.json').version"; }
 echo "installed, imported, checked and built: React $(version_of react), TypeScript $(version_of typescript)"
 
-port=$(free_port)
-relay=http://127.0.0.1:$port
-set -m # process groups of their own
-PORT="$port" DATA_DIR="$dir/data" npx spacefeed serve < /dev/null > "$dir/relay.log" 2>&1 &
-relay_pid=$!
-ready_or_over() { curl -fsS --max-time 5 "$relay/readyz" || ! kill -0 "$relay_pid"; }
-until_true 120 ready_or_over || fail 'spacefeed serve: /readyz does not answer after 120 s' "$dir/relay.log"
-kill -0 "$relay_pid" 2> /dev/null || fail 'spacefeed serve ended' "$dir/relay.log"
-
-port=$(free_port)
-site=http://127.0.0.1:$port
-RELAY_URL=$relay npx vite preview --host 127.0.0.1 --port "$port" --strictPort < /dev/null > "$dir/preview.log" 2>&1 &
-preview_pid=$!
-set +m
-until_true 60 curl -fsS --max-time 5 "$site" || fail 'vite preview does not answer' "$dir/preview.log"
+start_relay
+start_site sh -c 'exec npx vite preview --host 127.0.0.1 --port "$PORT" --strictPort'
 
 cd "$root"
 create_hall "$relay"

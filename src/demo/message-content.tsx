@@ -12,10 +12,15 @@ export function MessageContent({ message }: { message: Intention }) {
         {content.map((part, index) =>
           typeof part === "string" ? (
             // biome-ignore lint/suspicious/noArrayIndexKey: a part has no other name than its place
-            <p key={index}>{part}</p>
+            <p key={index} dir="auto">
+              {part}
+            </p>
           ) : (
             // biome-ignore lint/suspicious/noArrayIndexKey: as above
-            <pre key={index}>{JSON.stringify(part, null, 2)}</pre>
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse scrolls it with keys
+            <pre key={index} dir="ltr" tabIndex={0}>
+              {JSON.stringify(part, null, 2)}
+            </pre>
           ),
         )}
       </div>

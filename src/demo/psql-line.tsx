@@ -20,7 +20,7 @@ export function PsqlLine({ psql, spaceId }: { psql: string | null; spaceId: stri
       <h2 id={title}>Write with SQL</h2>
       <p>{where(psql)}: the row shows here at its commit.</p>
       <div className="psql-line">
-        <pre>
+        <pre dir="ltr">
           <code ref={code}>{breakable(line)}</code>
         </pre>
         <button type="button" onClick={async () => setCopied(await copy(line, code.current))}>

@@ -22,7 +22,9 @@ export function SpaceSide({ id, space, visitorId, facts }: SpaceSideProps) {
     (being: Being) => (
       <>
         <Avatar spaceId={space.id} beingId={being.id} />
-        <span className="being-name">{being.name || "Unnamed"}</span>
+        <span className="being-name" dir="auto">
+          {being.name || "Unnamed"}
+        </span>
         {being.type === "bot" && <span className="being-tag">bot</span>}
         {being.id === visitorId && <span className="being-tag">you</span>}
       </>

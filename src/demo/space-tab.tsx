@@ -17,7 +17,9 @@ export function SpaceTab({ space, isCurrent }: { space: DemoSpace; isCurrent: bo
     isCurrent || seen === null ? 0 : utterances.filter(({ createdAt }) => createdAt > seen).length;
   return (
     <a href={`#${space.id}`} className="tab" aria-current={isCurrent ? "page" : undefined}>
-      <span className="tab-name">{name}</span>
+      <span className="tab-name" dir="auto">
+        {name}
+      </span>
       {unread > 0 && (
         <span className="tab-unread">
           {unread > 99 ? "99+" : unread}

@@ -57,7 +57,9 @@ function renderDefault({ name, type }: Being): ReactNode {
       <span className="sf-being-initial" aria-hidden="true">
         {initial.toUpperCase()}
       </span>
-      <span className="sf-being-name">{name || "Unnamed"}</span>
+      <span className="sf-being-name" dir="auto">
+        {name || "Unnamed"}
+      </span>
       <span className="sf-being-type">{type}</span>
     </>
   );

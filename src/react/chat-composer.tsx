@@ -54,6 +54,7 @@ export function ChatComposer({ client, ownerId, labels, onSend }: ChatComposerPr
         ref={field}
         id={id}
         className="sf-composer-field"
+        dir="auto"
         rows={2}
         enterKeyHint="send"
         value={text}

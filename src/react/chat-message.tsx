@@ -40,7 +40,9 @@ export const ChatMessage = memo(function ChatMessage(props: ChatMessageProps) {
       aria-busy={isPending}
     >
       {isFirst && <MessageHead client={client} message={message} labels={labels} />}
-      <div className="sf-message-content">{renderContent(message)}</div>
+      <div className="sf-message-content" dir="auto">
+        {renderContent(message)}
+      </div>
       {status && <div className="sf-message-status">{status}</div>}
     </div>
   );
@@ -59,7 +61,9 @@ function MessageHead({
   );
   return (
     <div className="sf-message-head">
-      <span className="sf-message-owner">{name}</span>{" "}
+      <span className="sf-message-owner" dir="auto">
+        {name}
+      </span>{" "}
       <time className="sf-message-time" dateTime={createdAt}>
         {timeOf(new Date(createdAt))}
       </time>
@@ -84,7 +88,7 @@ function timeOf(date: Date): string {
 function defaultContent({ content }: Intention): ReactNode {
   return content.map((part, index) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: a part has no other name than its place
-    <div key={index} className="sf-message-part">
+    <div key={index} className="sf-message-part" dir="auto">
       {textOfPart(part)}
     </div>
   ));

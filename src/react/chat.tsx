@@ -7,6 +7,7 @@ import { ChatList } from "./chat-list.js";
 import { ChatNewMessages } from "./chat-new-messages.js";
 import { classNames } from "./class-names.js";
 import { useFollow } from "./use-follow.js";
+import { useHeightWarning } from "./use-height-warning.js";
 import { useSelected, useSharedClient } from "./use-space-client.js";
 
 export interface ChatProps {
@@ -44,6 +45,7 @@ function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent
   const labels = useMemo(() => ({ ...CHAT_LABELS, ...words }), [words]);
   const [scroller, setScroller] = useState<HTMLElement | null>(null);
   const { isPlaced, left, toEnd } = useFollow(client, scroller);
+  useHeightWarning(scroller);
   const isKnown = useSelected(client, (snapshot) => snapshot.data !== null);
   const error = useSelected(client, ({ data, error, fault }) => (data ? null : (fault ?? error)));
 

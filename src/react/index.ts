@@ -1,3 +1,5 @@
+"use client";
+
 export { BeingPresence, type BeingPresenceProps } from "./being-presence.js";
 export { Chat, type ChatProps } from "./chat.js";
 export { CHAT_LABELS, type ChatLabels } from "./chat-labels.js";

@@ -74,6 +74,7 @@ function NameOfBeing({ spaceId, beingId, label = "Name", className }: InlineBein
         <input
           ref={input}
           className="sf-name-input"
+          dir="auto"
           aria-label={label}
           value={typed}
           onChange={(event) => setTyped(event.target.value)}
@@ -89,7 +90,7 @@ function NameOfBeing({ spaceId, beingId, label = "Name", className }: InlineBein
           disabled={!being}
           onClick={() => setTyped(refusal?.name ?? name)}
         >
-          {name || label}
+          <span dir="auto">{name || label}</span>
         </button>
       )}
       <span className="sf-name-error" role="alert">

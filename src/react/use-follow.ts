@@ -1,8 +1,11 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import { watchReader } from "./reader.js";
 import type { SharedSpaceClient } from "./shared-client.js";
 
 /** Scrollers of zoomed pages end at fractions of a pixel. */
 const AT_END_PX = 2;
+/** What is measured anew moves the list within this time, also on a slow machine. */
+const SETTLED_MS = 1_000;
 /** What grows in the list: the messages, and what stands above them. */
 const CONTENT = ".sf-chat-messages, .sf-chat-start";
 
@@ -32,34 +35,51 @@ export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | nul
 
   useEffect(() => {
     if (!scroller) return;
+    const reader = watchReader(scroller);
     let before = scroller.scrollTop;
+    let changedAt = performance.now();
+
+    // A frame later the list has measured what has grown. Before that it would render the wrong part of it.
+    const follow = () =>
+      requestAnimationFrame(() => {
+        if (isFollowing.current) scroller.scrollTop = scroller.scrollHeight;
+        // And one more until it has rendered what is there.
+        requestAnimationFrame(() => setPlaced(true));
+      });
+    // While it measures, the list may be shorter for a moment, and the browser moves it up. That was not the
+    // reader. A list that was at rest moves by what sends no event: a screen reader, or a search in the page.
+    const isReader = () => reader.isScrolling() || performance.now() - changedAt > SETTLED_MS;
     const onScroll = () => {
       const { scrollTop, scrollHeight, clientHeight } = scroller;
       if (scrollHeight - clientHeight - scrollTop <= AT_END_PX) {
         isFollowing.current = true;
         setLeft(null);
       } else if (scrollTop < before && isFollowing.current) {
-        isFollowing.current = false;
-        setLeft(client.getSnapshot().intentionIds);
+        if (isReader()) {
+          isFollowing.current = false;
+          setLeft(client.getSnapshot().intentionIds);
+        } else follow();
       }
       before = scrollTop;
     };
+    const onChange = () => {
+      changedAt = performance.now();
+    };
     const sizes = new ResizeObserver(() => {
+      onChange();
       // Shorter content moves the reader up, too. That was not the reader.
       before = scroller.scrollTop;
-      // A frame later the list has measured what has grown. Before that it would render the wrong part of it.
-      requestAnimationFrame(() => {
-        if (isFollowing.current) scroller.scrollTop = scroller.scrollHeight;
-        // And one more until it has rendered what is there.
-        requestAnimationFrame(() => setPlaced(true));
-      });
+      follow();
     });
     sizes.observe(scroller);
     for (const content of scroller.querySelectorAll(CONTENT)) sizes.observe(content);
+    const unsubscribe = client.subscribe(onChange);
     // Before the list's own listener, which renders.
     scroller.addEventListener("scroll", onScroll, { passive: true, capture: true });
     return () => {
+      reader.unwatch();
       sizes.disconnect();
+      unsubscribe();
       scroller.removeEventListener("scroll", onScroll, { capture: true });
     };
   }, [client, scroller]);

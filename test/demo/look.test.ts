@@ -3,12 +3,14 @@ import { expect, test, vi } from "vitest";
 import { useBrowser } from "../support/browser.js";
 import { useDatabase } from "../support/database.js";
 import { Session } from "../support/session.js";
+import { useWebKit, WEBKIT } from "../support/webkit.js";
 import { useDemo, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();
 const demo = useDemo(db);
 const browser = useBrowser();
+const webkit = useWebKit();
 
 const LONG = `${"Donaudampfschifffahrtsgesellschaft".repeat(8)} and a link https://example.com/${"path/".repeat(40)}`;
 
@@ -167,3 +169,29 @@ test("nothing is fetched from anywhere else", async () => {
   await page.getByRole("status").filter({ hasText: "Realtime" }).waitFor();
   expect(new Set(asked)).toEqual(new Set([demo.current.url]));
 });
+
+// Chromium and Firefox let the keyboard into whatever scrolls.
+test.skipIf(!WEBKIT)(
+  "JSON that is wider than the page is scrolled with the keyboard, also in WebKit",
+  async () => {
+    const session = await Session.open(db);
+    await session.query(
+      "insert into intentions (location_id, content) values ('lobby', jsonb_build_array($1::jsonb))",
+      [JSON.stringify({ wide: "very ".repeat(200) })],
+    );
+    const page = await webkit.newPage();
+    await page.goto(demo.current.url);
+    const focus = () => {
+      const all = [...document.querySelectorAll<HTMLElement>(".said pre")];
+      const json = all.find(({ textContent }) => textContent.includes("very very"));
+      json?.focus();
+      return json !== undefined && document.activeElement === json;
+    };
+    await expect.poll(() => page.evaluate(focus)).toBe(true);
+    const scrolled = async () => {
+      await page.press("\uE014"); // the arrow to the right
+      return page.evaluate(() => document.activeElement?.scrollLeft);
+    };
+    await expect.poll(scrolled).toBeGreaterThan(0);
+  },
+);

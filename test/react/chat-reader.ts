@@ -63,7 +63,7 @@ export class ChatReader {
 
   /** The reader drags the scroll bar. */
   async scrollTo(top: number): Promise<void> {
-    await this.list.evaluate((list, top) => list.scrollTo({ top }), top);
+    await this.#drag(() => this.list.evaluate((list, top) => list.scrollTo({ top }), top));
   }
 
   /** Drags up in steps, so that what is above is measured, until the list stands still at this place. */
@@ -77,8 +77,18 @@ export class ChatReader {
           }),
         top,
       );
-    await expect.poll(step, { timeout: 30_000, interval: 10 }).toBe(top);
-    await expect.poll(step, { timeout: 30_000, interval: 10 }).toBe(top);
+    await this.#drag(async () => {
+      await expect.poll(step, { timeout: 30_000, interval: 10 }).toBe(top);
+      await expect.poll(step, { timeout: 30_000, interval: 10 }).toBe(top);
+    });
+  }
+
+  /** There are no scroll bars without a window: the pointer is held in the list meanwhile. */
+  async #drag(move: () => Promise<void>): Promise<void> {
+    await this.list.hover();
+    await this.#page.mouse.down();
+    await move();
+    await this.#page.mouse.up();
   }
 
   /** Turns the wheel up until something is so. */

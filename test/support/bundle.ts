@@ -28,7 +28,12 @@ async function make(input: string): Promise<string> {
       sourcemap: "inline",
       target: "es2023",
       modulePreload: false,
-      rolldownOptions: { input, output: { codeSplitting: false } },
+      rolldownOptions: {
+        input,
+        output: { codeSplitting: false },
+        // "use client" is for others than a page.
+        onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
+      },
     },
   });
   const outputs = Array.isArray(result) ? result : [result];

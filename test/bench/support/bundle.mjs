@@ -27,7 +27,13 @@ export async function bundle(entry, external = []) {
       write: false,
       target: "es2022",
       modulePreload: false,
-      rolldownOptions: { input: "entry", external, preserveEntrySignatures: "strict" },
+      rolldownOptions: {
+        input: "entry",
+        external,
+        preserveEntrySignatures: "strict",
+        // "use client" is for others than a page.
+        onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
+      },
     },
   });
   return output.filter((chunk) => chunk.type === "chunk");
