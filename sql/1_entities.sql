@@ -256,6 +256,16 @@ comment on function sync._find(text, text[], text[]) is
 being, and null where it is not.';
 
 
+create or replace function sync._no_message(entity_type text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select case entity_type when 'intention' then 'msg_0' else '' end $$;
+comment on function sync._no_message(text) is
+  'The message_id of what was never recorded and is gone: nobody knows it any more, and no message has this one.';
+
+
 create or replace function sync._all(only_space_id text default null)
 returns table (
   space_id text,

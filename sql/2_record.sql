@@ -153,33 +153,39 @@ begin
     delete from sync.notes n
     where (n.xid >= from_xid or n.xid = any (open_xids))
       and n.space_id = any (space_ids)
-    returning n.space_id, n.entity_type, n.entity_ids
+    returning n.xid::pg_catalog.text::bigint as xid, n.space_id, n.entity_type, n.entity_ids
   ), touched as materialized (
-    select distinct n.space_id, n.entity_type, e.entity_id
+    select n.space_id, n.entity_type, e.entity_id, min(n.xid) < max(n.xid) as is_of_many
     from note n
     left join unnest(n.entity_ids) as e (entity_id) on true
+    group by n.space_id, n.entity_type, e.entity_id
   ), found as materialized (
     -- In the order of the keys: what comes one after the other is then on pages that are near one another.
-    select g.entity_type, f.*
+    select g.entity_type, f.space_id, f.entity_id, f.is_there, g.are_of_many[f.n] as is_of_many
     from (
       select
         t.entity_type,
-        array_agg(t.space_id order by t.entity_id collate "C") as space_ids,
-        array_agg(t.entity_id order by t.entity_id collate "C") as entity_ids
+        array_agg(t.space_id order by t.entity_id collate "C", t.space_id) as space_ids,
+        array_agg(t.entity_id order by t.entity_id collate "C", t.space_id) as entity_ids,
+        array_agg(t.is_of_many order by t.entity_id collate "C", t.space_id) as are_of_many
       from touched t
       where t.entity_id is not null
       group by t.entity_type
     ) as g
-    cross join lateral sync._find(g.entity_type, g.space_ids, g.entity_ids) as f
+    cross join lateral sync._find(g.entity_type, g.space_ids, g.entity_ids)
+      with ordinality as f (space_id, entity_id, is_there, n)
   ), looked_up as materialized (
-    select f.*, coalesce(f.is_there,
+    -- What came and went in one transaction was never there. In two, a reader may have it: it is deleted.
+    select f.*, coalesce(
+      f.is_there,
       (select coalesce(c.message_id, '')
        from sync.changes c
        where (c.entity_id, c.entity_type, c.space_id) = (f.entity_id, f.entity_type, f.space_id)
-         and c.deleted_at is null)) as message_id
+         and (c.deleted_at is null or f.is_of_many)),
+      case when f.is_of_many then sync._no_message(f.entity_type) end) as message_id
     from found f
   ), changed as materialized (
-    select * from looked_up l where l.message_id is not null  -- or else it came and went
+    select * from looked_up l where l.message_id is not null
   ), raised as (
     update sync.spaces s
     -- Once a transaction (P1). A restored xid may be that of this one by chance: then the row itself is older.

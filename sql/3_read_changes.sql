@@ -64,11 +64,13 @@ begin
   return query
   with pending as materialized (
     -- Where TRUNCATE has emptied the table, entity_id is null.
-    select distinct n.space_id, n.entity_type, e.entity_id
+    select n.space_id, n.entity_type, e.entity_id,
+      min(n.xid::pg_catalog.text::bigint) < max(n.xid::pg_catalog.text::bigint) as is_of_many
     from sync.notes n
     left join unnest(n.entity_ids) as e (entity_id) on true
     where n.xid >= from_xid
       and n.space_id = any (space_ids)
+    group by n.space_id, n.entity_type, e.entity_id
   )
   select
     wanted.space_id,
@@ -120,6 +122,7 @@ begin
             select
               p.entity_type,
               p.entity_id,
+              p.is_of_many,
               exists (
                 select
                 from recorded r
@@ -133,14 +136,14 @@ begin
           union all
           select row(wanted.space_id, n.entity_type, n.entity_id, here.version,
             coalesce(case when c.deleted_at is null then c.created_version end, here.version),
-            coalesce(f.is_there, c.message_id), null)::sync.changes
+            coalesce(f.is_there, c.message_id, sync._no_message(n.entity_type)), null)::sync.changes
           from noted n
           cross join lateral sync._find(n.entity_type, array[wanted.space_id], array[n.entity_id]) as f
           left join sync.changes c
             on (c.entity_id, c.entity_type, c.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded
             and (select bool_or(o.is_recorded) from noted o)
-            and (f.is_there is not null or c.version is not null and c.deleted_at is null)
+            and (f.is_there is not null or c.version is not null and c.deleted_at is null or n.is_of_many)
         ) as c
         window in_order as (
           order by

@@ -8,8 +8,13 @@ import { progress, type Row, Session } from "../support/session.js";
 
 /** A space's beings and messages, by their kind and ID. */
 type State = Map<string, unknown>;
+/** A state that was kept, and what of it was not recorded yet: that comes once more. */
+interface Keeping {
+  state: State;
+  pending: Set<string>;
+}
 /** The states of a space that were kept, by their versions. */
-type Kept = Map<number, State>;
+type Kept = Map<number, Keeping>;
 
 const SECONDS = 8;
 const db = useDatabase();
@@ -34,16 +39,20 @@ test.for([20_250_725, Math.floor(Math.random() * 2 ** 31)])(
       });
     }
     expect(pairs).toBeGreaterThan(0);
+    expect(whole).toBeGreaterThan(0);
   },
 );
 
 let runs = 0;
+let looks = 0;
 let pairs = 0;
+let whole = 0;
 
 async function live(steps: Step[]): Promise<void> {
   const world = await ModelWorld.create(admin, sessions, [], `r${++runs}`);
   const kept = new Map<string, Kept>(world.ledger.spaces.map((space) => [space, new Map()]));
   const look = async () => {
+    if (++looks % 2) await admin.query("select sync.record()");
     for (const [space, states] of kept) await compare(space, states);
   };
   try {
@@ -54,6 +63,7 @@ async function live(steps: Step[]): Promise<void> {
     }
     await world.finish();
     await look();
+    for (const states of kept.values()) expect([...states.values()].at(-1)?.pending).toEqual(new Set());
     expect(await world.faults()).toEqual([]);
   } finally {
     await world.end();
@@ -71,6 +81,11 @@ async function compare(space: string, states: Kept): Promise<void> {
   const present: State = new Map();
   for (const being of state.beings) present.set(`being ${being.id}`, being);
   for (const intention of state.intentions) present.set(`intention ${intention.id}`, intention);
+  const notes = await admin.query(
+    "select distinct entity_type || ' ' || unnest(entity_ids) as key from sync.notes where space_id = $1",
+    [space],
+  );
+  const pending = new Set(notes.map(({ key }) => key as string));
 
   const versions = [...states.keys()];
   const answers = await admin.query(
@@ -84,21 +99,29 @@ async function compare(space: string, states: Kept): Promise<void> {
     expect(answer).toMatchObject({ version, cursor });
     expect(events.length === 0).toBe(since === version);
     if (since < version) expect(events.at(-1)).toMatchObject({ version, prev: since, cursor });
-    expect(applied(states.get(since) as State, since, events)).toEqual(present);
+    const next = applied(states.get(since) as Keeping, since, events);
+    // Of the rows that wait for the next version an answer has all (P5), or none: then they alone may be missing.
+    const isWhole = !pending.size || events.some((event) => pending.has(keyOf(event)));
+    if (isWhole) expect(next).toEqual(present);
+    else expect(without(next, pending)).toEqual(without(present, pending));
     pairs++;
+    if (isWhole && since < version) whole++;
   }
-  states.set(version, present);
+  states.set(version, { state: present, pending });
 }
 
-function applied(state: State, since: number, events: FeedEvent[]): State {
+const keyOf = (event: FeedEvent) => `${event.type.split("-")[0]} ${event.data?.id ?? event.id}`;
+const without = (state: State, keys: Set<string>) => new Map([...state].filter(([key]) => !keys.has(key)));
+
+function applied({ state, pending }: Keeping, since: number, events: FeedEvent[]): State {
   const next = new Map(state);
   let last = since + 1;
   for (const event of events) {
-    const [entityType, verb] = event.type.split("-");
-    const key = `${entityType} ${event.data?.id ?? event.id}`;
+    const [, verb] = event.type.split("-");
+    const key = keyOf(event);
     expect(event.version, "in version order").toBeGreaterThanOrEqual(last);
     last = event.version;
-    if (verb === "updated") expect(state.has(key), `${key} was there`).toBe(true);
+    if (verb === "updated" && !pending.has(key)) expect(state.has(key), `${key} was there`).toBe(true);
     if (verb === "deleted") next.delete(key);
     else next.set(key, event.data);
   }
