@@ -8,7 +8,7 @@ import { useEmptyDatabases } from "../support/empty-database.js";
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
 const spacefeed = useCommand();
-const NAMES = ["0001_tables", "0002_notes"];
+const NAMES = ["0001_spacefeed"];
 const UP = `up: ${NAMES.join(", ")}\n`;
 const status = (word: string) => NAMES.map((name) => `${word}  ${name}\n`).join("");
 

@@ -28,7 +28,7 @@ test("what SQL has nested as deep as Postgres can is streamed, and a change that
   await stream.until((events) => events.length === 2);
   // The text, since JSON.stringify goes less deep.
   const made = stream.messages.find(({ data }) => data.includes("intention-created"));
-  expect(made?.data.includes(`"content" : ${nested(deepest)},`)).toBe(true);
+  expect(made?.data.includes(`"content":${nested(deepest)},`)).toBe(true);
 
   const ask = (action: string, more = {}) =>
     post(relay.current, "intentions", { action, intentionId: "deep", ...more });

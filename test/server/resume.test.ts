@@ -168,13 +168,16 @@ test("P11: sync.reset() gives every connected client a space-sync of the new epo
   expect(old).not.toContain(epoch);
   for (const stream of streams) {
     const events = await stream.until((all) => all.at(-1).cursor.startsWith(`${epoch}.`));
-    expect(names(events)).toEqual(["space-sync", "space-sync"]);
-    expect(events[1].version).toBeGreaterThan(events[0].version);
+    const syncs = events.filter(({ type }) => type === "space-sync");
+    expect(syncs).toHaveLength(2);
+    expect(syncs[1].version).toBeGreaterThan(syncs[0].version);
   }
   expect(await firstOf(one, old)).toMatchObject([{ type: "space-sync", intentions: [{ name: "kept" }] }]);
   await say(one, "after");
   for (const stream of streams.slice(0, 2)) {
-    expect((await stream.until((all) => all.length === 3))[2]).toMatchObject({ data: { name: "after" } });
+    expect((await stream.until((all) => all.at(-1).type !== "space-sync")).at(-1)).toMatchObject({
+      data: { name: "after" },
+    });
   }
   for (const stream of streams) stream.close();
 });

@@ -85,9 +85,9 @@ export class ModelClient {
     attempt?.request?.destroy();
   }
 
-  /** Waits until the client stands at a cursor, or any other condition holds. */
+  /** Waits until the client stands at a cursor or after it, or any other condition holds. */
   until(wanted: string | (() => boolean), timeoutMs = 20_000): Promise<void> {
-    const holds = typeof wanted === "string" ? () => this.cursor === wanted : wanted;
+    const holds = typeof wanted === "string" ? () => isAtLeast(this.cursor, wanted) : wanted;
     return new Promise((resolve, reject) => {
       const done = (error?: Error) => {
         clearTimeout(timer);
@@ -269,3 +269,10 @@ function rank(epochs: string[], cursor: string): number {
 
 const epochOf = (cursor: string) => cursor.slice(0, cursor.indexOf("."));
 const versionOf = (cursor: string) => Number(cursor.slice(cursor.indexOf(".") + 1));
+
+/** Cursors are <epoch>.<version>. */
+function isAtLeast(cursor: string | undefined, wanted: string): boolean {
+  const [epoch, version] = cursor?.split(".") ?? [];
+  const [wantedEpoch, wantedVersion] = wanted.split(".");
+  return epoch === wantedEpoch && Number(version) >= Number(wantedVersion);
+}

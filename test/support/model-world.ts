@@ -99,6 +99,7 @@ export class ModelWorld {
   /** Waits until clients stand where the database is; what is committed meanwhile moves the goal. */
   async settle(clients = this.clients): Promise<void> {
     await Promise.all(this.writers.map((writer) => writer.settled()));
+    await this.#admin.query("select sync.record()");
     for (const client of clients) {
       await client.until(
         (await this.#admin.value("select sync.current_cursor($1)", [client.spaceId])) as string,
