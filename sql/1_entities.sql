@@ -171,7 +171,8 @@ create or replace function sync._wire(
   entity_type text,
   id text,
   out wire json,
-  out space_id text
+  out space_id text,
+  out message_id text
 )
 language plpgsql
 stable
@@ -182,8 +183,8 @@ as $$
 begin
   case entity_type
     when 'intention' then
-      select sync.intention_json(i.*), i.location_id
-      into wire, space_id
+      select sync.intention_json(i.*), i.location_id, i.message_id
+      into wire, space_id, message_id
       from public.intentions i
       where i.id = _wire.id;
     when 'being' then
@@ -198,7 +199,7 @@ begin
 end
 $$;
 comment on function sync._wire(text, text) is
-  'A being or an intention as clients see it, and the space that it is in; both null when there is none.';
+  'A being or an intention as clients see it, and the space that it is in; null when there is none.';
 
 
 create or replace function sync.entity(

@@ -167,8 +167,11 @@ as $$
 declare
   xid constant pg_catalog.xid8 := pg_sequence_last_value('sync.recorded_below')::pg_catalog.text::pg_catalog.xid8;
 begin
-  -- One that is still to come is from another server: restored.
-  return case when xid <= pg_snapshot_xmax(pg_current_snapshot()) then xid else '0' end;
+  -- One that is still to come is from another server: restored. And an older snapshot shows what is recorded since.
+  return case
+    when xid <= pg_snapshot_xmax(pg_current_snapshot()) and current_setting('transaction_isolation') like 'read %' then xid
+    else '0'
+  end;
 end
 $$;
 comment on function sync._recorded_below() is 'Where to look for notes from: those of transactions before it are recorded.';

@@ -20,6 +20,8 @@ set jit = off
 as $$
 declare
   here constant pg_catalog.pg_snapshot := pg_current_snapshot();
+  below constant pg_catalog.xid8 := sync._recorded_below();
+  done pg_catalog.xid8 := pg_snapshot_xmin(here);
   from_xid pg_catalog.xid8 := '0';
   open_xids pg_catalog.xid8[] := '{}';
   noted integer;
@@ -29,6 +31,7 @@ declare
 begin
   -- Xids that are still to come are another server's: then all notes are looked at.
   if pg_snapshot_xmax(seen) <= pg_snapshot_xmax(here) then
+    done := pg_snapshot_xmin(seen);
     from_xid := pg_snapshot_xmax(seen);
     open_xids := array(select pg_snapshot_xip(seen));
   end if;
@@ -46,12 +49,15 @@ begin
   now_seen := case when is_more then seen else here end;
   left_behind := '{}';
   failed := '{}';
+  -- Nobody rolls a sequence back, and all see it at once: so it is raised to what an earlier transaction has recorded.
+  if (wanted is not null or done::pg_catalog.text::bigint > below::pg_catalog.text::bigint + 1000)
+    and done > below
+    and current_setting('transaction_isolation') like 'read %'
+    and not exists (select from sync.notes n where n.xid >= below and n.xid < done)
+  then
+    perform setval('sync.recorded_below', done::pg_catalog.text::bigint);
+  end if;
   if wanted is null then
-    if cardinality(apart) = 0
-      and pg_snapshot_xmin(here)::pg_catalog.text::bigint > pg_sequence_last_value('sync.recorded_below') + 1000
-    then
-      perform setval('sync.recorded_below', pg_snapshot_xmin(here)::pg_catalog.text::bigint);
-    end if;
     return;
   end if;
 
@@ -72,9 +78,6 @@ begin
     end loop;
   end;
   left_behind := array(select w from unnest(wanted) as w except select l from unnest(locked) as l);
-  if not is_more and cardinality(left_behind || failed || apart) = 0 then
-    perform setval('sync.recorded_below', pg_snapshot_xmin(here)::pg_catalog.text::bigint);
-  end if;
 end
 $$;
 comment on function sync.record(pg_snapshot, text[], integer) is

@@ -15,16 +15,19 @@ stable
 set search_path = ''
 as $$
 declare
-  wire constant pg_catalog.json := (
-    select w.wire from sync._wire(change.entity_type, change.entity_id) w where w.space_id = change.space_id
-  );
+  wire pg_catalog.json;
+  message_id pg_catalog.text;
 begin
+  select w.wire, w.message_id
+  into wire, message_id
+  from sync._wire(change.entity_type, change.entity_id) w
+  where w.space_id = change.space_id;
   return '{"type":"' || change.entity_type || case
       when wire is null then '-deleted"'
       when change.created_version > since or change.deleted_at is not null then '-created"'
       else '-updated"'
     end
-    || coalesce(',"messageId":' || to_json(nullif(change.message_id, '')), '')
+    || coalesce(',"messageId":' || to_json(nullif(coalesce(message_id, change.message_id), '')), '')
     || ',"version":' || change.version
     || coalesce(',"data":' || wire, ',"id":' || to_json(change.entity_id))
     || '}';

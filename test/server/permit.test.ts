@@ -164,7 +164,9 @@ test("P3: who stays a member misses nothing, however often beings change meanwhi
     expect(prev).toBe(version);
     version = reached;
   }
-  const messages = events.filter(({ type }) => type === "intention-created").map(({ data }) => data.name);
+  const messages = events
+    .filter(({ type }) => type === "intention-created")
+    .map(({ messageId }) => messageId);
   expect(new Set(messages).size).toBe(total / 3); // some twice: with the version before, and with their own
 });
 

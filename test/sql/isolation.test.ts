@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import { awake } from "../support/awake.js";
 import { useDatabase } from "../support/database.js";
 import { faults, recordOf, versionOf } from "../support/feed.js";
 import { Session } from "../support/session.js";
@@ -92,7 +93,7 @@ for (const level of ["repeatable read", "serializable"]) {
 
   test(`P2: a recording in a ${level} transaction takes nothing that another one has recorded since, and loses nothing`, async () => {
     const space = `${name}-relay`;
-    await a.run("select sync.relay_seen(true)", insert(`${space}-a`, space));
+    await a.run(awake, insert(`${space}-a`, space));
     await a.run(`begin isolation level ${level}`, "select 1");
     await b.run(insert(`${space}-b`, space), "select sync.record()");
     await a.outcome("select sync.record()");

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
+import { awake } from "../support/awake.js";
 import { useDatabase } from "../support/database.js";
 import { Session } from "../support/session.js";
 
@@ -55,14 +56,14 @@ test("sync.status says which relays listen, who of them records, and whether it 
   expect(await second.value("select sync.lead(true)")).toBe(true);
   expect(await first.value("select sync.lead(true)")).toBe(false);
   expect(await status()).toMatchObject({ recorder: second.pid, awake: false });
-  await second.run("select sync.relay_seen(true)");
+  await second.run(awake);
   expect(await status()).toMatchObject({ recorder: second.pid, awake: true });
   await second.run("select sync.relay_seen(false)", "select sync.lead(false)");
   expect(await status()).toMatchObject({ recorder: null, awake: false });
 });
 
 test("sync.status counts the notes that wait, and names at most ten of their spaces", async () => {
-  await s.run("select sync.relay_seen(true)");
+  await s.run(awake);
   await s.run("insert into beings (id, location_id) select 'n' || n, 's' || n from generate_series(1, 12) n");
   const { notes, waiting } = (await status()) as { notes: string; waiting: string[] };
   expect(notes).toBe("12");

@@ -8,7 +8,7 @@ import {
   type Change,
   fail,
   inOrder,
-  isKnown,
+  isNoOlder,
   nothing,
   type Space,
   type State,
@@ -233,7 +233,8 @@ export class ModelClient {
         fail(`${event.version} in ${cursor}`);
       last = event.version;
       if (event.version > ownVersion) apply(next, event);
-      else if (end >= ownVersion && !isKnown(next, event)) fail("what was known comes again as another");
+      else if (end >= ownVersion && !isNoOlder(next, event))
+        fail("what was known comes again as it was before");
     }
     attempt.at = end;
     this.counts.groups++;

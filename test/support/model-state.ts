@@ -39,13 +39,11 @@ export function apply({ beings, intentions, horizon }: State, event: Change): vo
   }
 }
 
-/** Whether a state has what an event says. */
-export function isKnown({ beings, intentions, horizon }: State, event: Change): boolean {
-  const [entityType] = event.type.split("-");
-  const known: Map<string, Being | Intention> = entityType === "being" ? beings : intentions;
-  if ("id" in event) return !known.has(event.id);
-  if (entityType === "intention" && horizon && !known.has(event.data.id)) return true;
-  return isDeepStrictEqual(known.get(event.data.id), event.data);
+/** Whether an event is no step back for who has its version: what the next version brings may be in it (P7). */
+export function isNoOlder({ beings, intentions }: State, event: Change): boolean {
+  if ("id" in event) return true;
+  const known = (event.type.startsWith("being") ? beings : intentions).get(event.data.id);
+  return !known || event.data.modifiedAt >= known.modifiedAt;
 }
 
 /** The order of sync.messages(). */

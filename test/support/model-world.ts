@@ -35,6 +35,7 @@ export class ModelWorld {
       await admin.query("insert into beings (id, type) values ($1, 'space')", [space]);
       world.ledger.versions.set(space, 1);
     }
+    await admin.run("select sync.record()");
     for (const relay of relayUrls.keys()) world.#join(0, relay);
     for (const relay of relayUrls.keys()) world.#join(relay, relay);
     return world;
