@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { z } from "zod";
 import type { Being, Intention, spaceSync, syncEvent } from "../../src/protocol/messages.js";
 
