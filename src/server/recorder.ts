@@ -58,6 +58,7 @@ export class Recorder {
   #heard = { count: 0, since: 0 };
   #connections = 0;
   #tries = 0;
+  #willRecord = false;
   #isAway = false;
   readonly #timers = new Map<RecordingEvent, NodeJS.Timeout>();
 
@@ -84,7 +85,7 @@ export class Recorder {
     this.#live();
   }
 
-  /** A notification of a raised space has come. */
+  /** A notification has come. */
   heard(): void {
     const { notifications, withinMs } = this.#options.busy;
     const now = performance.now();
@@ -94,7 +95,7 @@ export class Recorder {
     this.#take("busy");
   }
 
-  /** Somebody may have left notes to the relays. */
+  /** A commit may have left notes to the relays. */
   left(): void {
     this.#take("left");
   }
@@ -147,10 +148,17 @@ export class Recorder {
         for (const timer of this.#timers.values()) clearTimeout(timer);
         return;
       default: {
-        if (effect === "record") clearTimeout(this.#timers.get("record-due")); // left from a state that is over
+        if (effect === "record") {
+          clearTimeout(this.#timers.get("record-due")); // left from a state that is over
+          if (this.#willRecord) return; // one that is still to begin does for all
+          this.#willRecord = true;
+        }
         // What was asked for before a failure is over with it.
         const tries = this.#tries;
-        this.#last = this.#last.then(() => (tries === this.#tries ? this.#do(effect) : undefined));
+        this.#last = this.#last.then(() => {
+          if (tries === this.#tries) return this.#do(effect);
+          if (effect === "record") this.#willRecord = false;
+        });
       }
     }
   }
@@ -173,6 +181,7 @@ export class Recorder {
   }
 
   async #do(effect: RecordingEffect): Promise<void> {
+    if (effect === "record") this.#willRecord = false;
     if (effect === "forget") {
       this.#seen = undefined;
       this.#drawn = undefined;

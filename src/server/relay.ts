@@ -77,7 +77,10 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         hub.wake(spaceId);
         recorder.heard();
       },
-      onLeft: () => recorder.left(),
+      onLeft: () => {
+        recorder.heard();
+        recorder.left();
+      },
       onListening: () => {
         hub.wakeAll();
         recorder.left();

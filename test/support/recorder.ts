@@ -61,6 +61,7 @@ export class TestRecorder {
       },
       onLeft: () => {
         this.left++;
+        this.recorder.heard();
         this.recorder.left();
       },
       onListening: () => {

@@ -24,9 +24,9 @@ function findPgbench() {
 
 /**
  * Commits a second of `writers` sessions that run `sql` again and again, each time its own transaction: for `seconds`,
- * or `transactions` times in all. `:n` in the statement is a random number from 1 to `numbers`.
+ * or `transactions` times in all; not above `rate` a second, with pgbench. `:n` in the statement is a random number from 1 to `numbers`.
  */
-export async function commitRate({ url, sql, numbers, writers, seconds, transactions }) {
+export async function commitRate({ url, sql, numbers, writers, seconds, transactions, rate }) {
   const each = transactions && Math.ceil(transactions / writers);
   if (!pgbench) {
     const job = JSON.stringify({ url, sql, numbers, writers, seconds, each });
@@ -38,7 +38,8 @@ export async function commitRate({ url, sql, numbers, writers, seconds, transact
     await writeFile(script, `\\set n random(1, ${numbers})\n${sql};\n`);
     // What a session compiles and plans at first is no part of its pace: only the last second counts.
     const length = each ? ["-t", each] : ["-T", seconds + 1, "-P", 1];
-    const args = ["-n", "-M", "prepared", "-c", writers, "-j", 1, ...length, "-f", script, url];
+    const pace = rate ? ["-R", rate] : [];
+    const args = ["-n", "-M", "prepared", "-c", writers, "-j", 1, ...length, ...pace, "-f", script, url];
     const { stdout, stderr } = await promisify(execFile)(pgbench, args.map(String));
     const paces = each ? stdout.matchAll(/tps = ([\d.]+) \(without/g) : stderr.matchAll(/ ([\d.]+) tps/g);
     const tps = [...paces].at(-1)?.[1];
