@@ -33,9 +33,13 @@ async function prepare(s: Session): Promise<void> {
 }
 
 /** Takes turns of recording, till its session is killed; then with another one. Gives how many notes it has filed. */
-async function keepRecording(name: string, isOver: () => boolean): Promise<number> {
+async function keepRecording(name: string, chance: Chance, isOver: () => boolean): Promise<number> {
   let filed = 0;
-  for (let seen: unknown = null, s = await Session.open(db, name); !isOver(); await setTimeout(5)) {
+  for (
+    let seen: unknown = null, s = await Session.open(db, name);
+    !isOver();
+    await setTimeout(5 + chance.below(30))
+  ) {
     const { rows } = await s.outcome(
       "select now_seen, filed::int, left_behind || failed as left from sync.record($1, '{}', 50)",
       [seen],
@@ -63,19 +67,20 @@ test(`P1 to P8: writers in both modes, two recorders that are killed, and reader
   const reader = async (name: string, count: number, forgets?: number) =>
     new CheckReader(name, await sessions(count, name), SPACES, chance.fork(), fault, forgets);
 
-  const [live, alone, slow, joiner] = [
+  const [live, alone, slow, joiner, exact] = [
     await reader("live", 3),
     await reader("alone", 1),
     await reader("slow", 2),
     await reader("joiner", 2, 0.3),
+    await reader("exact", 1),
   ];
   const writers = await sessions(WRITERS, "writer");
   const [moods, keeper] = await sessions(2, "moods");
   let killed = 0;
   const busy = [
     ...writers.map((s) => keepWriting(s, chance.fork(), isOver)),
-    keepRecording("recorder 1", isOver),
-    keepRecording("recorder 2", isOver),
+    keepRecording("recorder 1", chance.fork(), isOver),
+    keepRecording("recorder 2", chance.fork(), isOver),
     (async () => {
       for (let isAwake = true; !isOver(); isAwake = !isAwake) {
         await (moods as Session).run(isAwake ? awake : "select sync.relay_seen(false)");
@@ -107,6 +112,7 @@ test(`P1 to P8: writers in both modes, two recorders that are killed, and reader
     alone.follow(3, isOver),
     slow.follow(250, isOver),
     joiner.follow(7, isOver),
+    exact.compare(exact.sessions[0] as Session, 5, isOver),
   ];
   // One that fails ends them all.
   for (const each of all)
@@ -118,7 +124,7 @@ test(`P1 to P8: writers in both modes, two recorders that are killed, and reader
 
   await admin.run("select sync.relay_seen(false)");
   while (await admin.value("select count(*)::int from sync.notes")) await admin.run("select sync.record()");
-  for (const each of [live, alone, slow, joiner]) await each.ends(admin);
+  for (const each of [live, alone, slow, joiner, exact]) await each.ends(admin);
   expect(faults).toEqual([]);
   expect(await verified(admin)).toEqual([]);
   expect(await admin.query("select * from raises where now <> was + 1"), "versions are dense").toEqual([]);

@@ -48,6 +48,12 @@ const PAIR_WORKS: Work[] = [
     }
     return undefined;
   },
+  // One of a pair alone: what is to be seen of it may not bring along half of what the pair is given next.
+  (s, chance) =>
+    s.query("update beings set properties = jsonb_build_object('n', $2::int) where id = $1", [
+      `${pair(chance)}a`,
+      chance.below(1000),
+    ]),
   (s, chance) => s.query(`update intentions set content = content || '"x"' where id = $1`, [any(chance)]),
 ];
 const WORKS: Work[] = [
@@ -62,7 +68,13 @@ const WORKS: Work[] = [
     );
   },
   (s, chance) => s.query("delete from intentions where id = $1", [any(chance)]),
-  (s, chance) => s.query("delete from intentions where id = $1", [`m-${ids}`]).then(() => chance.next()),
+  // What has come this moment, and may not be recorded yet.
+  (s, chance) => s.query("delete from intentions where id = $1", [`m-${ids - chance.below(3)}`]),
+  (s, chance) =>
+    s.query("update intentions set location_id = $2 where id = $1", [
+      `m-${ids - chance.below(3)}`,
+      space(chance),
+    ]),
   (s, chance) =>
     s.query(
       `with picked as (select id from intentions where location_id = $1 order by random() limit 5 for update skip locked)
