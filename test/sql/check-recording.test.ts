@@ -32,24 +32,37 @@ async function prepare(s: Session): Promise<void> {
   }
 }
 
-/** Takes turns of recording, till its session is killed; then with another one. Gives how many notes it has filed. */
+/**
+ * Takes turns of recording, till its session is killed; then with another one. Some take long, and some of those are
+ * rolled back. Gives how many notes it has filed.
+ */
 async function keepRecording(name: string, chance: Chance, isOver: () => boolean): Promise<number> {
   let filed = 0;
-  for (
-    let seen: unknown = null, s = await Session.open(db, name);
-    !isOver();
-    await setTimeout(5 + chance.below(30))
-  ) {
-    const { rows } = await s.outcome(
+  let seen: unknown = null;
+  let s = await Session.open(db, name);
+  const turn = async (isLong: boolean, isUndone: boolean) => {
+    if (isLong) await s.query("begin");
+    const [row] = await s.query(
       "select now_seen, filed::int, left_behind || failed as left from sync.record($1, '{}', 50)",
       [seen],
     );
-    if (!rows) [seen, s] = [null, await Session.open(db, name)];
-    for (const row of rows ?? []) {
-      filed += row.filed as number;
-      // What was left is looked for from the start.
-      seen = (row.left as string[]).length > 0 ? null : row.now_seen;
+    if (isLong) {
+      await setTimeout(chance.below(20));
+      await s.query(isUndone ? "rollback" : "commit");
+      if (isUndone) return;
     }
+    const recorded = row as { now_seen: unknown; filed: number; left: string[] };
+    filed += recorded.filed;
+    // What was left is looked for from the start.
+    seen = recorded.left.length > 0 ? null : recorded.now_seen;
+  };
+  while (!isOver()) {
+    try {
+      await turn(chance.is(0.3), chance.is(0.5));
+    } catch {
+      [seen, s] = [null, await Session.open(db, name)];
+    }
+    await setTimeout(5 + chance.below(20));
   }
   return filed;
 }
