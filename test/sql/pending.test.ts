@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { awake } from "../support/awake.js";
 import { useDatabase } from "../support/database.js";
-import { eventsSince, faults, versionOf } from "../support/feed.js";
+import { eventsSince, faults, recordOf, versionOf } from "../support/feed.js";
 import { type Row, Session } from "../support/session.js";
 
 // What readers get of what is committed, but not recorded yet: a relay is awake, and takes a turn where record() stands.
@@ -176,4 +176,22 @@ test("a row that is gone without a trigger is deleted, in an event: it has no da
     "intention-deleted n@1",
   ]);
   await s.run("select sync.reset()");
+});
+
+test("P4: what came and went in one transaction was never there", async () => {
+  await s.run("begin", insert("brief", "one"), "delete from beings where id = 'brief'", "commit");
+  expect(await notes()).toBe(2);
+  await record();
+  expect([await versionOf(s, "one"), await recordOf(s, "one"), await notes()]).toEqual([0, [], 0]);
+});
+
+test("P3: what has moved before it was recorded is created where it is, and nowhere else for who comes later", async () => {
+  await s.run(insert("a", "one"), insert("b", "one"));
+  await s.run(
+    "update beings set location_id = 'two' where id = 'a'",
+    "update beings set id = 'c' where id = 'b'",
+  );
+  await record();
+  expect(await recordOf(s, "one")).toEqual(["being a 1..1 gone", "being b 1..1 gone", "being c 1..1"]);
+  expect(await recordOf(s, "two")).toEqual(["being a 1..1"]);
 });
