@@ -27,6 +27,7 @@ const cursorOf = async (spaceId: string) => {
 /** What a client that comes with this cursor gets first, up to the version at which it is. */
 async function firstOf(spaceId: string, since: string | number | undefined, lastEventId?: string) {
   const headers = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId };
+  await session.run("select sync.record()");
   const stream = await openStream(streamUrl(relay.current.url, spaceId, since), headers);
   const version = Number((await cursorOf(spaceId)).split(".")[1]);
   const events = await stream.until((all) => all.at(-1)?.version === version);
