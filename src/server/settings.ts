@@ -84,7 +84,7 @@ export const environment = z.object({
     .meta({ description: "Tokens are signed with one of the public keys there." }),
   AUTH_ISSUER: notEmpty.optional().meta({
     description:
-      "The expected `iss`; with neither of the two above, also where OpenID Connect discovery finds the keys.",
+      "The expected `iss`; with neither a secret nor a JWKS, also where OpenID Connect discovery finds the keys.",
   }),
   AUTH_AUDIENCE: notEmpty.optional().meta({ unless: "any", description: "The expected `aud`." }),
   AUTH_BEING_CLAIM: notEmpty.optional().meta({
@@ -159,4 +159,17 @@ function isOrigin(text: string): boolean {
   // Not URL.origin, which is "null" for the schemes of applications.
   const { protocol, host } = new URL(text);
   return `${protocol}//${host}` === text;
+}
+
+/** Each variable with what holds unless it is set, and its sentence; in Markdown. */
+export function listSettings(): { name: string; unless: string; sentence: string }[] {
+  return Object.entries(environment.shape).map(([name, field]) => {
+    const { unless, description = "" } = (field.meta() ?? {}) as { unless?: string; description?: string };
+    const { data } = field.safeParse(undefined);
+    return {
+      name,
+      unless: unless ?? (data === undefined ? "" : `\`${data}\``),
+      sentence: description,
+    };
+  });
 }

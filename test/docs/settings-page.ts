@@ -1,13 +1,10 @@
-import { environment } from "../../src/server/settings.js";
+import { listSettings } from "../../src/server/settings.js";
 
 /** The page of the settings, from their schema. */
 export function settingsPage(): string {
-  const rows = Object.entries(environment.shape).map(([name, field]) => {
-    const { unless, description } = (field.meta() ?? {}) as { unless?: string; description?: string };
-    const { data } = field.safeParse(undefined);
-    const value = unless ?? (data === undefined ? "" : `\`${data}\``);
-    return `| \`${name}\` | ${value} | ${description} |`;
-  });
+  const rows = listSettings().map(
+    ({ name, unless, sentence }) => `| \`${name}\` | ${unless} | ${sentence} |`,
+  );
   return `# Settings
 
 For whoever runs a relay. Made from [src/server/settings.ts](../src/server/settings.ts) by \`npm run docs\`: change it there.
