@@ -6,6 +6,7 @@ import { SpacefeedError } from "../protocol/errors.js";
 import { readConfig } from "./config.js";
 import { migrate, migrationStatus, schemaSql } from "./migrate.js";
 import { startRelay } from "./relay.js";
+import { listSettings } from "./settings.js";
 import { asLibpq } from "./tls.js";
 
 const packageJson = new URL("../../package.json", import.meta.url);
@@ -39,6 +40,7 @@ function program(companions: Companions): Command {
     .command("serve")
     .description("start the relay; without DATABASE_URL also a Postgres of its own")
     .addHelpText("after", "\nExample:\n  DATABASE_URL=postgres://me@db:5432/app PORT=8787 spacefeed serve")
+    .addHelpText("after", `\nSettings, in the environment:\n${settingsHelp()}`)
     .action(() => serve(companions));
 
   spacefeed
@@ -73,6 +75,13 @@ function program(companions: Companions): Command {
     .action(tail);
 
   return spacefeed;
+}
+
+function settingsHelp(): string {
+  const lines = listSettings().map(
+    ({ name, unless, sentence }) => `  ${name}${unless && ` (${unless})`}\n      ${sentence}`,
+  );
+  return lines.join("\n").replaceAll("`", "");
 }
 
 async function serve({ startDemo }: Companions): Promise<void> {

@@ -1,88 +1,15 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
-import { faultOfDatabaseUrl } from "./database-url.js";
 import type { HttpLimits } from "./http-server.js";
+import { environment, webAddress } from "./settings.js";
 import type { Limits } from "./throttle.js";
 import type { TokenConfig } from "./token.js";
-
-const databaseUrl = z
-  .string()
-  .superRefine((text, context) => {
-    const fault = faultOfDatabaseUrl(text);
-    if (fault) context.addIssue({ code: "custom", message: fault });
-  })
-  .optional();
-const wholeNumber = (min: number, max: number) =>
-  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
-
-const webAddress = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
-    "must be an address such as https://id.example.com/keys",
-  );
-
-const environment = z.object({
-  DATABASE_URL: databaseUrl,
-  LISTEN_DATABASE_URL: databaseUrl,
-  HOST: z.string().min(1).default("127.0.0.1"),
-  PORT: wholeNumber(0, 65_535).default(8787),
-  DATA_DIR: z.string().min(1).default(".spacefeed"),
-  HEARTBEAT_MS: wholeNumber(100, 60_000).default(2_000),
-  CATCH_UP_LIMIT: wholeNumber(1, 10_000).default(100),
-  MAX_CLIENTS: wholeNumber(1, 1_000_000).default(20_000),
-  CORS_ORIGINS: z
-    .string()
-    .transform((list) => list.split(",").map((origin) => origin.trim()))
-    .pipe(
-      z.array(
-        z
-          .string()
-          .refine(
-            isOrigin,
-            "must be origins such as https://example.com or capacitor://localhost, with commas, or *",
-          ),
-      ),
-    )
-    .optional(),
-  AUTH_JWKS_URL: webAddress.optional(),
-  AUTH_JWT_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
-  AUTH_ISSUER: z.string().min(1, "must not be empty").optional(),
-  AUTH_AUDIENCE: z.string().min(1, "must not be empty").optional(),
-  AUTH_COOKIE: z
-    .string()
-    .regex(/^[\w-]+$/, "must be the name of a cookie: letters, digits, _ and -")
-    .optional(),
-  AUTH_BEING_CLAIM: z.string().min(1, "must not be empty").optional(),
-  AUTH_RECHECK_MS: wholeNumber(100, 3_600_000).default(30_000),
-  TRUST_PROXY: wholeNumber(0, 10).default(0),
-  MAX_WRITES_PER_ADDRESS: wholeNumber(0, 1_000_000).default(1_000),
-  MAX_WRITES_PER_SPACE: wholeNumber(0, 1_000_000).default(10_000),
-  MAX_STREAMS_PER_ADDRESS: wholeNumber(0, 1_000_000).default(1_000),
-  MAX_STREAMS_PER_SPACE: wholeNumber(0, 1_000_000).default(20_000),
-  // Unless set, more than the streams: there have to be some for all else.
-  MAX_CONNECTIONS: wholeNumber(1, 1_000_000).optional(),
-  MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(0, 1_000_000).optional(),
-  MAX_HEADER_BYTES: wholeNumber(1_024, 1_048_576).default(16_384),
-  REQUEST_TIMEOUT_MS: wholeNumber(100, 600_000).default(30_000),
-  IDLE_TIMEOUT_MS: wholeNumber(100, 600_000).default(65_000),
-  DEMO: z.enum(["true", "false"], "must be true or false").optional(),
-  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
-});
-
-function isOrigin(text: string): boolean {
-  if (text === "*") return true;
-  if (!URL.canParse(text) || text.includes("*")) return false;
-  // Not URL.origin, which is "null" for the schemes of applications.
-  const { protocol, host } = new URL(text);
-  return `${protocol}//${host}` === text;
-}
 
 /** The settings of a relay, from the environment. */
 export interface Config {
   /** Connection string of the database; undefined: an embedded Postgres. */
   databaseUrl: string | undefined;
-  /** Where to LISTEN and to poll, when DATABASE_URL leads to a pooler. */
+  /** Where to LISTEN and to record, when DATABASE_URL leads to a pooler. */
   listenDatabaseUrl: string | undefined;
   host: string;
   /** 0: any free port. */

@@ -104,7 +104,7 @@ test("a subject that fails becomes a section with the reason, and what it used i
   expect(drops).toBe(1);
 });
 
-test("npm run bench --quick measures real servers, and writes tables, a report with plots, and the plots of the README", async () => {
+test("npm run bench --quick measures real servers, and writes tables, a report with plots, and the plots of docs/figures.md", async () => {
   const directory = await mkdtemp(join(tmpdir(), "spacefeed-report-"));
   const report = join(directory, "report.html");
   const options = ["--quick", "--report", report, "--plots", directory, "fanout", "slow"];

@@ -4,7 +4,7 @@ import type { Oracle } from "./oracle.js";
 
 const number = (value = 0) => value.toLocaleString("en-US");
 
-/** What a run has done and found, as Markdown for the README. */
+/** What a run has done and found, as Markdown for docs/faults.md. */
 export function account(run: {
   settings: ChaosSettings;
   journal: Journal;

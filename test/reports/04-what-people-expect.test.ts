@@ -16,7 +16,7 @@ const relay = useRelay(db);
 const site = useSite({ entry: new URL("../browser/pages/space.ts", import.meta.url), relay });
 const browser = useBrowser();
 
-/** What all browsers had at the end of this year, and the README promises those of the autumn after it. */
+/** What all browsers had at the end of this year, and docs/client.md promises those of the autumn after it. */
 const YEAR = 2022;
 
 /** What of a script is younger than that, by the table of the Web Platform's "Baseline". */

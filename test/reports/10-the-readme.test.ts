@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { basename } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
 import { Conversation } from "../support/conversation.js";
 import { useDatabase } from "../support/database.js";
@@ -11,34 +12,52 @@ vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();
 const relay = useRelay(db);
 const browser = useBrowser();
-const page = new URL("../../node_modules/.readme/page.tsx", import.meta.url);
-let site: Site;
+const sites: Site[] = [];
+let conversation: Conversation;
+const folder = new URL("../../node_modules/.readme/", import.meta.url);
 
-// The component of the README as it stands there, on a page.
-beforeAll(async () => {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const [, component] = /```tsx\n(.*?)```/s.exec(readme) ?? [];
+/** The component that a page shows, as it stands there, on a site. */
+async function siteOf(page: string): Promise<Site> {
+  const text = await readFile(new URL(`../../${page}`, import.meta.url), "utf8");
+  const [, component] = /```tsx\n(.*?)```/s.exec(text) ?? [];
   const mount = `
 import { createRoot } from "react-dom/client";
 createRoot(document.getElementById("root") as HTMLElement).render(<Hall />);
 `;
-  await mkdir(new URL(".", page), { recursive: true });
-  await writeFile(page, `${component}`.replace('"spacefeed/react"', '"../../src/react/index.js"') + mount);
-  site = await startSite({ entry: page, relay });
+  const entry = new URL(`${basename(page, ".md")}.tsx`, folder);
+  await writeFile(entry, `${component}`.replace('"spacefeed/react"', '"../../src/react/index.js"') + mount);
+  const site = await startSite({ entry, relay });
+  sites.push(site);
+  return site;
+}
+
+beforeAll(async () => {
+  await mkdir(folder, { recursive: true });
+  conversation = await Conversation.begin(db, "hall");
 });
+beforeEach(() => conversation.session.run("delete from intentions"));
 afterAll(async () => {
-  await site?.close();
-  await rm(new URL(".", page), { recursive: true, force: true });
+  await Promise.all(sites.map((site) => site.close()));
+  await rm(folder, { recursive: true, force: true });
 });
 
-test("the form of the README keeps a text that is refused, and says why", async () => {
+test("the ten lines of the README say hello to everybody", async () => {
+  const [mine, others] = [await browser.newPage(), await browser.newPage()];
+  const { url } = await siteOf("README.md");
+  await Promise.all([mine.goto(url), others.goto(url)]);
+  await expect.poll(() => others.getByRole("status").textContent(), PATIENCE).toBe("realtime");
+  await mine.getByRole("button").click();
+  await others.getByText("Hello", { exact: true }).waitFor();
+  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["Hello"]);
+});
+
+test("the form of docs/client.md keeps a text that is refused, and says why", async () => {
   browser.allow(FAILED_REQUEST);
-  const conversation = await Conversation.begin(db, "hall");
   await conversation.session.run(
     "alter table intentions add constraint polite check (content->>0 <> 'a curse') not valid",
   );
   const tab = await browser.newPage();
-  await tab.goto(site.url);
+  await tab.goto((await siteOf("docs/client.md")).url);
   const field = tab.getByLabel("Message");
   const status = tab.getByRole("status");
   await expect.poll(() => status.textContent(), PATIENCE).toBe("realtime");

@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
+import { listSettings } from "../../src/server/settings.js";
 import { useCommand } from "../support/command.js";
 import { useDatabase } from "../support/database.js";
 
@@ -18,7 +19,7 @@ async function refusal(args: string[], env?: Record<string, string>): Promise<st
   return stderr;
 }
 
-test("--help names every command and has an example, and so has each command's --help", async () => {
+test("--help names every command and has an example, as each command's --help has; that of serve names every setting", async () => {
   const { code, stdout } = await spacefeed(["--help"]).end;
   expect(code).toBe(0);
   const commands = ["serve", "migrate", "sql", "tail"];
@@ -29,6 +30,8 @@ test("--help names every command and has an example, and so has each command's -
     expect(help.stdout).toMatch(new RegExp(`Example:\n.*spacefeed ${command}\\b`));
   }
   expect(stdout).toMatch(/Example/);
+  const { stdout: settings } = await spacefeed(["serve", "--help"]).end;
+  for (const { name } of listSettings()) expect(settings).toMatch(new RegExp(`^  ${name}\\b`, "m"));
 });
 
 test("--version is the package's", async () => {

@@ -5,7 +5,7 @@ import { useRelay } from "../support/relay.js";
 import { Session } from "../support/session.js";
 import { as, SECRET, tokensBy } from "../support/token.js";
 
-// The policies that the README shows, as they are there, with two users.
+// The policies that docs/access.md shows, as they are there, with two users.
 
 const db = useDatabase();
 const relay = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }) });
@@ -125,11 +125,11 @@ test("bots: bots write, guests read, and no guest makes a bot of himself", async
   expect(await tries("ada", say("still"))).toBe(403);
 });
 
-test.each(["members", "owners", "bots"])("the README shows the policy of %s as it is", async (name) => {
-  const [policy, readme] = await Promise.all(
-    [`sql/policies/${name}.sql`, "README.md"].map((file) =>
+test.each(["members", "owners", "bots"])("docs/access.md shows the policy of %s as it is", async (name) => {
+  const [policy, page] = await Promise.all(
+    [`sql/policies/${name}.sql`, "docs/access.md"].map((file) =>
       readFile(new URL(`../../${file}`, import.meta.url), "utf8"),
     ),
   );
-  expect(readme).toContain((policy as string).replace(/^(--.*\n)+\n?/, ""));
+  expect(page).toContain((policy as string).replace(/^(--.*\n)+\n?/, ""));
 });

@@ -54,7 +54,7 @@ export async function measure(name, { server, minutes, runs, quick, full }) {
   }
 }
 
-/** The plot of the README is that of the last section: the slow disk's where there is one. */
+/** The plot of docs/figures.md is that of the last section: the slow disk's where there is one. */
 function withPlots(name, sections) {
   const withData = sections.filter(({ data, plots }) => data && !plots);
   for (const section of withData) {
