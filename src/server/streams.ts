@@ -1,3 +1,5 @@
+import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../protocol/errors.js";
@@ -47,6 +49,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     return seated(context, spaceId, async () => {
       const opening = await open(caller, spaceId, lastEventId, since);
       if (context.req.method === "HEAD") return null;
+      await turnOf(context.env.outgoing);
       const connection = connect(context, "stream");
       const now = parseCursor(opening.cursor);
       const permit = permits.issue(caller, spaceId, now, connection);
@@ -63,6 +66,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
       return seated(context, spaceId, async () => {
         const { cursor } = await open(caller, spaceId, undefined, undefined);
         if (context.req.method === "HEAD") return null;
+        await turnOf(context.env.outgoing);
         const connection = connect(context, "sync");
         const now = parseCursor(cursor);
         const permit = permits.issue(caller, spaceId, now, connection);
@@ -164,4 +168,9 @@ function lastEventIdOf(context: Context): string | undefined {
 function matches(ifNoneMatch: string | undefined, cursor: string): boolean {
   const tags = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, "")) ?? [];
   return tags.includes("*") || tags.includes(`"${cursor}"`);
+}
+
+/** A browser may ask on a connection whose last answer has left, just before Node takes note of that. */
+async function turnOf(response: ServerResponse): Promise<void> {
+  for (let looks = 0; looks < 50 && !response.socket && !response.destroyed; looks++) await sleep(2);
 }
