@@ -85,6 +85,12 @@ export const FAULTS: Fault[] = [
     strike: ({ world }) => terminate(world, "application_name = 'spacefeed'"),
   },
   {
+    name: "session terminated: recorder",
+    holds: () => "sessions",
+    strike: ({ world }) => terminate(world, "application_name = 'spacefeed recorder'"),
+  },
+  { name: "the recorder's lock is somebody's", holds: () => "recorder", strike: sitOnTheLock },
+  {
     name: "session terminated: writer",
     holds: () => "sessions",
     strike: ({ world }) => terminate(world, "application_name like 'chaos writer%'"),
@@ -213,6 +219,25 @@ async function crowdOut({ world, seconds }: Scene): Promise<void> {
     await seconds(2, 6);
   } finally {
     await Promise.all(held.map((client) => client.end().catch(() => {})));
+  }
+}
+
+/** No relay can be the recorder, also not who is: its session is ended. Commits have to record themselves. */
+async function sitOnTheLock({ world, seconds }: Scene): Promise<void> {
+  const client = await world.postgres.connect("chaos recorder").catch(() => undefined);
+  if (!client) return;
+  try {
+    for (let tries = 0; tries < 20; tries++) {
+      await terminate(world, "application_name = 'spacefeed recorder'");
+      const { rows } = await client.query("select sync.lead(true) as leads");
+      if (rows[0].leads) break;
+    }
+    await client.query("set idle_session_timeout = 0");
+    await seconds(2, 8);
+  } catch {
+    // Postgres went away
+  } finally {
+    await client.end().catch(() => {});
   }
 }
 
