@@ -12,76 +12,52 @@ security definer
 set search_path = ''
 as $$
 begin
-  insert into sync.notes (space_id, entity_type, entity_ids)
-  select r.location_id, _note.tg_argv[0], array_agg(r.id)
-  from touched_rows r
-  where r.location_id is not null
-  group by r.location_id;
-  return null;
-end
-$$;
-comment on function sync._note() is 'Notes the rows of an INSERT or a DELETE.';
-
-
-create or replace function sync._note_update()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  -- Who moves, or gets another ID, is there once with each: where it was, and where it is.
-  insert into sync.notes (space_id, entity_type, entity_ids)
-  select c.location_id, _note_update.tg_argv[0], array_agg(c.id)
-  from (
-    select r.location_id, r.id
-    from (
-      select o.location_id, o.id, o.modified_at from old_rows o
-      union all
-      select n.location_id, n.id, n.modified_at from new_rows n
-    ) as r
+  if tg_op in ('INSERT', 'DELETE') then
+    insert into sync.notes (space_id, entity_type, entity_ids)
+    select r.location_id, _note.tg_argv[0], array_agg(r.id)
+    from touched_rows r
     where r.location_id is not null
-    group by r.location_id, r.id
-    having count(*) = 1 or min(r.modified_at) <> max(r.modified_at)
-  ) as c
-  group by c.location_id;
-  return null;
-end
-$$;
-comment on function sync._note_update() is 'Notes the rows of which an UPDATE has changed what leaves: where they were, and where they are.';
+    group by r.location_id;
 
+  elsif tg_op = 'UPDATE' then
+    -- The rows of which it has changed what leaves. Who moves, or gets another ID, is there once with each: where it was,
+    -- and where it is.
+    insert into sync.notes (space_id, entity_type, entity_ids)
+    select c.location_id, _note.tg_argv[0], array_agg(c.id)
+    from (
+      select r.location_id, r.id
+      from (
+        select o.location_id, o.id, o.modified_at from old_rows o
+        union all
+        select n.location_id, n.id, n.modified_at from new_rows n
+      ) as r
+      where r.location_id is not null
+      group by r.location_id, r.id
+      having count(*) = 1 or min(r.modified_at) <> max(r.modified_at)
+    ) as c
+    group by c.location_id;
 
-create or replace function sync._note_truncate()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  if current_setting('transaction_isolation') not like 'read %' then
+  elsif current_setting('transaction_isolation') not like 'read %' then
     raise exception 'TRUNCATE empties a table also of rows that a % transaction does not see',
       current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported',
-            hint = 'Run it in a transaction that is read committed.';
-  end if;
+      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
 
-  -- No tombstones for what may be millions of rows: the floor of each space is raised, which sends its readers to the
-  -- snapshot. What was deleted before keeps its tombstone.
-  with emptied as (
-    delete from sync.changes c
-    where c.entity_type = tg_argv[0]
-      and c.deleted_at is null
-    returning c.space_id
-  )
-  insert into sync.notes (space_id, entity_type, entity_ids)
-  select e.space_id, tg_argv[0], '{}'::pg_catalog.text[]
-  from emptied e
-  union
-  select n.space_id, tg_argv[0], '{}'
-  from sync.notes n
-  where n.entity_type = tg_argv[0]
-    and n.xid <> pg_current_xact_id();  -- nobody has seen those
+  else
+    -- No tombstones for what may be millions of rows: the floor of each space is raised, which sends its readers to the
+    -- snapshot. What was deleted before keeps its tombstone. Notes of others are of rows that nobody has seen.
+    with emptied as (
+      delete from sync.changes c
+      where c.entity_type = tg_argv[0] and c.deleted_at is null
+      returning c.space_id
+    )
+    insert into sync.notes (space_id, entity_type, entity_ids)
+    select e.space_id, tg_argv[0], '{}'::pg_catalog.text[]
+    from emptied e
+    union
+    select n.space_id, tg_argv[0], '{}'
+    from sync.notes n
+    where n.entity_type = tg_argv[0] and n.xid <> pg_current_xact_id();
+  end if;
   return null;
 end
 $$;
-comment on function sync._note_truncate() is 'Notes every space that had such rows.';

@@ -1,17 +1,8 @@
 -- Chapter 2, continued: what the relays call to record. All listen; one of them is the recorder, for as long as its
 -- session has the lock, and records for everybody while it is awake (src/server/recording.ts).
 
-create or replace function sync.record(
-  seen pg_snapshot default null,
-  apart text[] default '{}',
-  max_notes integer default 2000,
-  out now_seen pg_snapshot,
-  out filed bigint,
-  out is_more boolean,
-  out left_behind text[],
-  out failed text[],
-  out reason text
-)
+create or replace function sync.record(seen pg_snapshot default null, apart text[] default '{}', max_notes integer default 2000,
+  out now_seen pg_snapshot, out filed bigint, out is_more boolean, out left_behind text[], out failed text[], out reason text)
 language plpgsql
 security definer
 set search_path = ''
@@ -24,9 +15,8 @@ declare
   done pg_catalog.xid8 := pg_snapshot_xmin(here);
   from_xid pg_catalog.xid8 := '0';
   open_xids pg_catalog.xid8[] := '{}';
-  noted integer;
   wanted pg_catalog.text[];
-  locked pg_catalog.text[];
+  locked pg_catalog.text[] := '{}';
   one pg_catalog.text;
 begin
   -- Xids that are still to come are another server's: then all notes are looked at.
@@ -35,62 +25,52 @@ begin
     from_xid := pg_snapshot_xmax(seen);
     open_xids := array(select pg_snapshot_xip(seen));
   end if;
-  select array_agg(distinct n.space_id), count(*)
-  into wanted, noted
+  select coalesce(array_agg(distinct n.space_id), '{}'), count(*) = max_notes
+  into wanted, is_more
   from (
     select n.space_id
     from sync.notes n
-    where (n.xid >= from_xid or n.xid = any (open_xids))
-      and n.space_id <> all (apart)
+    where (n.xid >= from_xid or n.xid = any (open_xids)) and n.space_id <> all (apart)
     limit max_notes
   ) as n;
-  filed := 0;
-  is_more := noted = max_notes;
   now_seen := case when is_more then seen else here end;
-  left_behind := '{}';
+  filed := 0;
   failed := '{}';
   -- Nobody rolls a sequence back, and all see it at once: so it is raised to what an earlier transaction has recorded.
-  if (wanted is not null or done::pg_catalog.text::bigint > below::pg_catalog.text::bigint + 1000)
+  if (wanted <> '{}' or done::pg_catalog.text::bigint > below::pg_catalog.text::bigint + 1000)
     and done > below
     and current_setting('transaction_isolation') like 'read %'
     and not exists (select from sync.notes n where n.xid >= below and n.xid < done)
   then
     perform setval('sync.recorded_below', done::pg_catalog.text::bigint);
   end if;
-  if wanted is null then
-    return;
+  if wanted <> '{}' then
+    if current_setting('synchronous_commit') = 'off' then
+      perform set_config('synchronous_commit', 'local', true);
+    end if;
+    begin
+      select f.locked, f.filed into locked, filed from sync._file(wanted, from_xid, open_xids) as f;
+    exception when others then
+      foreach one in array wanted loop
+        begin
+          select locked || f.locked, record.filed + f.filed into locked, filed
+          from sync._file(array[one], from_xid, open_xids) as f;
+        exception when others then
+          failed := failed || one;
+          reason := sqlstate || ': ' || sqlerrm;
+        end;
+      end loop;
+    end;
   end if;
-
-  if current_setting('synchronous_commit') = 'off' then
-    perform set_config('synchronous_commit', 'local', true);
-  end if;
-  locked := sync._lock(wanted);
-  begin
-    filed := sync._file(locked, from_xid, open_xids);
-  exception when others then
-    foreach one in array locked loop
-      begin
-        filed := filed + sync._file(array[one], from_xid, open_xids);
-      exception when others then
-        failed := failed || one;
-        reason := sqlstate || ': ' || sqlerrm;
-      end;
-    end loop;
-  end;
-  left_behind := array(select w from unnest(wanted) as w except select l from unnest(locked) as l);
+  left_behind := array(select unnest(wanted) except select unnest(locked) except select unnest(failed));
 end
 $$;
 comment on function sync.record(pg_snapshot, text[], integer) is
   'Turns committed notes into versions: those that the snapshot seen does not show, or all. Not of the spaces apart;
 left_behind are those that another one is recording, failed those of which it did not work, for a reason.';
 
-
 create or replace function sync.reach(space_ids text[])
-returns table (
-  space_id text,
-  version bigint,
-  is_pending boolean
-)
+returns table (space_id text, version bigint, is_pending boolean)
 language plpgsql
 security definer
 set search_path = ''
@@ -100,23 +80,17 @@ as $$
 declare
   from_xid constant pg_catalog.xid8 := sync._recorded_below();
   pending constant pg_catalog.text[] := array(
-    select distinct n.space_id
-    from sync.notes n
-    where n.xid >= from_xid
-      and n.space_id = any (space_ids)
-  );
+    select distinct n.space_id from sync.notes n where n.xid >= from_xid and n.space_id = any (space_ids));
 begin
-  if cardinality(pending) > 0 then
+  if pending <> '{}' then
     begin
-      perform sync._file(sync._lock(pending), from_xid);
+      perform sync._file(pending, from_xid);
     exception when others then
       null;  -- still pending; the relay that records says what it is
     end;
   end if;
   return query
-  select
-    w.space_id,
-    (select s.version from sync.spaces s where s.space_id = w.space_id),
+  select w.space_id, (select s.version from sync.spaces s where s.space_id = w.space_id),
     exists (select from sync.notes n where n.xid >= from_xid and n.space_id = w.space_id)
   from unnest(space_ids) as w (space_id);
 end
@@ -124,11 +98,7 @@ $$;
 comment on function sync.reach(text[]) is
   'Records these spaces, and says at which versions they are then; is_pending where another one was recording them.';
 
-
-create or replace function sync.relay_seen(
-  records boolean default null,
-  out was_heard boolean
-)
+create or replace function sync.relay_seen(records boolean default null, out was_heard boolean)
 language plpgsql
 security definer
 set search_path = ''
@@ -148,22 +118,20 @@ comment on function sync.relay_seen(boolean) is
   'A relay''s sign of life: for a minute, commits notify. records: whether it records for everybody, for 2 s, or no longer;
 null leaves it as it is. Says whether commits have been notifying until now.';
 
-
 create or replace function sync.lead(wanted boolean)
 returns boolean
 language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  leads boolean;
 begin
   perform pg_advisory_unlock_all();  -- not twice
-  if wanted and pg_try_advisory_lock(hashtext('sync.record'), 0) then
-    -- Of a session that is silent, since its relay hangs or its line is half-open, the server frees the lock.
-    perform set_config('idle_session_timeout', '3s', false);
-    return true;
-  end if;
-  perform set_config('idle_session_timeout', '0', false);
-  return false;
+  leads := wanted and pg_try_advisory_lock(hashtext('sync.record'), 0);
+  -- Of a session that is silent, since its relay hangs or its line is half-open, the server frees the lock.
+  perform set_config('idle_session_timeout', case when leads then '3s' else '0' end, false);
+  return leads;
 end
 $$;
 comment on function sync.lead(boolean) is 'Makes this session the recorder, if no other one is, or ends that.';

@@ -30,7 +30,6 @@ as $$
 $$;
 comment on function sync.epoch() is 'Names this incarnation of the data, in 16 hex digits: a cursor of another one is foreign (P11).';
 
-
 create or replace function sync.current_cursor(space_id text)
 returns text
 language sql
@@ -48,38 +47,15 @@ comment on function sync.current_cursor(text) is
   'The cursor of a space as it is now; null when there is no such space. A space is there once a being of type
 space has its ID, or anything was ever in it.';
 
-
+-- How much JSON leaves in one piece: 64 MiB. A single row may have four times that.
 create or replace function sync._most_bytes()
 returns integer
 language sql
 immutable
 set search_path = ''
 as 'select 67108864';
-comment on function sync._most_bytes() is 'How much JSON leaves in one piece: 64 MiB. A single row may have four times that.';
 
-
-create or replace function sync._refuse_size(
-  what text,
-  wire json
-)
-returns void
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  raise exception '% cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
-    what, pg_column_size(wire)
-    using errcode = 'program_limit_exceeded';
-end
-$$;
-comment on function sync._refuse_size(text, json) is 'Raises program_limit_exceeded.';
-
-
-create or replace function sync.beings(
-  space_id text,
-  being_limit integer default null
-)
+create or replace function sync.beings(space_id text, being_limit integer default null)
 returns json
 language plpgsql
 stable
@@ -100,7 +76,8 @@ begin
     limit beings.being_limit
   ) as page;
   if pg_column_size(wire) > sync._most_bytes() then
-    perform sync._refuse_size('the list of beings', wire);
+    raise exception 'the list of beings cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
+      pg_column_size(wire) using errcode = 'program_limit_exceeded';
   end if;
   return wire;
 end
@@ -108,15 +85,8 @@ $$;
 comment on function sync.beings(text, integer) is
   'The beings of a space, oldest first: all of them without a limit. Raises program_limit_exceeded where they are too much.';
 
-
-create or replace function sync.messages(
-  space_id text,
-  message_limit integer,
-  before text default null,
-  out messages json,
-  out last_message_id text,
-  out has_more boolean
-)
+create or replace function sync.messages(space_id text, message_limit integer, before text default null,
+  out messages json, out last_message_id text, out has_more boolean)
 language plpgsql
 stable
 security definer
@@ -168,32 +138,19 @@ begin
     wires := array_append(wires, wire);
   end loop;
   if pg_column_size(wires[1]) > 4::bigint * sync._most_bytes() then
-    perform sync._refuse_size('the message', wires[1]);
+    raise exception 'the message cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
+      pg_column_size(wires[1]) using errcode = 'program_limit_exceeded';
   end if;
-  messages.messages := (
-    select coalesce(json_agg(w.wire order by w.n desc), '[]')
-    from unnest(wires) with ordinality as w (wire, n)
-  );
+  select coalesce(json_agg(w.wire order by w.n desc), '[]') into messages.messages
+  from unnest(wires) with ordinality as w (wire, n);
 end
 $$;
 comment on function sync.messages(text, integer, text) is
   'A page of a space''s messages, oldest first: the newest message_limit of them, or of those before a message; fewer,
-but one, where they would have more than 64 MiB of JSON. Raises no_data_found when there is no such message in the
-space.';
+but one, where they would have more than 64 MiB of JSON. Raises no_data_found when there is no such message there.';
 
-
-create or replace function sync.snapshot(
-  space_id text,
-  message_limit integer default 100
-)
-returns table (
-  version bigint,
-  cursor text,
-  beings json,
-  intentions json,
-  last_message_id text,
-  has_more boolean
-)
+create or replace function sync.snapshot(space_id text, message_limit integer default 100)
+returns table (version bigint, cursor text, beings json, intentions json, last_message_id text, has_more boolean)
 language plpgsql
 volatile
 security definer
@@ -206,19 +163,14 @@ begin
   -- the version before. Volatile, so that the query takes its snapshot after the lock.
   lock table public.beings, public.intentions in access share mode;
   return query
-  select
-    split_part(here.cursor, '.', 2)::bigint,
-    here.cursor,
-    sync.beings(snapshot.space_id),
-    m.messages,
-    m.last_message_id,
-    m.has_more
+  select split_part(here.cursor, '.', 2)::bigint, here.cursor, sync.beings(snapshot.space_id),
+    m.messages, m.last_message_id, m.has_more
   from (select sync.current_cursor(snapshot.space_id) as cursor) as here,
     sync.messages(snapshot.space_id, coalesce(message_limit, 100)) as m
   where here.cursor is not null;
 end
 $$;
 comment on function sync.snapshot(text, integer) is
-  'A space as it is: its beings, its newest messages (oldest first), and the cursor that they stand at, all from
-one MVCC snapshot (P7): what is not recorded yet is there already, and comes once more. No row when there is no such space. Raises program_limit_exceeded where the beings alone are
-too much.';
+  'A space as it is: its beings, its newest messages (oldest first), and the cursor that they stand at, all from one MVCC
+snapshot (P7): what is not recorded yet is there already, and comes once more. No row when there is no such space. Raises
+program_limit_exceeded where the beings alone are too much.';

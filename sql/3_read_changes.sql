@@ -5,10 +5,8 @@
 -- version, by what is committed and not recorded yet. So when an answer has one entity that a note names, it has all
 -- that the notes of the space name: a transaction is in it whole (P5), and comes once more with its version.
 
-create or replace function sync._event(
-  change sync.changes,
-  since bigint
-)
+-- A change as the event that a client at version since gets.
+create or replace function sync._event(change sync.changes, since bigint)
 returns text
 language plpgsql
 stable
@@ -28,26 +26,12 @@ begin
       else '-updated"'
     end
     || coalesce(',"messageId":' || to_json(nullif(coalesce(message_id, change.message_id), '')), '')
-    || ',"version":' || change.version
-    || coalesce(',"data":' || wire, ',"id":' || to_json(change.entity_id))
-    || '}';
+    || ',"version":' || change.version || coalesce(',"data":' || wire, ',"id":' || to_json(change.entity_id)) || '}';
 end
 $$;
-comment on function sync._event(sync.changes, bigint) is 'A change as the event that a client at version since gets.';
 
-
-create or replace function sync.changes_since(
-  space_ids text[],
-  versions bigint[],
-  max integer
-)
-returns table (
-  space_id text,
-  since bigint,
-  version bigint,
-  cursor text,
-  events text[]
-)
+create or replace function sync.changes_since(space_ids text[], versions bigint[], max integer)
+returns table (space_id text, since bigint, version bigint, cursor text, events text[])
 language plpgsql
 volatile
 security definer
@@ -71,16 +55,10 @@ begin
       min(n.xid::pg_catalog.text::bigint) < max(n.xid::pg_catalog.text::bigint) as is_of_many
     from sync.notes n
     left join unnest(n.entity_ids) as e (entity_id) on true
-    where n.xid >= from_xid
-      and n.space_id = any (space_ids)
+    where n.xid >= from_xid and n.space_id = any (space_ids)
     group by n.space_id, n.entity_type, e.entity_id
   )
-  select
-    wanted.space_id,
-    wanted.since,
-    here.version,
-    present.epoch || '.' || here.version,
-    case
+  select wanted.space_id, wanted.since, here.version, present.epoch || '.' || here.version, case
       when wanted.since = here.version then '{}'
       -- A version that is not to be had in events: pruned, truncated or of another history.
       when wanted.since not between here.floor and here.version then null
@@ -109,27 +87,19 @@ begin
     from (
       select c.*, sum(octet_length(c.event)) over () as bytes
       from (
-        select
-          row_number() over in_order as n,
-          count(*) over () as total,
+        select row_number() over in_order as n, count(*) over () as total,
           case when count(*) over () <= max then sync._event(c.change, wanted.since) end as event
         from (
           with recorded as materialized (
             select k
             from sync.changes k
-            where k.space_id = wanted.space_id
-              and k.version > wanted.since
+            where k.space_id = wanted.space_id and k.version > wanted.since
             order by k.version
             limit max + 1
           ), noted as materialized (
-            select
-              p.entity_type,
-              p.entity_id,
-              p.is_of_many,
+            select p.entity_type, p.entity_id, p.is_of_many,
               exists (
-                select
-                from recorded r
-                where ((r.k).entity_type, (r.k).entity_id) = (p.entity_type, p.entity_id)
+                select from recorded r where ((r.k).entity_type, (r.k).entity_id) = (p.entity_type, p.entity_id)
               ) as is_recorded
             from pending p
             where p.space_id = wanted.space_id
@@ -139,22 +109,17 @@ begin
           union all
           select row(wanted.space_id, n.entity_type, n.entity_id, here.version,
             coalesce(case when c.deleted_at is null then c.created_version end, here.version),
-            coalesce(f.is_there, c.message_id, sync._no_message(n.entity_type)), null)::sync.changes
+            coalesce(f.is_there, c.message_id, case n.entity_type when 'intention' then 'msg_0' end), null)::sync.changes
           from noted n
-          cross join lateral sync._find(n.entity_type, array[wanted.space_id], array[n.entity_id]) as f
+          cross join lateral unnest(sync._find(n.entity_type, array[wanted.space_id], array[n.entity_id])) as f (is_there)
           left join sync.changes c
             on (c.entity_id, c.entity_type, c.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded
             and (select bool_or(o.is_recorded) from noted o)
             and (f.is_there is not null or c.version is not null and c.deleted_at is null or n.is_of_many)
         ) as c
-        window in_order as (
-          order by
-            (c.change).version,
-            (c.change).entity_type,
-            nullif(substr((c.change).message_id, 5), '')::bigint,
-            (c.change).entity_id
-        )
+        window in_order as (order by (c.change).version, (c.change).entity_type,
+          nullif(substr((c.change).message_id, 5), '')::bigint, (c.change).entity_id)
       ) as c
     ) as c
   ) as changed on wanted.since between here.floor and here.version - 1;
@@ -165,11 +130,7 @@ comment on function sync.changes_since(text[], bigint[], integer) is
 cursor. No events ({}) when nothing changed; null when more than max entities did, when their events are more than
 64 MiB, or when the version is not of this history: take a snapshot then.';
 
-
-create or replace function sync.resolve_cursor(
-  space_id text,
-  since text
-)
+create or replace function sync.resolve_cursor(space_id text, since text)
 returns bigint
 language plpgsql
 stable
@@ -194,19 +155,14 @@ begin
     resolved := since;
 
   elsif since ~ '^msg_[0-9]{1,18}$' then
-    select c.created_version
-    into resolved
-    from public.intentions i
-    cross join lateral (
+    select (
       select k.created_version
       from sync.changes k
-      where k.entity_id = i.id
-        and k.entity_type = 'intention'
-        and k.space_id || '' = i.location_id  -- by the primary key, also without statistics
-      offset 0
-    ) as c
-    where i.message_id = resolve_cursor.since
-      and i.location_id || '' = resolve_cursor.space_id;
+      where (k.entity_id, k.entity_type) = (i.id, 'intention') and k.space_id || '' = i.location_id  -- by the primary key
+    )
+    into resolved
+    from public.intentions i
+    where i.message_id = resolve_cursor.since and i.location_id || '' = resolve_cursor.space_id;
 
   else
     begin
@@ -225,34 +181,28 @@ begin
     end;
     -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
     -- message is before it, nothing says what happened when.
-    select case when bool_or(created.is_before) then min(created.version) end
+    select case when bool_or(m.n = 0 and m.created_version is not null) then min(m.created_version - m.n) end
     into resolved
     from (
-      select m.offset_by = 0 as is_before, m.offset_by + c.created_version as version
+      select near.n, (
+        select k.created_version
+        from sync.changes k
+        where (k.entity_id, k.entity_type) = (near.id, 'intention') and k.space_id || '' = resolve_cursor.space_id
+      ) as created_version
       from (
-        (select 0 as offset_by, i.id
+        (select 0 as n, i.id
          from public.intentions i
-         where i.location_id = resolve_cursor.space_id
-           and i.created_at < asked.since_at
+         where i.location_id = resolve_cursor.space_id and i.created_at < asked.since_at
          order by i.created_at desc
          limit 1)
         union all
-        (select -1, i.id
+        (select 1, i.id
          from public.intentions i
-         where i.location_id = resolve_cursor.space_id
-           and i.created_at >= asked.since_at
+         where i.location_id = resolve_cursor.space_id and i.created_at >= asked.since_at
          order by i.created_at
          limit 1000)
-      ) as m
-      cross join lateral (
-        select k.created_version
-        from sync.changes k
-        where k.entity_id = m.id
-          and k.entity_type = 'intention'
-          and k.space_id || '' = resolve_cursor.space_id
-        offset 0
-      ) as c
-    ) as created;
+      ) as near
+    ) as m;
   end if;
 
   return (

@@ -7,18 +7,12 @@
 do $$
 begin
   if to_regprocedure('sync.authorize(jsonb, text, text, jsonb)') is null then
-    create function sync.authorize(
-      claims jsonb,
-      action text,
-      space_id text,
-      entity jsonb
-    )
+    create function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
     returns boolean
     language sql
     stable
     set search_path = pg_catalog, pg_temp
     as 'select true';
-
     comment on function sync.authorize(jsonb, text, text, jsonb) is
       'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
 update or delete; entity: the being or message as it would be stored, null for read. The claims are those of the
@@ -27,13 +21,7 @@ token, and "being": the ID of the being that it stands for. It sees the tables a
 end
 $$;
 
-
-create or replace function sync.demand(
-  claims jsonb,
-  action text,
-  space_id text,
-  entity jsonb
-)
+create or replace function sync.demand(claims jsonb, action text, space_id text, entity jsonb)
 returns boolean
 language plpgsql
 stable
@@ -44,28 +32,16 @@ begin
   -- Not named is the space: of an entity, it is none of the caller's business. The state is our own, so that it is
   -- told from whatever error the policy has, of which the text is not for him either.
   if sync.authorize(claims, action, space_id, entity) is not true then
-    raise exception 'not allowed: %', action
-      using errcode = 'SF403';
+    raise exception 'not allowed: %', action using errcode = 'SF403';
   end if;
   return true;
 end
 $$;
-comment on function sync.demand(jsonb, text, text, jsonb) is
-  'True, or an error with the SQLSTATE SF403 where sync.authorize() does not say true: a statement of the relay that
-asks for it does all or nothing.';
+comment on function sync.demand(jsonb, text, text, jsonb) is 'True, or an error with the SQLSTATE SF403 where
+sync.authorize() does not say true: a statement of the relay that asks for it does all or nothing.';
 
-
-create or replace function sync.open(
-  claims jsonb[],
-  space_ids text[],
-  sinces text[]
-)
-returns table (
-  cursor text,
-  since bigint,
-  refusal text,
-  reason text
-)
+create or replace function sync.open(claims jsonb[], space_ids text[], sinces text[])
+returns table (cursor text, since bigint, refusal text, reason text)
 language plpgsql
 stable
 security definer
@@ -81,8 +57,7 @@ begin
     refusal := null;
     reason := null;
     begin
-      perform sync.demand(claims[n], 'read', space_ids[n], null);
-      is_decided := true;
+      is_decided := sync.demand(claims[n], 'read', space_ids[n], null);
       cursor := sync.current_cursor(space_ids[n]);
       since := sync.resolve_cursor(space_ids[n], sinces[n]);
     exception when others then
@@ -99,12 +74,7 @@ comment on function sync.open(jsonb[], text[], text[]) is
   'Lets many newcomers in at once, a row each, in their order: the cursor of the space (null: there is none), and
 the version that since stands for (null: only a snapshot will do). Or else the SQLSTATE of the refusal, and its reason.';
 
-
-create or replace function sync.demand_owner(
-  claims jsonb,
-  owner_id text,
-  wanted text
-)
+create or replace function sync.demand_owner(claims jsonb, owner_id text, wanted text)
 returns boolean
 language plpgsql
 stable
@@ -113,8 +83,7 @@ as $$
 begin
   if claims is not null and wanted is distinct from owner_id then
     raise exception 'not allowed: ownerId is %, and no request may make it %',
-      coalesce(owner_id, 'null'), coalesce(wanted, 'null')
-      using errcode = 'SF403';
+      coalesce(owner_id, 'null'), coalesce(wanted, 'null') using errcode = 'SF403';
   end if;
   return true;
 end
@@ -122,7 +91,6 @@ $$;
 comment on function sync.demand_owner(jsonb, text, text) is
   'True, or an error with the SQLSTATE SF403 where somebody with claims wants another owner than there has to be: of
 what he creates his own being, of what he updates the one that it has.';
-
 
 -- A role is the cluster's, and another database may have made it. Grant it to the login of each relay.
 do $$

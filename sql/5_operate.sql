@@ -4,25 +4,19 @@
 --                                                       after writes with the triggers switched off
 -- Then the watch on the NOTIFY queue.
 
--- Created only where it, or its last column, is missing: replacing it would wait for whoever is reading it.
+-- Created only where it is missing: replacing it would wait for whoever is reading it.
 do $$
 begin
-  if not exists (
-    select
-    from pg_catalog.pg_attribute a
-    where a.attrelid = to_regclass('sync.status') and a.attname = 'waiting'
-  ) then
-    create or replace view sync.status as
+  if to_regclass('sync.status') is null then
+    create view sync.status as
     select
       sync.epoch() as epoch,
       (select count(*) from sync.spaces s where s.version > 0) as spaces,
       (select coalesce(sum(s.version), 0) from sync.spaces s) as versions,
       (select greatest(c.reltuples, 0)::bigint from pg_catalog.pg_class c where c.oid = 'sync.changes'::regclass) as changes,
       (select greatest(c.reltuples, 0)::bigint
-       from pg_catalog.pg_class c
-       where c.oid = 'sync.changes_deleted_at_idx'::regclass) as tombstones,
-      (select count(*)
-       from pg_catalog.pg_stat_activity a
+       from pg_catalog.pg_class c where c.oid = 'sync.changes_deleted_at_idx'::regclass) as tombstones,
+      (select count(*) from pg_catalog.pg_stat_activity a
        where a.datname = current_database() and a.application_name = 'spacefeed listener') as relays,
       (select l.pid
        from pg_catalog.pg_locks l
@@ -31,13 +25,11 @@ begin
          and l.granted
        limit 1) as recorder,
       coalesce(to_timestamp((select q.last_value from sync.recording_until q) / 1000.0) > clock_timestamp(), false) as awake,
-      (select clock_timestamp() - min(a.xact_start)
-       from pg_catalog.pg_stat_activity a
+      (select clock_timestamp() - min(a.xact_start) from pg_catalog.pg_stat_activity a
        where a.datname = current_database() and a.backend_xid is not null) as oldest_write,
       pg_notification_queue_usage() as notify_queue_usage,
       (select count(*) from sync.notes) as notes,
       array(select distinct n.space_id from sync.notes n limit 10) as waiting;
-
     comment on view sync.status is
       'One row: spaces and the versions given out; changes and tombstones as of the last vacuum; relays that listen, the
 pid of the one that records, and whether it is awake; the age of the oldest open write; how full the NOTIFY queue of the
@@ -46,79 +38,54 @@ cluster is (0 to 1; writers fail at 1); the notes that wait to be recorded, and 
 end
 $$;
 
-
 create or replace function sync.verify(only_space_id text default null)
-returns table (
-  space_id text,
-  entity_type text,
-  entity_id text,
-  fault text
-)
+returns table (space_id text, entity_type text, entity_id text, fault text)
 language sql
 stable
 security definer
 set search_path = ''
 set row_security = off
-set row_security = off
 as $$
   with compared as (
-    select
-      coalesce(a.space_id, c.space_id) as space_id,
-      coalesce(a.entity_type, c.entity_type) as entity_type,
-      coalesce(a.entity_id, c.entity_id) as entity_id,
-      case
-        when c.entity_id is null then 'is in the table, but not recorded'
-        when a.entity_id is null and c.deleted_at is null then 'is recorded, but not in the table'
-        when a.entity_id is not null and c.deleted_at is not null then 'is in the table, but recorded as deleted'
+    select k.*, case
+        when c.version is null then 'is in the table, but not recorded'
+        when a.is_there is null and c.deleted_at is null then 'is recorded, but not in the table'
+        when a.is_there and c.deleted_at is not null then 'is in the table, but recorded as deleted'
         when c.deleted_at is null and a.message_id is distinct from c.message_id then 'is recorded with another message_id'
-        when s.space_id is null then 'is recorded in a space without a version'
+        when s.version is null then 'is recorded in a space without a version'
         when c.version > s.version then 'is recorded above the version of its space'
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
-        when c.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
-        when (c.message_id is not null) <> (c.entity_type = 'intention') then 'is recorded with the message_id of another kind'
-        when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
-          then 'has a message_id that the sequence will give out again'
+        when k.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
+        when (c.message_id is not null) <> (k.entity_type = 'intention') then 'is recorded with the message_id of another kind'
         when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
           then 'has a message_id that the sequence will give out again'
       end as fault
     from sync._all(verify.only_space_id) a
-    full join (
-      select * from sync.changes k where verify.only_space_id is null or k.space_id = verify.only_space_id
-    ) as c using (space_id, entity_type, entity_id)
-    left join sync.spaces s on s.space_id = coalesce(a.space_id, c.space_id)
+    full join sync.changes c using (space_id, entity_type, entity_id) as k
+    left join sync.spaces s on s.space_id = k.space_id
     where not exists (  -- a note of it waits
       select
       from sync.notes n
-      where n.space_id = coalesce(a.space_id, c.space_id)
-        and n.entity_type = coalesce(a.entity_type, c.entity_type)
-        and (coalesce(a.entity_id, c.entity_id) = any (n.entity_ids) or n.entity_ids = '{}')
+      where (n.space_id, n.entity_type) = (k.space_id, k.entity_type) and (k.entity_id = any (n.entity_ids) or n.entity_ids = '{}')
     )
     union all
-    select s.space_id, 'space', s.space_id, 'has a floor that is not between 0 and its version'
+    select s.space_id, 'space', s.space_id, case
+        when s.floor not between 0 and s.version then 'has a floor that is not between 0 and its version'
+        when s.version > s.floor
+          and not exists (select from sync.changes c where (c.space_id, c.version) = (s.space_id, s.version))
+          then 'has a version with no change in it'
+      end
     from sync.spaces s
-    where s.floor not between 0 and s.version
-    union all
-    select s.space_id, 'space', s.space_id, 'has a version with no change in it'
-    from sync.spaces s
-    where s.version > s.floor
-      and not exists (
-        select from sync.changes c where c.space_id = s.space_id and c.version = s.version
-      )
   )
-  select v.space_id, v.entity_type, v.entity_id, v.fault
+  select v.*
   from compared v
-  where v.fault is not null
-    and (verify.only_space_id is null or v.space_id = verify.only_space_id)
+  where v.fault is not null and v.space_id = coalesce(verify.only_space_id, v.space_id)
   order by v.space_id, v.entity_type, v.entity_id
 $$;
-comment on function sync.verify(text) is
-  'No rows when sync.changes and the tables agree, in one space or in all. What waits to be recorded is left out. Reads both tables whole.';
+comment on function sync.verify(text) is 'No rows when sync.changes and the tables agree, in one space or in all. What waits
+to be recorded is left out. Reads both tables whole.';
 
-
-create or replace function sync.prune(
-  keep interval,
-  max_rows integer default 10000
-)
+create or replace function sync.prune(keep interval, max_rows integer default 10000)
 returns bigint
 language plpgsql
 security definer
@@ -128,8 +95,7 @@ declare
   pruned bigint;
 begin
   if keep < '0'::interval or max_rows < 1 then
-    raise exception 'prune: keep must not be negative, and max_rows at least 1'
-      using errcode = 'invalid_parameter_value';
+    raise exception 'prune: keep must not be negative, and max_rows at least 1' using errcode = 'invalid_parameter_value';
   end if;
 
   -- Spaces first, in sorted order: two of these do not deadlock. A commit does not wait for them (P8).
@@ -167,20 +133,17 @@ comment on function sync.prune(interval, integer) is
   'Drops tombstones older than keep, at most max_rows of them, and returns how many: call it until 0, from cron.
 Who was away for longer gets a snapshot. Holds the spaces concerned until its transaction ends.';
 
-
 create or replace function sync.reset()
 returns text
 language plpgsql
 security definer
 set search_path = ''
 set row_security = off
-set row_security = off
 as $$
 begin
   if current_setting('transaction_isolation') not like 'read %' then
     raise exception 'reset: a % transaction does not see all rows', current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported',
-            hint = 'Run it in a transaction that is read committed.';
+      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
   end if;
   lock table public.beings, public.intentions, sync.spaces, sync.notes in share row exclusive mode;
   update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
@@ -190,21 +153,15 @@ begin
   from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
   where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
 
-  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
-  perform setval('sync.message_number', named.highest)
-  from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
-  where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
-
   delete from sync.changes;
   delete from sync.notes;
   insert into sync.spaces (space_id, version)
-  select distinct a.space_id, 0
-  from sync._all() a
+  select distinct a.space_id, 0 from sync._all(null) a
   on conflict do nothing;
   update sync.spaces set version = version + 1, floor = version + 1, xid = pg_current_xact_id();
   insert into sync.changes (space_id, entity_type, entity_id, version, created_version, message_id)
   select a.space_id, a.entity_type, a.entity_id, s.version, s.version, a.message_id
-  from sync._all() a
+  from sync._all(null) a
   join sync.spaces s using (space_id);
 
   perform pg_notify('spacefeed', s.version || ' ' || s.space_id) from sync.spaces s;
@@ -216,35 +173,21 @@ comment on function sync.reset() is
 after the highest that there is. For a copy of the data files that was started as it was, and for writes with the
 triggers switched off. Locks both tables.';
 
-
-create or replace function sync.notify_queue()
-returns table (
-  usage double precision,
-  holders json
-)
+create or replace function sync.notify_queue(out usage double precision, out holders json)
 language sql
 volatile
 security definer
 set search_path = ''
 as $$
   -- Nothing tells which other session listens: so whoever has been in a transaction for long.
-  select
-    pg_notification_queue_usage(),
-    (select coalesce(json_agg(oldest), '[]')
-     from (
-       select
-         a.pid,
-         a.datname as database,
-         a.usename as "user",
-         a.application_name as application,
-         a.xact_start as since
-       from pg_catalog.pg_stat_activity a
-       where a.backend_type = 'client backend'
-         and a.xact_start is not null
-         and a.pid <> pg_backend_pid()
-       order by a.xact_start
-       limit 3
-     ) as oldest)
+  select pg_notification_queue_usage(), coalesce(json_agg(oldest), '[]')
+  from (
+    select a.pid, a.datname as database, a.usename as "user", a.application_name as application, a.xact_start as since
+    from pg_catalog.pg_stat_activity a
+    where a.backend_type = 'client backend' and a.xact_start is not null and a.pid <> pg_backend_pid()
+    order by a.xact_start
+    limit 3
+  ) as oldest
 $$;
 comment on function sync.notify_queue() is
   'How full the NOTIFY queue of the cluster is (0 to 1; writers fail at 1), and the three sessions with the oldest

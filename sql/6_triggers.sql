@@ -4,61 +4,42 @@
 -- trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
 -- A WHEN is for what is short: Postgres parses it anew for each statement.
 
+-- The triggers that there have to be.
 create or replace function sync._triggers()
-returns table (
-  name text,
-  of_table text,
-  statement text
-)
+returns table (name text, of_table text, statement text)
 language sql
 immutable
 set search_path = ''
 as $$
-  select
-    t.name,
-    t.of_table,
-    format('create %s trigger %I %s on %s %s execute function sync.%s',
-      case when t.of_table = 'sync.notes' then 'constraint' else '' end, t.name, t.fires, t.of_table, t.how, t.calls)
-  from (
+  select t.name, e.of_table, format('create trigger %I %s on %s %s execute function sync.%s(%L)',
+    t.name, t.fires, e.of_table, t.how, t.calls, e.entity_type)
+  from sync._entities() e
+  join (
     values
-      ('spacefeed_place', 'public.beings', 'before insert',
-        'for each row when (new.type = ''space'' and new.location_id is null)', '_place()'),
-      ('spacefeed_name', 'public.intentions', 'before insert', 'for each row', '_name_message()'),
-      ('zz_spacefeed_stamp', 'public.beings', 'before update', 'for each row', '_stamp_being()'),
-      ('zz_spacefeed_stamp', 'public.intentions', 'before update', 'for each row', '_stamp_intention()'),
-      ('spacefeed_commit', 'sync.notes', 'after insert', 'deferrable initially deferred for each row', '_commit()')
-    union all
-    select n.name, e.of_table, n.fires, n.how, format(n.calls, e.entity_type)
-    from (
-      values ('public.beings', 'being'), ('public.intentions', 'intention')
-    ) as e (of_table, entity_type)
-    cross join (
-      values
-        ('spacefeed_note_insert', 'after insert', 'referencing new table as touched_rows', '_note(%L)'),
-        ('spacefeed_note_update', 'after update', 'referencing old table as old_rows new table as new_rows', '_note_update(%L)'),
-        ('spacefeed_note_delete', 'after delete', 'referencing old table as touched_rows', '_note(%L)'),
-        ('spacefeed_note_truncate', 'after truncate', '', '_note_truncate(%L)')
-    ) as n (name, fires, how, calls)
-  ) as t (name, of_table, fires, how, calls)
+      ('spacefeed_place', 'being', 'before insert', 'for each row when (new.type = ''space'' and new.location_id is null)', '_complete'),
+      ('spacefeed_name', 'intention', 'before insert', 'for each row', '_complete'),
+      ('zz_spacefeed_stamp', null, 'before update', 'for each row', '_complete'),
+      ('spacefeed_note_insert', null, 'after insert', 'referencing new table as touched_rows', '_note'),
+      ('spacefeed_note_update', null, 'after update', 'referencing old table as old_rows new table as new_rows', '_note'),
+      ('spacefeed_note_delete', null, 'after delete', 'referencing old table as touched_rows', '_note'),
+      ('spacefeed_note_truncate', null, 'after truncate', '', '_note')
+  ) as t (name, of_type, fires, how, calls) on e.entity_type = coalesce(t.of_type, e.entity_type)
+  union all
+  values ('spacefeed_commit', 'sync.notes', 'create constraint trigger spacefeed_commit after insert on sync.notes '
+    'deferrable initially deferred for each row execute function sync._commit()')
 $$;
-comment on function sync._triggers() is 'The triggers that there have to be.';
-
 
 do $$
 declare
-  missing record;
+  missing pg_catalog.text;
 begin
   for missing in
-    select t.statement
-    from sync._triggers() t
+    select w.statement
+    from sync._triggers() w
     where not exists (
-      select
-      from pg_catalog.pg_trigger k
-      where k.tgname = t.name
-        and k.tgrelid = t.of_table::pg_catalog.regclass
-    )
+      select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table::pg_catalog.regclass)
   loop
-    execute missing.statement;
+    execute missing;
   end loop;
 end
 $$;

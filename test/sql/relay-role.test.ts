@@ -66,8 +66,6 @@ test.each([
   "select sync.prune('0')",
   "select * from sync.verify()",
   "select sync._file('{den}', '0')",
-  "select sync._lock('{den}')",
-  "select sync._tell('1 den')",
   "select sync._wire('being', 'den')",
   "select sync._find('being', '{den}', '{den}')",
   "create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb) returns boolean language sql as 'select true'",
