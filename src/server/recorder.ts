@@ -35,8 +35,9 @@ const FAREWELL_MS = 1_000;
  * Between two recordings, each of which costs an fsync that writers' own have to wait for: short where many share it,
  * long where a lone writer would feel it.
  */
-const PAUSE_MS = { busy: 4, idle: 20, most: 50 };
-const FEW_NOTES = 8;
+const PAUSE_MS = { busy: 2, idle: 20, most: 50 };
+/** Notes a second, from which on many writers share it. */
+const MANY_NOTES = 500;
 const MOST_NOTES = 2_000;
 
 /** Records for everybody, or sees to it that each commit does: carries out what the state machine in recording.ts says. */
@@ -53,6 +54,7 @@ export class Recorder {
   /** Commits need not have notified. */
   #isOverlooked = true;
   #foundAt = 0;
+  #recordedAt = 0;
   #pause = 0;
   #maxNotes = MOST_NOTES;
   #heard = { count: 0, since: 0 };
@@ -264,10 +266,12 @@ export class Recorder {
 
     if (recorded.filed > 0) this.#foundAt = now;
     const isQuiet = now - this.#foundAt >= quietMs;
-    const busy = recorded.filed >= FEW_NOTES ? PAUSE_MS.busy : PAUSE_MS.idle;
+    const isMany = recorded.filed * 1_000 >= MANY_NOTES * (now - this.#recordedAt);
+    this.#recordedAt = now;
+    const busy = isMany ? PAUSE_MS.busy : PAUSE_MS.idle;
     if (recorded.isMore) this.#pause = 0;
     else if (isQuiet) this.#pause = PAUSE_MS.most;
-    else this.#pause = Math.min(Math.max(busy, now - start), PAUSE_MS.most);
+    else this.#pause = Math.min(Math.max(busy, (now - start) / 2), PAUSE_MS.most);
     if (recorded.isMore) return "unfinished";
     if (this.#drawn !== undefined && recorded.oldestOpen > this.#drawn) {
       this.#isOverlooked = false;
