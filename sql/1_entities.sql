@@ -141,8 +141,8 @@ as 'select w.wire, w.space_id from sync._wire(entity_type, id) w';
 comment on function sync.entity(text, text) is 'A being or an intention as clients see it, and the space that it is in.
 Volatile: asked in the statement that writes a row, it sees the row that this has written.';
 
--- For entities of one type, each in a space, whether the table has it there: its message_id, '' for a being, else null.
-create or replace function sync._find(entity_type text, space_ids text[], entity_ids text[])
+-- Which of these the table has in that space, in their order: the message_id, '' for a being, null where it has it not.
+create or replace function sync._find(entity_type text, space_id text, entity_ids text[])
 returns text[]
 language plpgsql
 stable
@@ -154,12 +154,12 @@ begin
   case entity_type
     when 'intention' then
       return array(
-        select (select case when i.location_id = t.space_id then i.message_id end from public.intentions i where i.id = t.id)::pg_catalog.text
-        from unnest(space_ids, entity_ids) as t (space_id, id));
+        select (select case when i.location_id = _find.space_id then i.message_id end from public.intentions i where i.id = e.id)
+        from unnest(entity_ids) as e (id));
     when 'being' then
       return array(
-        select (select case when b.location_id = t.space_id then '' end from public.beings b where b.id = t.id)
-        from unnest(space_ids, entity_ids) as t (space_id, id));
+        select (select case when b.location_id = _find.space_id then '' end from public.beings b where b.id = e.id)
+        from unnest(entity_ids) as e (id));
   end case;
 end
 $$;

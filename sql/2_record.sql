@@ -38,7 +38,7 @@ begin
   loop
     locked := array(
       select s.space_id from sync.spaces s where s.space_id = any (space_ids) for no key update skip locked);
-    exit when cardinality(locked) = cardinality(space_ids);
+    exit when cardinality(locked) = cardinality(space_ids) or tries <= 0;
     -- An INSERT would wait for another one of the same space. So new spaces take one of a few locks first, or come later.
     insert into sync.spaces (space_id, version)
     select w.space_id, 0
@@ -47,60 +47,50 @@ begin
         pg_try_advisory_xact_lock(hashtext('sync.spaces'), hashtext(w.space_id) & 63)
       end
     on conflict do nothing;
-    continue when found;
     tries := tries - 1;
-    exit when tries <= 0;
-    perform pg_sleep(0.01);
+    if not found and tries > 0 then
+      perform pg_sleep(0.01);
+    end if;
   end loop;
 
   with note as (
     delete from sync.notes n
     where (n.xid >= from_xid or n.xid = any (open_xids)) and n.space_id = any (locked)
     returning n.xid::pg_catalog.text::bigint as xid, n.space_id, n.entity_type, n.entity_ids
-  ), touched as materialized (
-    -- In the order of the keys: what comes one after the other is then on pages that are near one another.
-    select n.space_id, n.entity_type, e.entity_id, min(n.xid) < max(n.xid) as is_of_many
-    from note n
-    left join unnest(n.entity_ids) as e (entity_id) on true
-    group by n.space_id, n.entity_type, e.entity_id
-    order by e.entity_id collate "C", n.space_id
   ), found as materialized (
     -- What came and went in one transaction was never there, and has no message_id here. In two, a reader may have it: it
     -- is deleted. Of a message that was never recorded nobody knows the message_id any more: no message has this one.
-    select f.space_id, g.entity_type, f.entity_id, f.is_there is null as is_gone, coalesce(
-      f.is_there,
+    select t.*, coalesce(
+      t.is_there,
       (select coalesce(c.message_id, '')
        from sync.changes c
-       where (c.entity_id, c.entity_type, c.space_id) = (f.entity_id, g.entity_type, f.space_id)
-         and (c.deleted_at is null or f.is_of_many)),
-      case when f.is_of_many then case g.entity_type when 'intention' then 'msg_0' else '' end end) as message_id
+       where (c.entity_id, c.entity_type) = (t.entity_id, t.entity_type) and c.space_id || '' = t.space_id  -- by the primary key
+         and (c.deleted_at is null or t.is_of_many)),
+      case when t.is_of_many and t.entity_type = 'intention' then 'msg_0' when t.is_of_many or t.entity_id is null then '' end
+    ) as message_id
     from (
-      select t.entity_type, array_agg(t.space_id) as space_ids, array_agg(t.entity_id) as entity_ids,
-        array_agg(t.is_of_many) as are_of_many
-      from touched t
-      where t.entity_id is not null
-      group by t.entity_type
-    ) as g
-    cross join lateral unnest(g.space_ids, g.entity_ids, g.are_of_many, sync._find(g.entity_type, g.space_ids, g.entity_ids))
-      as f (space_id, entity_id, is_of_many, is_there)
+      -- In the order of the keys: what comes one after the other is then on pages that are near one another.
+      select n.space_id, n.entity_type, e.entity_id, e.is_there, min(n.xid) < max(n.xid) as is_of_many
+      from note n
+      left join unnest(n.entity_ids, sync._find(n.entity_type, n.space_id, n.entity_ids)) as e (entity_id, is_there) on true
+      group by n.space_id, n.entity_type, e.entity_id, e.is_there
+      order by e.entity_id collate "C", n.space_id
+    ) as t
   ), raised as (
     update sync.spaces s
-    -- Once a transaction (P1). A restored xid may be that of this one by chance: then the row itself is older.
     set version = s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer,
-        floor = case when s.space_id not in (select t.space_id from touched t where t.entity_id is null) then s.floor
+        floor = case when s.space_id <> all (array(select f.space_id from found f where f.entity_id is null)) then s.floor
           else s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer end,
         xid = pg_current_xact_id()
-    where s.space_id = any (locked)
-      and (s.space_id in (select f.space_id from found f where f.message_id is not null)
-        or s.space_id in (select t.space_id from touched t where t.entity_id is null))
+    where s.space_id = any (array(select f.space_id from found f where f.message_id is not null))
     returning s.space_id, s.version, case when is_heard then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
   ), recorded as (
     insert into sync.changes as c (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
     select f.space_id, f.entity_type, f.entity_id, r.version, r.version, nullif(f.message_id, ''),
-      case when f.is_gone then clock_timestamp() end
+      case when f.is_there is null then clock_timestamp() end
     from found f
     join raised r on r.space_id = f.space_id
-    where f.message_id is not null
+    where f.message_id is not null and f.entity_id is not null
     on conflict on constraint changes_pkey do update
     set version = excluded.version,
         created_version = case when c.deleted_at is null then c.created_version else excluded.version end,
@@ -121,19 +111,21 @@ as $$
 declare
   own pg_catalog.text[];
   is_all boolean;
-  now_ms constant bigint := extract(epoch from clock_timestamp()) * 1000;
+  is_more constant boolean := current_setting('sync.recorded', true) = new.xid::pg_catalog.text;  -- than is recorded
   -- A statement of many rows, or one after many. The command number tells of those, and has no operators.
   is_large constant boolean := cardinality(new.entity_ids) not between 1 and 1000
     or new.cmin::pg_catalog.text::bigint > 1000;
 begin
   if not is_large
-    and pg_sequence_last_value('sync.recording_until') > now_ms
-    and current_setting('sync.recorded', true) is distinct from new.xid::pg_catalog.text  -- the rest is in the same version
+    and is_more is not true  -- the rest is in the same version
+    and pg_sequence_last_value('sync.recording_until') > extract(epoch from clock_timestamp()) * 1000
   then
     return null;  -- a relay is awake
   end if;
-  if not exists (select from sync.notes n where n.ctid = new.ctid) then
-    return null;  -- filed with an earlier note
+  if is_more then
+    if not exists (select from sync.notes n where n.ctid = new.ctid) then
+      return null;  -- filed with an earlier note
+    end if;
   end if;
 
   -- An older snapshot does not see what others have left, and a version that a reader has seen must outlive a crash
@@ -148,7 +140,7 @@ begin
       null;  -- no fault of the writer's: a relay tries again, and says what it is
     end;
   end if;
-  if is_all is not true and pg_sequence_last_value('sync.listening_until') > now_ms then
+  if is_all is not true and pg_sequence_last_value('sync.listening_until') > extract(epoch from clock_timestamp()) * 1000 then
     perform pg_notify('spacefeed', 'record');
   end if;
   return null;

@@ -16,7 +16,7 @@ declare
   from_xid pg_catalog.xid8 := '0';
   open_xids pg_catalog.xid8[] := '{}';
   wanted pg_catalog.text[];
-  locked pg_catalog.text[] := '{}';
+  taken pg_catalog.text[] := '{}';
   one pg_catalog.text;
 begin
   -- Xids that are still to come are another server's: then all notes are looked at.
@@ -49,11 +49,11 @@ begin
       perform set_config('synchronous_commit', 'local', true);
     end if;
     begin
-      select f.locked, f.filed into locked, filed from sync._file(wanted, from_xid, open_xids) as f;
+      select f.locked, f.filed into taken, filed from sync._file(wanted, from_xid, open_xids) as f;
     exception when others then
       foreach one in array wanted loop
         begin
-          select locked || f.locked, record.filed + f.filed into locked, filed
+          select taken || f.locked, record.filed + f.filed into taken, filed
           from sync._file(array[one], from_xid, open_xids) as f;
         exception when others then
           failed := failed || one;
@@ -62,7 +62,7 @@ begin
       end loop;
     end;
   end if;
-  left_behind := array(select unnest(wanted) except select unnest(locked) except select unnest(failed));
+  left_behind := array(select unnest(wanted) except select unnest(taken) except select unnest(failed));
 end
 $$;
 comment on function sync.record(pg_snapshot, text[], integer) is

@@ -111,7 +111,7 @@ begin
             coalesce(case when c.deleted_at is null then c.created_version end, here.version),
             coalesce(f.is_there, c.message_id, case n.entity_type when 'intention' then 'msg_0' end), null)::sync.changes
           from noted n
-          cross join lateral unnest(sync._find(n.entity_type, array[wanted.space_id], array[n.entity_id])) as f (is_there)
+          cross join lateral unnest(sync._find(n.entity_type, wanted.space_id, array[n.entity_id])) as f (is_there)
           left join sync.changes c
             on (c.entity_id, c.entity_type, c.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded

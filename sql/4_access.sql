@@ -51,11 +51,7 @@ declare
   is_decided boolean;
 begin
   for n in 1 .. cardinality(space_ids) loop
-    is_decided := false;
-    cursor := null;
-    since := null;
-    refusal := null;
-    reason := null;
+    select false, null, null, null, null into is_decided, cursor, since, refusal, reason;
     begin
       is_decided := sync.demand(claims[n], 'read', space_ids[n], null);
       cursor := sync.current_cursor(space_ids[n]);

@@ -7,7 +7,6 @@
 create schema if not exists sync;
 comment on schema sync is 'Spacefeed: versions, changes and the functions that the relay calls.';
 
-
 create table public.beings (
   id           text not null default gen_random_uuid()::text,
   name         text not null default '',
@@ -30,10 +29,8 @@ create table public.beings (
 create index beings_location_id_idx on public.beings (location_id);
 
 comment on table public.beings is 'People, bots, documents and spaces. A being is in the space that location_id names.';
-comment on column public.beings.type is 'guest, space, bot or document.';
 comment on column public.beings.owner_id is 'The being that owns this one. No foreign key: owners may come later or go.';
 comment on column public.beings.location_id is 'The space that this being is in. No foreign key: a space may be created after what is in it.';
-
 
 create table public.intentions (
   id           text not null default gen_random_uuid()::text,
@@ -62,17 +59,11 @@ create index intentions_location_id_created_at_idx on public.intentions (locatio
 
 comment on table public.intentions is 'Messages, also AI answers that grow while they are written (state active).';
 comment on column public.intentions.message_id is 'msg_<n>, assigned by a trigger from one sequence and never changed. It names a message; it is not a cursor.';
-comment on column public.intentions.type is 'utterance or error.';
-comment on column public.intentions.state is 'draft, active (still growing), paused, complete, cancelled or failed.';
 comment on column public.intentions.owner_id is 'The being that says it; null when nobody does.';
-comment on column public.intentions.location_id is 'The space that it is said in.';
-comment on column public.intentions.content is 'A JSON array.';
 comment on column public.intentions.created_at is 'The clock, not the start of the transaction: the messages of one transaction keep their order.';
-
 
 create sequence sync.message_number;
 comment on sequence sync.message_number is 'The n of msg_<n>. Rolled-back inserts leave holes in it.';
-
 
 create table sync.spaces (
   space_id  text not null,
@@ -89,7 +80,6 @@ comment on table sync.spaces is 'The clock of each space. Outlives the space its
 comment on column sync.spaces.version is 'Each is one or more whole transactions that changed this space (P1). 0: not one yet.';
 comment on column sync.spaces.xid is 'The transaction that raised the version last: it does so once.';
 comment on column sync.spaces.floor is 'A cursor below it cannot be caught up by events: sync.changes no longer has its deletions.';
-
 
 -- Without CHECKs: Postgres parses them anew for each statement. sync.verify() holds what they would.
 create table sync.changes (
@@ -109,11 +99,9 @@ create index changes_space_id_version_idx on sync.changes (space_id, version);
 create index changes_deleted_at_idx on sync.changes (deleted_at) where deleted_at is not null;
 
 comment on table sync.changes is 'The last change of each entity in each space: one row an entity, however often it changes. Catch-up reads it by version.';
-comment on column sync.changes.version is 'The version of the space at the last change.';
 comment on column sync.changes.created_version is 'The version at which the entity came into the space: above a cursor, the event is created, else updated.';
 comment on column sync.changes.message_id is 'Of an intention: also a deletion names its message.';
 comment on column sync.changes.deleted_at is 'When it was deleted or left the space: the row is a tombstone until sync.prune() drops it.';
-
 
 create table sync.notes (
   xid          xid8 not null default pg_current_xact_id(),
@@ -131,7 +119,6 @@ create index notes_xid_idx on sync.notes (xid);
 comment on table sync.notes is 'What transactions have touched and sync.record() has not filed yet: a note for each statement and space.';
 comment on column sync.notes.entity_ids is 'Empty where TRUNCATE has emptied the table.';
 
-
 -- Three numbers that commits read. Sequences, since these are no rows: a value counts at once, for old snapshots as
 -- well, and the dead versions that a dump would keep alive do not pile up.
 
@@ -144,7 +131,6 @@ comment on sequence sync.listening_until is 'Until when relays are taken to list
 comment on sequence sync.recording_until is 'Until when a relay is taken to record for everybody, in ms since 1970: before that, commits do neither (P12).';
 comment on sequence sync.recorded_below is 'Every note of a transaction with a lower xid is recorded: where to look from.';
 
-
 create table sync.instance (
   epoch  text not null default gen_random_uuid()::text,
   one    boolean not null default true,
@@ -154,19 +140,15 @@ create table sync.instance (
 insert into sync.instance default values;
 comment on table sync.instance is 'One row. Its epoch is part of every cursor, by way of sync.epoch(); sync.reset() replaces it (P11).';
 
-
 -- Down Migration
 
-drop table public.beings, public.intentions cascade;
-drop table sync.spaces, sync.changes, sync.notes, sync.instance cascade;
+drop table public.beings, public.intentions, sync.spaces, sync.changes, sync.notes, sync.instance cascade;
 drop sequence sync.message_number, sync.listening_until, sync.recording_until, sync.recorded_below cascade;
 do $$
 declare
   routine regprocedure;
 begin
-  for routine in
-    select p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'sync'::regnamespace
-  loop
+  for routine in select p.oid from pg_catalog.pg_proc p where p.pronamespace = 'sync'::regnamespace loop
     execute 'drop routine if exists ' || routine || ' cascade';
   end loop;
 end
