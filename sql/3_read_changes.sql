@@ -159,6 +159,7 @@ begin
       select k.created_version
       from sync.changes k
       where (k.entity_id, k.entity_type) = (i.id, 'intention') and k.space_id || '' = i.location_id  -- by the primary key
+        and k.message_id = i.message_id  -- and not of an earlier life
     )
     into resolved
     from public.intentions i
@@ -188,15 +189,16 @@ begin
         select k.created_version
         from sync.changes k
         where (k.entity_id, k.entity_type) = (near.id, 'intention') and k.space_id || '' = resolve_cursor.space_id
+          and k.message_id = near.message_id
       ) as created_version
       from (
-        (select 0 as n, i.id
+        (select 0 as n, i.id, i.message_id
          from public.intentions i
          where i.location_id = resolve_cursor.space_id and i.created_at < asked.since_at
          order by i.created_at desc
          limit 1)
         union all
-        (select 1, i.id
+        (select 1, i.id, i.message_id
          from public.intentions i
          where i.location_id = resolve_cursor.space_id and i.created_at >= asked.since_at
          order by i.created_at
