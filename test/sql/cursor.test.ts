@@ -173,3 +173,19 @@ describe("anything else is refused as invalid_parameter_value", () => {
     expect(await s.refusal("select sync.resolve_cursor('r', $1)", [since])).toBe("22023");
   });
 });
+
+test("P3: a message ID is that of a message, and not of another one that had its row's ID before", async () => {
+  const other = await Session.open(db);
+  await s.run(
+    "insert into intentions (id, location_id) values ('reborn', 'lives')",
+    "delete from intentions where id = 'reborn'",
+  );
+  await other.run("begin");
+  await other.query("select from sync.spaces where space_id = 'lives' for update"); // so that it waits to be recorded
+  await s.run("insert into intentions (id, location_id) values ('reborn', 'lives')");
+  const message = await s.value("select message_id from intentions where id = 'reborn'");
+  expect(await s.value("select sync.resolve_cursor('lives', $1)", [message])).toBeNull();
+  await other.run("rollback");
+  await s.run("select sync.record()");
+  expect(await s.value("select sync.resolve_cursor('lives', $1)::int", [message])).toBe(3);
+});
