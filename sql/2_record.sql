@@ -78,6 +78,7 @@ begin
     ) as t
   ), raised as (
     update sync.spaces s
+    -- Once a transaction (P1). A restored xid may be that of this one by chance: then the row itself is older.
     set version = s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer,
         floor = case when s.space_id <> all (array(select f.space_id from found f where f.entity_id is null)) then s.floor
           else s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer end,
