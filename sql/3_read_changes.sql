@@ -155,8 +155,10 @@ begin
     resolved := since;
 
   elsif since ~ '^msg_[0-9]{1,18}$' then
+    -- Who has a message may have read it before it was recorded, while one recording was under way that did not see it. So
+    -- all comes once more from two versions before it on.
     select (
-      select k.created_version
+      select greatest(k.created_version - 2, 0)
       from sync.changes k
       where (k.entity_id, k.entity_type) = (i.id, 'intention') and k.space_id || '' = i.location_id  -- by the primary key
         and k.message_id = i.message_id  -- and not of an earlier life
@@ -182,7 +184,7 @@ begin
     end;
     -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
     -- message is before it, nothing says what happened when.
-    select case when bool_or(m.n = 0 and m.created_version is not null) then min(m.created_version - m.n) end
+    select case when bool_or(m.n = 0 and m.created_version is not null) then greatest(min(m.created_version) - 2, 0) end
     into resolved
     from (
       select near.n, (
@@ -219,5 +221,5 @@ begin
 end
 $$;
 comment on function sync.resolve_cursor(text, text) is
-  'The version that a cursor, a bare version, a message ID (at its creation) or a time stands for; null where
-only a snapshot will do. Raises invalid_parameter_value for anything else.';
+  'The version that a cursor, a bare version, a message ID or a time stands for; null where only a snapshot will do.
+Of a message ID it is two versions before that in which it came, so that nothing of those beside it is missed. Raises invalid_parameter_value for anything else.';

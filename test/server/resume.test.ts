@@ -55,8 +55,12 @@ test("P3: since is a cursor, a version, a message ID or a time, and the events a
       c.message_id,
     ]),
   );
-  for (const since of [cursor, 3, b.message_id, `${time}Z`, `${time}+00:00`, String(time)]) {
+  for (const since of [cursor, 3]) {
     expect(names(await firstOf(spaceId, since)), String(since)).toEqual(["c", "d"]);
+  }
+  // Who has a message need not have what was committed just before it: that comes once more.
+  for (const since of [b.message_id, `${time}Z`, `${time}+00:00`, String(time)]) {
+    expect(names(await firstOf(spaceId, since)), String(since)).toEqual(["a", "b", "c", "d"]);
   }
 });
 

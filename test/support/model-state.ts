@@ -22,17 +22,14 @@ export const nothing = (): State => ({
 });
 
 /** Moves a state on by one event. */
-export function apply({ beings, intentions, horizon }: State, event: Change): void {
+export function apply({ beings, intentions }: State, event: Change): void {
   if (event.type === "being-deleted") beings.delete(event.id);
   else if (event.type === "intention-deleted") intentions.delete(event.id);
+  // Also an update may be of a row that is not known: it was seen to go before that was recorded, and is back.
   else if (event.type === "being-created" || event.type === "being-updated") {
-    if (event.type === "being-updated" && !beings.has(event.data.id))
-      fail(`an update of unknown ${event.data.id}`);
     beings.set(event.data.id, event.data);
   } else {
     const { id, messageId } = event.data;
-    if (event.type === "intention-updated" && !intentions.has(id) && !horizon)
-      fail(`an update of unknown ${id}`);
     if (messageId !== event.messageId) fail(`${messageId} in an event of ${event.messageId}`);
     intentions.set(id, event.data);
   }
