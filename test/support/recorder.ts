@@ -86,10 +86,15 @@ export class TestRecorder {
   /** Wakes it, and keeps it awake until `mayNod`. */
   async wake(): Promise<void> {
     this.#stays = true;
-    this.#busy.notifications = 1;
-    this.recorder.heard();
-    this.#busy.notifications = Number.POSITIVE_INFINITY;
-    await this.becomes("awake");
+    // Again, where another one has not given the lock back yet.
+    await expect
+      .poll(() => {
+        this.#busy.notifications = 1;
+        this.recorder.heard();
+        this.#busy.notifications = Number.POSITIVE_INFINITY;
+        return this.recorder.at;
+      }, PATIENCE)
+      .toBe("awake");
     await this.records(1);
   }
 
