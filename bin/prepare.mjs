@@ -16,7 +16,7 @@ if (timeOf(installed) < timeOf(join(root, "package-lock.json"))) {
   run("Installing the dependencies (npm ci) ...", "npm", ["ci", "--no-audit", "--no-fund"]);
 }
 // tsc has one file a room that says what it has built, and leaves it alone when only a style has changed.
-const rooms = ["protocol", "server", "client", "react", "demo"];
+const rooms = ["protocol", "embedded", "server", "client", "react", "demo"];
 if (rooms.some((room) => timeOf(join(root, `dist/.${room}.tsbuildinfo`)) < newest(room, /\.(tsx?|json)$/))) {
   run("Building (tsc -b src) ...", process.execPath, [
     join(root, "node_modules/typescript/bin/tsc"),
@@ -25,7 +25,10 @@ if (rooms.some((room) => timeOf(join(root, `dist/.${room}.tsbuildinfo`)) < newes
   ]);
 }
 const page = join(root, "dist/demo-page/index.html");
-if (timeOf(page) < Math.max(...rooms.filter((room) => room !== "server").map((room) => newest(room)))) {
+if (
+  timeOf(page) <
+  Math.max(...rooms.filter((room) => room !== "server" && room !== "embedded").map((room) => newest(room)))
+) {
   const vite = [join(root, "node_modules/vite/bin/vite.js"), "build", "src/demo", "--logLevel", "warn"];
   run("Building the demo page (vite build src/demo) ...", process.execPath, vite);
 }

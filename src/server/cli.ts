@@ -4,10 +4,10 @@ import { EventSource } from "eventsource";
 import { pino } from "pino";
 import { SpacefeedError } from "../protocol/errors.js";
 import { readConfig } from "./config.js";
-import { migrate, migrationStatus, schemaSql } from "./migrate.js";
+import { migrate, migrationStatus, schemaSql } from "./postgres/migrate.js";
+import { asLibpq } from "./postgres/tls.js";
 import { startRelay } from "./relay.js";
 import { listSettings } from "./settings.js";
-import { asLibpq } from "./tls.js";
 
 const packageJson = new URL("../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };

@@ -1,9 +1,9 @@
 import type { z } from "zod";
 import { SpacefeedError } from "../protocol/errors.js";
-import type { HttpLimits } from "./http-server.js";
+import type { TokenConfig } from "./auth/token.js";
+import type { Limits } from "./http/limits/throttle.js";
+import type { HttpLimits } from "./http/listen.js";
 import { environment, webAddress } from "./settings.js";
-import type { Limits } from "./throttle.js";
-import type { TokenConfig } from "./token.js";
 
 /** The settings of a relay, from the environment. */
 export interface Config {

@@ -1,23 +1,23 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
+import { type EmbeddedPostgres, startEmbedded } from "../embedded/embedded.js";
 import { SpacefeedError } from "../protocol/errors.js";
-import { createApp } from "./app.js";
 import type { Config } from "./config.js";
-import { Database } from "./database.js";
-import { type EmbeddedPostgres, startEmbedded } from "./embedded.js";
-import { createHttpServer } from "./http-server.js";
-import { Hub } from "./hub.js";
-import { Listener } from "./listener.js";
+import { Hub } from "./feed/hub.js";
+import { createApp } from "./http/app.js";
+import { createHttpServer } from "./http/listen.js";
 import { Metrics } from "./metrics.js";
-import { migrateOrLeave } from "./migrate.js";
-import { THROUGH_POOLER } from "./pool.js";
-import { QueueWatch } from "./queue-watch.js";
-import { Reach } from "./reach.js";
-import { RECORDER_CONNECTION, Recorder } from "./recorder.js";
-import { StateFeeds } from "./state-feed.js";
-import { asLibpq } from "./tls.js";
-import { WarningWatch } from "./warning-watch.js";
+import { Database } from "./postgres/functions.js";
+import { Listener } from "./postgres/listener.js";
+import { migrateOrLeave } from "./postgres/migrate.js";
+import { THROUGH_POOLER } from "./postgres/pool.js";
+import { Reach } from "./postgres/reach.js";
+import { RECORDER_CONNECTION, Recorder } from "./postgres/recorder.js";
+import { asLibpq } from "./postgres/tls.js";
+import { QueueWatch } from "./postgres/watch/queue.js";
+import { WarningWatch } from "./postgres/watch/warnings.js";
+import { StateFeeds } from "./stream/state-feed.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;

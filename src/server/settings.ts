@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { faultOfDatabaseUrl } from "./database-url.js";
+import { faultOfDatabaseUrl } from "./postgres/database-url.js";
 
 const databaseUrl = z
   .string()

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { FIREFOX, useFirefox } from "../support/firefox.js";
-import { useRelay } from "../support/relay.js";
-import { useSite } from "../support/site.js";
+import { FIREFOX, useFirefox } from "../support/browser/firefox.js";
+import { useSite } from "../support/browser/site.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useRelay } from "../support/relay/relay.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -1,15 +1,15 @@
 import { setTimeout } from "node:timers/promises";
 import type { BrowserContext } from "playwright-core";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { keepDoing } from "../support/keep-doing.js";
-import { useRelay } from "../support/relay.js";
-import { streamsBecome } from "../support/relay-metrics.js";
-import { useSite } from "../support/site.js";
-import { leaderOf, SpacePage, settled } from "../support/space-page.js";
-import { TcpProxy } from "../support/tcp-proxy.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { useSite } from "../support/browser/site.js";
+import { leaderOf, SpacePage, settled } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { keepDoing } from "../support/process/keep-doing.js";
+import { useRelay } from "../support/relay/relay.js";
+import { streamsBecome } from "../support/relay/relay-metrics.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 const SLOW = 90_000;
 const db = useDatabase();

@@ -1,12 +1,12 @@
 import type { BrowserContext } from "playwright-core";
 import { afterEach, expect, test } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { kept, stateKept } from "../support/kept.js";
-import { useRelay } from "../support/relay.js";
-import { useSite } from "../support/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/space-page.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { useSite } from "../support/browser/site.js";
+import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { kept, stateKept } from "../support/relay/kept.js";
+import { useRelay } from "../support/relay/relay.js";
 
 const SLOW = 60_000;
 const db = useDatabase();

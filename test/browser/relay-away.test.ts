@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { useCommand } from "../support/command.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
-import { useSite } from "../support/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/space-page.js";
-import { TcpProxy } from "../support/tcp-proxy.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { useSite } from "../support/browser/site.js";
+import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useCommand } from "../support/process/command.js";
+import { useRelay } from "../support/relay/relay.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 const SLOW = 90_000;
 const entry = new URL("./pages/space.ts", import.meta.url);

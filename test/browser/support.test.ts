@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { useDatabase } from "../support/database.js";
-import { post, useRelay } from "../support/relay.js";
-import { useSite } from "../support/site.js";
-import { newSpace } from "../support/space.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { useSite } from "../support/browser/site.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { post, useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { corsOrigins: ["*"] });

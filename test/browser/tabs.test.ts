@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
-import { snapshots, streams, streamsBecome } from "../support/relay-metrics.js";
-import { useSite } from "../support/site.js";
-import { leaderOf, type PageOptions, SpacePage, settled } from "../support/space-page.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { useSite } from "../support/browser/site.js";
+import { leaderOf, type PageOptions, SpacePage, settled } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useRelay } from "../support/relay/relay.js";
+import { snapshots, streams, streamsBecome } from "../support/relay/relay-metrics.js";
 
 const SLOW = 60_000;
 const db = useDatabase();

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { followed } from "../support/follow.js";
-import { useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { followed } from "../support/relay/follow.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

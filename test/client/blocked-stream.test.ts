@@ -1,12 +1,12 @@
 import { beforeAll, expect, type TestContext, test, vi } from "vitest";
 import { createSpaceClient } from "../../src/client/index.js";
-import { useDatabase } from "../support/database.js";
-import { closing, eventually, expectEqual, follow, followed } from "../support/follow.js";
-import { HttpProxy, type Verdict } from "../support/http-proxy.js";
-import { useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
-import { TcpProxy } from "../support/tcp-proxy.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { closing, eventually, expectEqual, follow, followed } from "../support/relay/follow.js";
+import { HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

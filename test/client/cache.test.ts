@@ -2,9 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { remember } from "../../src/client/cache.js";
 import { beingCache, getCachedBeing, getCachedIntention, intentionCache } from "../../src/client/index.js";
 import { apply, type Replica, replace } from "../../src/client/replica.js";
-import { useDatabase } from "../support/database.js";
-import { eventually, followed } from "../support/follow.js";
-import { useRelay } from "../support/relay.js";
+import { useDatabase } from "../support/postgres/database.js";
 import {
   beingOf,
   created,
@@ -16,9 +14,11 @@ import {
   messagesOf,
   stateOf,
   updated,
-} from "../support/rows.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
+} from "../support/postgres/rows.js";
+import { Session } from "../support/postgres/session.js";
+import { eventually, followed } from "../support/relay/follow.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

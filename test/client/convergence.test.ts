@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, test, vi } from "vitest";
-import { Chance } from "../support/chance.js";
-import { ChaosClient } from "../support/chaos-client.js";
-import { ChaosLine } from "../support/chaos-line.js";
-import { useDatabase } from "../support/database.js";
-import { closing, difference } from "../support/follow.js";
-import { useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
+import { ChaosClient } from "../support/chaos/client.js";
+import { ChaosLine } from "../support/chaos/line.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { Chance } from "../support/process/chance.js";
+import { closing, difference } from "../support/relay/follow.js";
+import { useRelay } from "../support/relay/relay.js";
 
 // One fresh seed for 12 s; PROPERTY_MINUTES=2 goes on with fresh seeds for so long. PROPERTY_SEED takes this one: the
 // choices are the same then, though not the moments at which they meet.

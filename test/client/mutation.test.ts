@@ -14,7 +14,7 @@ import {
   saying,
   stateOf,
   updated,
-} from "../support/rows.js";
+} from "../support/postgres/rows.js";
 
 const LATER = instant(1_000_000);
 const at5 = replace(null, stateOf(5, { beings: [beingOf("a")], intentions: messagesOf(1, 2) }));

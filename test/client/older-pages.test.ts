@@ -17,7 +17,7 @@ import {
   messagesOf,
   stateOf,
   updated,
-} from "../support/rows.js";
+} from "../support/postgres/rows.js";
 
 const ids = (replica: Replica) => replica.intentions.map((intention) => intention.id);
 const LATER = instant(1_000_000);

@@ -1,10 +1,10 @@
 import pg from "pg";
 import { beforeAll, expect, type TestContext, test } from "vitest";
-import { migrate } from "../../src/server/migrate.js";
-import { useDatabase } from "../support/database.js";
-import { closing, eventually, expectEqual, followed, stateAt } from "../support/follow.js";
-import { startTestRelay, useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
+import { migrate } from "../../src/server/postgres/migrate.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { closing, eventually, expectEqual, followed, stateAt } from "../support/relay/follow.js";
+import { startTestRelay, useRelay } from "../support/relay/relay.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -1,12 +1,12 @@
 import { beforeAll, expect, type TestContext, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { closing, expectEqual, follow, followed, PATIENTLY } from "../support/follow.js";
-import { HttpProxy } from "../support/http-proxy.js";
-import { useRelay } from "../support/relay.js";
-import { runProgram } from "../support/run-program.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
-import { TcpProxy } from "../support/tcp-proxy.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { runProgram } from "../support/process/run-program.js";
+import { closing, expectEqual, follow, followed, PATIENTLY } from "../support/relay/follow.js";
+import { HttpProxy } from "../support/relay/http-proxy.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

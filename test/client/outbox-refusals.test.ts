@@ -1,10 +1,10 @@
 import { beforeAll, expect, type TestContext, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { closing, eventually, expectEqual, followed } from "../support/follow.js";
-import { HttpProxy } from "../support/http-proxy.js";
-import { useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { closing, eventually, expectEqual, followed } from "../support/relay/follow.js";
+import { HttpProxy } from "../support/relay/http-proxy.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -1,12 +1,12 @@
 import { beforeAll, expect, type TestContext, test } from "vitest";
 import type { SpaceClient } from "../../src/client/index.js";
-import { useDatabase } from "../support/database.js";
-import { versionOf } from "../support/feed.js";
-import { closing, expectEqual, followed, PATIENTLY } from "../support/follow.js";
-import { type Asked, HttpProxy, type Verdict } from "../support/http-proxy.js";
-import { post, useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { versionOf } from "../support/relay/feed.js";
+import { closing, expectEqual, followed, PATIENTLY } from "../support/relay/follow.js";
+import { type Asked, HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
+import { post, useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -14,7 +14,7 @@ import {
   spaceSyncOf,
   stateOf,
   updated,
-} from "../support/rows.js";
+} from "../support/postgres/rows.js";
 
 const LATER = instant(1_000_000);
 const ids = (replica: Replica) => replica.intentions.map((intention) => intention.id);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ModelReader, type Step } from "../support/model-reader.js";
-import { ModelServer, type Write } from "../support/model-server.js";
+import { ModelReader, type Step } from "../support/model/reader.js";
+import { ModelServer, type Write } from "../support/model/server.js";
 
 // PROPERTY_MINUTES=2 looks for so long; a failure prints its seed and path.
 const MINUTES = Number(process.env.PROPERTY_MINUTES ?? 0);

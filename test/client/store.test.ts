@@ -15,7 +15,7 @@ import {
   spaceSyncOf,
   stateOf,
   updated,
-} from "../support/rows.js";
+} from "../support/postgres/rows.js";
 
 const EMPTY = emptyStore("here");
 const at = instant(1_000);

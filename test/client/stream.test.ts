@@ -1,6 +1,5 @@
 import { expect, type TestContext, test } from "vitest";
 import type { SpaceClient } from "../../src/client/index.js";
-import { closing, follow, PATIENTLY } from "../support/follow.js";
 import {
   beingOf,
   created,
@@ -11,8 +10,9 @@ import {
   messagesOf,
   spaceSyncOf,
   stateOf,
-} from "../support/rows.js";
-import { SseServer } from "../support/sse-server.js";
+} from "../support/postgres/rows.js";
+import { closing, follow, PATIENTLY } from "../support/relay/follow.js";
+import { SseServer } from "../support/relay/sse-server.js";
 
 /** A client that has version 5, with the messages 1 to 3, from a relay that does as it is told. */
 async function begin(context: TestContext) {

@@ -1,9 +1,9 @@
 import { beforeAll, expect, type TestContext, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { eventually, follow } from "../support/follow.js";
-import { useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { SECRET, tokenOf, tokensBy } from "../support/token.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { eventually, follow } from "../support/relay/follow.js";
+import { useRelay } from "../support/relay/relay.js";
+import { SECRET, tokenOf, tokensBy } from "../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }), recheckMs: 100 });

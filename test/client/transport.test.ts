@@ -2,13 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, type TestContext, test, vi } from "vitest";
 import type { SpaceClient } from "../../src/client/index.js";
 import type { Mode } from "../../src/client/snapshot.js";
-import { useDatabase } from "../support/database.js";
-import { closing, eventually, expectEqual, follow, followed } from "../support/follow.js";
-import { HttpProxy } from "../support/http-proxy.js";
-import { startTestRelay, useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
-import { TcpProxy } from "../support/tcp-proxy.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { closing, eventually, expectEqual, follow, followed } from "../support/relay/follow.js";
+import { HttpProxy } from "../support/relay/http-proxy.js";
+import { startTestRelay, useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 // A dead line is noticed after 4.5 s, and polls come every 5 s: these tests wait for such things together.
 const db = useDatabase();

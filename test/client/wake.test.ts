@@ -2,9 +2,9 @@ import { expect, type TestContext, test } from "vitest";
 import { Api } from "../../src/client/api.js";
 import type { Mode } from "../../src/client/snapshot.js";
 import { Transport } from "../../src/client/transport.js";
-import { closing, eventually } from "../support/follow.js";
-import { spaceSyncOf, stateOf } from "../support/rows.js";
-import { SseServer } from "../support/sse-server.js";
+import { spaceSyncOf, stateOf } from "../support/postgres/rows.js";
+import { closing, eventually } from "../support/relay/follow.js";
+import { SseServer } from "../support/relay/sse-server.js";
 
 // What a browser tells a client of its network and its page, at the transport: a client in Node has neither.
 

@@ -2,9 +2,9 @@ import { afterEach, expect, test } from "vitest";
 import { type Bot, startBot } from "../../src/demo/bot.js";
 import { openDesk } from "../../src/demo/desk.js";
 import { SPACES } from "../../src/demo/spaces.js";
-import { useDatabase } from "../support/database.js";
-import { startTestRelay, useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { startTestRelay, useRelay } from "../support/relay/relay.js";
 import { PATIENCE } from "./demo.js";
 
 const db = useDatabase();

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 import { PATIENCE, useServe, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 90_000 });

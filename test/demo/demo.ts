@@ -1,8 +1,8 @@
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterEach, beforeAll, expect } from "vitest";
-import type { TestBrowser } from "../support/browser.js";
-import { type Command, useCommand } from "../support/command.js";
-import type { TestDatabase } from "../support/database.js";
+import type { TestBrowser } from "../support/browser/browser.js";
+import type { TestDatabase } from "../support/postgres/database.js";
+import { type Command, useCommand } from "../support/process/command.js";
 
 /** For what takes a browser and a bot a moment, on a machine that has other things to do. */
 export const PATIENCE = { timeout: 20_000, interval: 50 };

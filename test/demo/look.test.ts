@@ -1,9 +1,9 @@
 import type { Page } from "playwright-core";
 import { expect, test, vi } from "vitest";
-import { useBrowser } from "../support/browser.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
-import { useWebKit, WEBKIT } from "../support/webkit.js";
+import { useBrowser } from "../support/browser/browser.js";
+import { useWebKit, WEBKIT } from "../support/browser/webkit.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 import { useDemo, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
-import { useBrowser } from "../support/browser.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { useBrowser } from "../support/browser/browser.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 import { PATIENCE, useDemo, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });

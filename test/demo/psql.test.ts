@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { useBrowser } from "../support/browser.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { useBrowser } from "../support/browser/browser.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 import { PATIENCE, type RunningDemo, useDemo, useServe, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 import { PATIENCE, useServe } from "./demo.js";
 
 const db = useDatabase();

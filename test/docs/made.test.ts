@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { listSettings } from "../../src/server/settings.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 import { settingsPage } from "./settings-page.js";
 import { sqlPage } from "./sql-page.js";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { keepDoing } from "../support/keep-doing.js";
+import { keepDoing } from "../support/process/keep-doing.js";
 import { ChatReader } from "./chat-reader.js";
 import { useStage } from "./stage.js";
 

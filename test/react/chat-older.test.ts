@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { FAILED_REQUEST } from "../support/browser.js";
+import { FAILED_REQUEST } from "../support/browser/browser.js";
 import { ChatReader } from "./chat-reader.js";
 import { hold } from "./gate.js";
 import { show, useStage } from "./stage.js";

@@ -2,9 +2,9 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UseSpaceDataResult } from "../../src/react/index.js";
 import type { Relay } from "../../src/server/relay.js";
-import { useDatabase } from "../support/database.js";
-import { startTestRelay } from "../support/relay.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { startTestRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 import { show, useStage } from "./stage.js";
 
 const stage = useStage();

@@ -1,12 +1,12 @@
 import type { Page } from "playwright-core";
 import { beforeAll } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
-import { type TestBrowser, useBrowser } from "../support/browser.js";
-import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { type Site, useSite } from "../support/site.js";
-import { newSpace } from "../support/space.js";
+import { type TestBrowser, useBrowser } from "../support/browser/browser.js";
+import { type Site, useSite } from "../support/browser/site.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 import type { Scene } from "./pages/parts.js";
 
 /** Where components are shown: a page in Chromium, a relay behind it, and a session to write with. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SharedSpaceClient, UseSpaceDataResult } from "../../src/react/index.js";
-import { post } from "../support/relay.js";
+import { post } from "../support/relay/relay.js";
 import { hold } from "./gate.js";
 import { show, useStage } from "./stage.js";
 

@@ -1,14 +1,14 @@
 import { describe, expect, type TestContext, test, vi } from "vitest";
-import { useBrowser } from "../support/browser.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { FIREFOX, useFirefox } from "../support/firefox.js";
-import { closing, eventually, followed } from "../support/follow.js";
-import { HttpProxy, type Verdict } from "../support/http-proxy.js";
-import { useRelay } from "../support/relay.js";
-import { useSite } from "../support/site.js";
-import { newSpace } from "../support/space.js";
-import { PATIENCE } from "../support/space-page.js";
+import { useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { FIREFOX, useFirefox } from "../support/browser/firefox.js";
+import { useSite } from "../support/browser/site.js";
+import { PATIENCE } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { closing, eventually, followed } from "../support/relay/follow.js";
+import { HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();

@@ -1,11 +1,11 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
-import { useDatabase } from "../support/database.js";
-import { post, startTestRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
-import { TcpProxy } from "../support/tcp-proxy.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { post, startTestRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 // What an operator does to a database, with a relay before it. Each is taken back, and the same request works.
 

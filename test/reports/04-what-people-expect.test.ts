@@ -3,12 +3,12 @@ import { Linter } from "eslint";
 import baseline from "eslint-plugin-baseline-js";
 import { build } from "vite";
 import { describe, expect, test, vi } from "vitest";
-import { useBrowser } from "../support/browser.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
-import { useSite } from "../support/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/space-page.js";
+import { useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { useSite } from "../support/browser/site.js";
+import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useRelay } from "../support/relay/relay.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();

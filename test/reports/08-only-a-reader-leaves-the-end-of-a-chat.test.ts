@@ -3,9 +3,9 @@ import type { Page as FirefoxPage } from "puppeteer-core";
 import { describe, expect, test } from "vitest";
 import type { Scene } from "../react/pages/parts.js";
 import { useStage } from "../react/stage.js";
-import { FIREFOX, useFirefox } from "../support/firefox.js";
-import { useWebKit, WEBKIT } from "../support/webkit.js";
-import type { WebKitPage } from "../support/webkit-page.js";
+import { FIREFOX, useFirefox } from "../support/browser/firefox.js";
+import { useWebKit, WEBKIT } from "../support/browser/webkit.js";
+import type { WebKitPage } from "../support/browser/webkit-page.js";
 
 const stage = useStage();
 const firefox = useFirefox();

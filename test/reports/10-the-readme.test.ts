@@ -1,12 +1,12 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { FAILED_REQUEST, useBrowser } from "../support/browser.js";
-import { Conversation } from "../support/conversation.js";
-import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
-import { type Site, startSite } from "../support/site.js";
-import { PATIENCE } from "../support/space-page.js";
+import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
+import { Conversation } from "../support/browser/conversation.js";
+import { type Site, startSite } from "../support/browser/site.js";
+import { PATIENCE } from "../support/browser/space-page.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useRelay } from "../support/relay/relay.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();

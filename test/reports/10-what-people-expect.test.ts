@@ -3,11 +3,11 @@ import { renderToString } from "react-dom/server";
 import { describe, expect, expectTypeOf, type TestContext, test, vi } from "vitest";
 import { createSpaceClient, type Intention } from "../../src/client/index.js";
 import { useSpaceData } from "../../src/react/index.js";
-import { useDatabase } from "../support/database.js";
-import { closing, eventually, followed } from "../support/follow.js";
-import { HttpProxy } from "../support/http-proxy.js";
-import { useRelay } from "../support/relay.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { closing, eventually, followed } from "../support/relay/follow.js";
+import { HttpProxy } from "../support/relay/http-proxy.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();

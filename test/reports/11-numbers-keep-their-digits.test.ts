@@ -1,10 +1,10 @@
 import { CompactSign } from "jose";
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { post, useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
-import { SECRET, tokensBy } from "../support/token.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { post, useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { SECRET, tokensBy } from "../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -1,9 +1,9 @@
 import { EventSource } from "eventsource";
 import { expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { post, useRelay } from "../support/relay.js";
-import { newSpace } from "../support/space.js";
-import { openStream, streamUrl } from "../support/stream.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { post, useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { openStream, streamUrl } from "../support/relay/stream.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { readConfig } from "../../src/server/config.js";
-import { useDatabase } from "../support/database.js";
-import { useRelay } from "../support/relay.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const ORIGINS = [
   "capacitor://localhost",

@@ -3,11 +3,11 @@ import { pino } from "pino";
 import { beforeEach, expect, test } from "vitest";
 import { readConfig } from "../../src/server/config.js";
 import { type Relay, startRelay } from "../../src/server/relay.js";
-import { useCommand } from "../support/command.js";
-import { useDatabase } from "../support/database.js";
-import { post } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { useCommand } from "../support/process/command.js";
+import { post } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const spacefeed = useCommand();

@@ -5,11 +5,11 @@ import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../../src/server/config.js";
-import { asLibpq } from "../../src/server/tls.js";
-import { Cluster, POSTGRES_BIN } from "../support/cluster.js";
-import { useDatabase } from "../support/database.js";
-import { startTestRelay } from "../support/relay.js";
-import { unprivileged } from "../support/unprivileged.js";
+import { asLibpq } from "../../src/server/postgres/tls.js";
+import { Cluster, POSTGRES_BIN } from "../support/postgres/cluster.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { unprivileged } from "../support/postgres/unprivileged.js";
+import { startTestRelay } from "../support/relay/relay.js";
 
 const run = promisify(execFile);
 const IS_TLS = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";

@@ -1,11 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { post, startTestRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { post, startTestRelay } from "../support/relay/relay.js";
 
 const SQL = new URL("../../sql/", import.meta.url);
-const SOURCES = ["../../src/server/crud.ts", "../../src/server/database.ts"];
+const SOURCES = ["../../src/server/postgres/crud.ts", "../../src/server/postgres/functions.ts"];
 
 /** Every word that stands in what Postgres is given to run, also in its texts; not in comments. */
 async function identifiers(): Promise<string[]> {

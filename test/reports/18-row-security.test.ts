@@ -1,10 +1,10 @@
 import { beforeAll, expect, test } from "vitest";
-import { migrate } from "../../src/server/migrate.js";
-import { useDatabase } from "../support/database.js";
-import { useEmptyDatabases } from "../support/empty-database.js";
-import { faults, versionOf } from "../support/feed.js";
-import { urlAs, useRoles } from "../support/roles.js";
-import { Session } from "../support/session.js";
+import { migrate } from "../../src/server/postgres/migrate.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useEmptyDatabases } from "../support/postgres/empty-database.js";
+import { urlAs, useRoles } from "../support/postgres/roles.js";
+import { Session } from "../support/postgres/session.js";
+import { faults, versionOf } from "../support/relay/feed.js";
 
 const [OWNER, WRITER] = useRoles("owner", "writer") as [string, string];
 const db = useDatabase();

@@ -1,8 +1,8 @@
 import pg from "pg";
 import { expect, test } from "vitest";
-import { migrate, schemaSql } from "../../src/server/migrate.js";
-import { useDatabase } from "../support/database.js";
-import { useEmptyDatabases } from "../support/empty-database.js";
+import { migrate, schemaSql } from "../../src/server/postgres/migrate.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useEmptyDatabases } from "../support/postgres/empty-database.js";
 
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);

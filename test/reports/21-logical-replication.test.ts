@@ -1,9 +1,9 @@
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { migrate } from "../../src/server/migrate.js";
-import { clusters, POSTGRES_BIN } from "../support/cluster.js";
-import { eventsSince, faults, inShort, versionOf } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { migrate } from "../../src/server/postgres/migrate.js";
+import { clusters, POSTGRES_BIN } from "../support/postgres/cluster.js";
+import { Session } from "../support/postgres/session.js";
+import { eventsSince, faults, inShort, versionOf } from "../support/relay/feed.js";
 
 describe.skipIf(!POSTGRES_BIN)(
   "logical replication (skipped where there is no Postgres with its tools)",

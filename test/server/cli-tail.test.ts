@@ -3,12 +3,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { syncEvent } from "../../src/protocol/messages.js";
-import { useCommand } from "../support/command.js";
-import { useDatabase } from "../support/database.js";
-import { startTestRelay, useRelay } from "../support/relay.js";
-import { Session } from "../support/session.js";
-import { newSpace } from "../support/space.js";
-import { SECRET, tokenOf, tokensBy } from "../support/token.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { useCommand } from "../support/process/command.js";
+import { startTestRelay, useRelay } from "../support/relay/relay.js";
+import { newSpace } from "../support/relay/space.js";
+import { SECRET, tokenOf, tokensBy } from "../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db);

@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
 import { listSettings } from "../../src/server/settings.js";
-import { useCommand } from "../support/command.js";
-import { useDatabase } from "../support/database.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useCommand } from "../support/process/command.js";
 
 const db = useDatabase();
 const spacefeed = useCommand();

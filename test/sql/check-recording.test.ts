@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { awake } from "../support/awake.js";
-import { Chance } from "../support/chance.js";
-import { CheckReader } from "../support/check-reader.js";
-import { keepWriting, PAIRS, SPACES } from "../support/check-writer.js";
-import { useDatabase } from "../support/database.js";
-import { faults as verified } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { CheckReader } from "../support/check/reader.js";
+import { keepWriting, PAIRS, SPACES } from "../support/check/writer.js";
+import { awake } from "../support/postgres/awake.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { Chance } from "../support/process/chance.js";
+import { faults as verified } from "../support/relay/feed.js";
 
 const db = useDatabase();
 const SECONDS = 10;

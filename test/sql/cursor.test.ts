@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 
 const db = useDatabase();
 let s: Session;

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "vitest";
-import { copyFrom } from "../support/copy.js";
-import { useDatabase } from "../support/database.js";
-import { faults, recordOf, versionOf } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { copyFrom } from "../support/postgres/copy.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 // After "set constraints all immediate" each statement is filed by itself, in the version of its transaction.
 const db = useDatabase();

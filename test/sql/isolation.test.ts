@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
-import { awake } from "../support/awake.js";
-import { useDatabase } from "../support/database.js";
-import { faults, recordOf, versionOf } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { awake } from "../support/postgres/awake.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
 let a: Session;

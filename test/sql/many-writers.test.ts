@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 import { expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { faults } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { faults } from "../support/relay/feed.js";
 
 const db = useDatabase();
 

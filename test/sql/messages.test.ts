@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { type Row, Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { type Row, Session } from "../support/postgres/session.js";
 
 const db = useDatabase();
 let s: Session;

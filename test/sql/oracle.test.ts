@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import type { FeedEvent } from "../support/feed.js";
-import { type Step, WRITERS, writersOnly } from "../support/model-history.js";
-import { ModelWorld } from "../support/model-world.js";
-import { progress, type Row, Session } from "../support/session.js";
+import { type Step, WRITERS, writersOnly } from "../support/model/history.js";
+import { ModelWorld } from "../support/model/world.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { progress, type Row, Session } from "../support/postgres/session.js";
+import type { FeedEvent } from "../support/relay/feed.js";
 
 /** A space's beings and messages, by their kind and ID. */
 type State = Map<string, unknown>;

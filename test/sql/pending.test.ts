@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { awake } from "../support/awake.js";
-import { useDatabase } from "../support/database.js";
-import { eventsSince, faults, recordOf, versionOf } from "../support/feed.js";
-import { type Row, Session } from "../support/session.js";
+import { awake } from "../support/postgres/awake.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { type Row, Session } from "../support/postgres/session.js";
+import { eventsSince, faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 // What readers get of what is committed, but not recorded yet: a relay is awake, and takes a turn where record() stands.
 const db = useDatabase();

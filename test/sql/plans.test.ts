@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { explainEverything, type Scan, scansOf } from "../support/plan.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { explainEverything, type Scan, scansOf } from "../support/postgres/plan.js";
+import { Session } from "../support/postgres/session.js";
 
 const db = useDatabase();
 const SPACES = Array.from({ length: 200 }, (_, n) => `space-${n + 1}`);

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { eventsSince, faults, inShort, recordOf } from "../support/feed.js";
-import { progress, Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { progress, Session } from "../support/postgres/session.js";
+import { eventsSince, faults, inShort, recordOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
 let s: Session;

@@ -1,9 +1,9 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { awake } from "../support/awake.js";
-import { useDatabase } from "../support/database.js";
-import { faults, recordOf, versionOf } from "../support/feed.js";
-import { explainEverything, scansOf } from "../support/plan.js";
-import { progress, Session } from "../support/session.js";
+import { awake } from "../support/postgres/awake.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { explainEverything, scansOf } from "../support/postgres/plan.js";
+import { progress, Session } from "../support/postgres/session.js";
+import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 // A relay is awake: a commit leaves its notes, and sync.record() makes versions of them.
 const db = useDatabase();

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { beforeEach, expect, test } from "vitest";
-import { migrate } from "../../src/server/migrate.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { migrate } from "../../src/server/postgres/migrate.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 
 const db = useDatabase();
 let s: Session;

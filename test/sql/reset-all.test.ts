@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { faults, recordOf, versionOf } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
 let s: Session;

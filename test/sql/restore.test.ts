@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
-import { migrate } from "../../src/server/migrate.js";
-import { useDatabase } from "../support/database.js";
-import { faults, versionOf } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { migrate } from "../../src/server/postgres/migrate.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
+import { faults, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
 let s: Session;

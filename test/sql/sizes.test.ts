@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { toSpacefeedError } from "../../src/server/database-error.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { toSpacefeedError } from "../../src/server/postgres/errors.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 
 // A text of 512 MiB ends the process of a relay. Here a piece of JSON may have 100,000 bytes, and a row 400,000.
 

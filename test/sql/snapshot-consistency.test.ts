@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { eventsSince, faults } from "../support/feed.js";
-import { keepDoing } from "../support/keep-doing.js";
-import { type Row, Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { type Row, Session } from "../support/postgres/session.js";
+import { keepDoing } from "../support/process/keep-doing.js";
+import { eventsSince, faults } from "../support/relay/feed.js";
 
 const db = useDatabase();
 

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
-import { awake } from "../support/awake.js";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { awake } from "../support/postgres/awake.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 
 const db = useDatabase();
 let s: Session;

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
-import { useDatabase } from "../support/database.js";
-import { Session } from "../support/session.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { Session } from "../support/postgres/session.js";
 
 // Where pg_temp is not named in a search_path, types are looked for in it first, also where the path is empty.
 

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
-import { migrate } from "../../src/server/migrate.js";
-import { useDatabase } from "../support/database.js";
-import { useEmptyDatabases } from "../support/empty-database.js";
-import { eventsSince, faults, inShort, versionOf } from "../support/feed.js";
-import { Session } from "../support/session.js";
+import { migrate } from "../../src/server/postgres/migrate.js";
+import { useDatabase } from "../support/postgres/database.js";
+import { useEmptyDatabases } from "../support/postgres/empty-database.js";
+import { Session } from "../support/postgres/session.js";
+import { eventsSince, faults, inShort, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);

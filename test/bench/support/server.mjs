@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { startEmbedded } from "../../../dist/server/embedded.js";
+import { startEmbedded } from "../../../dist/embedded/embedded.js";
 import { migrate } from "../../../dist/server/index.js";
 import { parentOf } from "./process.mjs";
 

@@ -1,0 +1,164 @@
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { PG_MIGRATE_LOCK_ID, runner } from "node-pg-migrate";
+import pg from "pg";
+import { SpacefeedError } from "../../protocol/errors.js";
+import { withHolders } from "./migration-wait.js";
+
+const SQL_DIR = fileURLToPath(new URL("../../../sql/", import.meta.url));
+const MIGRATIONS_DIR = `${SQL_DIR}migrations`;
+
+/** The table, in schema sync, in which node-pg-migrate notes what it has run. */
+const NOTES = "migrations";
+
+/** One migration and whether this database has it. */
+export interface MigrationStatus {
+  name: string;
+  applied: boolean;
+}
+
+/**
+ * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
+ * The chapters are `create or replace` and are replayed after each run that ends with every migration
+ * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another;
+ * `tell` hears whom. Returns the names of the migrations that were run.
+ */
+export async function migrate(
+  databaseUrl: string,
+  direction: "up" | "down",
+  tell: (message: string) => void = () => {},
+): Promise<string[]> {
+  return withClient(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    const session = { url: databaseUrl, pid: (rows[0] as { pid: number }).pid };
+    return withHolders(session, () => run(client, direction), tell);
+  });
+}
+
+async function run(client: pg.Client, direction: "up" | "down"): Promise<string[]> {
+  await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
+  const [refusals = "", ...others] = await chapters();
+  await client.query("begin");
+  if (direction === "up") await client.query(refusals);
+  const done = await runner({
+    dbClient: inOneTransaction(client),
+    dir: MIGRATIONS_DIR,
+    direction,
+    ...(direction === "down" && { count: 1 }),
+    migrationsSchema: "sync",
+    migrationsTable: NOTES,
+    createMigrationsSchema: true,
+    noLock: true,
+    log: () => {},
+  });
+  if ((await statusOf(client)).every((migration) => migration.applied)) {
+    await client.query(others.join(";\n"));
+  }
+  await client.query("commit");
+  return done.map((migration) => migration.name);
+}
+
+/**
+ * What a relay does at its start: `migrate up`, unless it may not and need not. Returns what was run, and null
+ * where it may not, and every migration is there: then the DBA replays the chapters.
+ */
+export async function migrateOrLeave(
+  databaseUrl: string,
+  tell: (message: string) => void,
+): Promise<string[] | null> {
+  try {
+    return await migrate(databaseUrl, "up", tell);
+  } catch (error) {
+    const cause = error instanceof SpacefeedError ? error.cause : undefined;
+    // Its role may not, or nobody may now: the database is read-only.
+    const mayNot = cause instanceof pg.DatabaseError && /^(42501|25006)$/.test(cause.code ?? "");
+    if (mayNot && (await migrationStatus(databaseUrl)).every(({ applied }) => applied)) return null;
+    throw error;
+  }
+}
+
+/** Every migration of this version of Spacefeed, in order. */
+export function migrationStatus(databaseUrl: string): Promise<MigrationStatus[]> {
+  return withClient(databaseUrl, statusOf);
+}
+
+/**
+ * The whole schema as one text, for `psql -f -`: migrations, chapters, and the notes that let a later
+ * `migrate up` start from there.
+ */
+export async function schemaSql(): Promise<string> {
+  const names = await migrationNames();
+  const texts = await Promise.all(names.map((name) => readFile(`${MIGRATIONS_DIR}/${name}.sql`, "utf8")));
+  const notes = [
+    "-- What node-pg-migrate would have noted: a later `spacefeed migrate up` starts from here.",
+    `create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);`,
+    ...names.map((name) => `insert into sync.${NOTES} (name, run_on) values ('${name}', now());`),
+  ];
+  const [refusals = "", ...others] = await chapters();
+  const ups = texts.map((text) => text.slice(0, text.search(/^-- Down Migration/m)).trimEnd());
+  return [
+    "-- Spacefeed's schema, for a database that has none of it yet.",
+    "begin;",
+    refusals,
+    ...ups,
+    notes.join("\n"),
+    ...others,
+    "commit;",
+    "",
+  ].join("\n\n");
+}
+
+/** The runner begins and ends transactions of its own: this client has one already. */
+function inOneTransaction(client: pg.Client): pg.Client {
+  const query = async (text: string, values?: unknown[]) =>
+    /^(BEGIN|COMMIT);$/.test(text) ? { rows: [] } : client.query(text, values);
+  return { query } as unknown as pg.Client;
+}
+
+async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
+  const known = await client.query<{ known: boolean }>("select to_regclass($1) is not null as known", [
+    `sync.${NOTES}`,
+  ]);
+  const applied = known.rows[0]?.known
+    ? await client.query<{ name: string }>(`select name from sync.${NOTES}`)
+    : { rows: [] };
+  const names = new Set(applied.rows.map((row) => row.name));
+  return (await migrationNames()).map((name) => ({ name, applied: names.has(name) }));
+}
+
+async function migrationNames(): Promise<string[]> {
+  const files = await readdir(MIGRATIONS_DIR);
+  return files
+    .filter((file) => file.endsWith(".sql"))
+    .map((file) => file.slice(0, -".sql".length))
+    .sort();
+}
+
+async function chapters(): Promise<string[]> {
+  const files = await readdir(SQL_DIR);
+  const names = files.filter((file) => /^\d+_\w+\.sql$/.test(file)).sort();
+  return Promise.all(names.map((name) => readFile(`${SQL_DIR}${name}`, "utf8")));
+}
+
+async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  let client: pg.Client | undefined;
+  try {
+    client = new pg.Client({
+      connectionString: databaseUrl,
+      application_name: "spacefeed migrate",
+      connectionTimeoutMillis: 10_000,
+    });
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof pg.DatabaseError && error.hint ? ` ${error.hint}` : "";
+    throw new SpacefeedError(
+      "config",
+      `the migration of the database did not work: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
+      { cause: error },
+    );
+  } finally {
+    await client?.end().catch(() => {});
+  }
+}

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Logger } from "pino";
+import type { Metrics } from "../metrics.js";
+import { away, isWorthRetrying, toSpacefeedError } from "./errors.js";
+import { OutageWatch } from "./watch/outages.js";
+
+/**
+ * How to connect through a pooler in transaction mode. PgBouncer refuses a connection that comes with such a setting,
+ * and its sessions are everybody's: there the limit is the role's.
+ */
+export const THROUGH_POOLER = { statement_timeout: false } as const;
+
+const TRIES = 5;
+
+/** Connections to Postgres, and a statement on one of them. Errors are `SpacefeedError`s. */
+export class Pool {
+  readonly pool: pg.Pool;
+  readonly #metrics: Metrics;
+  readonly outages: OutageWatch;
+
+  constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {
+    this.#metrics = metrics;
+    this.outages = new OutageWatch(log);
+    this.pool = new pg.Pool({
+      connectionString: url,
+      application_name: "spacefeed",
+      max: 10,
+      connectionTimeoutMillis: 5_000,
+      // Ours ends the wait when no answer can come any more, the server's ends the query.
+      query_timeout: 15_000,
+      statement_timeout: 10_000,
+      keepAlive: true,
+      ...settings,
+    });
+    // An idle connection that dies must not take the process along: the next query makes a new one.
+    this.pool.on("error", ({ message }) => {
+      if (!this.pool.ending) log.warn({ reason: message }, "an idle database connection was lost");
+    });
+  }
+
+  /**
+   * Runs a statement, again after a serialization failure or a deadlock. `name` is its name in the metrics.
+   * Nothing is prepared by name: the pool may lead through a pooler in transaction mode.
+   */
+  async query<Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> {
+    const end = this.#metrics.queries.startTimer({ query: name });
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#query<Row>(text, values);
+        } catch (error) {
+          if (attempt < TRIES && isWorthRetrying(error)) {
+            await sleep(Math.random() * 10 * 2 ** attempt);
+            continue;
+          }
+          const told = toSpacefeedError(error);
+          if (!this.pool.ending) this.outages.note(told);
+          throw told;
+        }
+      }
+    } finally {
+      end();
+    }
+  }
+
+  async #query<Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+    const client = await this.pool.connect().catch((error) => {
+      throw away(error);
+    });
+    const ignore = () => {}; // the query rejects as well
+    client.on("error", ignore);
+    let fault: Error | undefined;
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } catch (error) {
+      fault = error as Error;
+      throw error;
+    } finally {
+      // After a refusal the session is as it was. After anything else it may have what is wrong: a session that began
+      // while the database was read-only stays so.
+      const isWrong = fault && !isWorthRetrying(fault) && toSpacefeedError(fault).code === "unavailable";
+      client.release(isWrong ? fault : undefined);
+      client.off("error", ignore);
+    }
+  }
+
+  /** Ends the connections; those with a query that does not come back after a second. */
+  async close(): Promise<void> {
+    await Promise.race([this.pool.end(), sleep(1_000, undefined, { ref: false })]);
+  }
+}

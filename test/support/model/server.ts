@@ -1,0 +1,173 @@
+import type { Group, State } from "../../../src/client/replica.js";
+import type { Being, Intention, SyncEvent } from "../../../src/protocol/messages.js";
+import { beingOf, instant, messageOf } from "../postgres/rows.js";
+
+/** What a writer does to one row. Small spaces: the same few rows are changed again and again. */
+export interface Write {
+  kind: "being" | "intention";
+  verb: "create" | "update" | "delete" | "move away" | "move in" | "retime";
+  row: number;
+  value: number;
+}
+
+interface Rows {
+  beings: ReadonlyMap<string, Being>;
+  intentions: ReadonlyMap<string, Intention>;
+}
+
+const byTime = (a: Intention, b: Intention) =>
+  a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : numberOf(a) - numberOf(b);
+const numberOf = ({ messageId }: Intention) => Number(messageId.slice(4));
+
+/** A space as the database has it, with every version that it had: the plainest model of it that there is. */
+export class ModelServer {
+  #epoch = 0;
+  #numbers = 0;
+  #clock = 0;
+  #rows: Rows = { beings: new Map(), intentions: new Map() };
+  /** Rows that are in another space now. */
+  readonly #away = new Map<string, Being | Intention>();
+  /** The state at each version of this epoch, and the IDs that each version changed. */
+  #states = new Map<number, Rows>([[0, this.#rows]]);
+  #changes = new Map<number, ReadonlySet<string>>();
+  #version = 0;
+  #first = 0;
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get cursor(): string {
+    return `${this.#epoch}.${this.#version}`;
+  }
+
+  /** One transaction. It is a version only if it changes something. */
+  commit(writes: readonly Write[]): void {
+    const before = this.#rows;
+    this.#rows = { beings: new Map(before.beings), intentions: new Map(before.intentions) };
+    const touched = new Set(writes.map((write) => this.#write(write)));
+    const isChanged = (key: string) => rowOf(before, key) !== rowOf(this.#rows, key);
+    const changed = new Set([...touched].filter((key) => key !== null).filter(isChanged));
+    if (changed.size > 0) this.#raise(changed);
+    else this.#rows = before;
+  }
+
+  /** Another incarnation: what is known of versions counts no more. */
+  reset(): void {
+    this.#epoch++;
+    this.#raise(new Set());
+    this.#first = this.#version;
+  }
+
+  /** The row, wherever it is. */
+  find(kind: Write["kind"], id: string): Being | Intention | undefined {
+    return rowOf(this.#rows, `${kind} ${id}`) ?? this.#away.get(`${kind} ${id}`);
+  }
+
+  /** What takes who is at `since` to now, compacted as sync.changes_since() does it; null: nothing new. */
+  group(since: string | null, limit: number, snapshot: number): Group | null {
+    const [epoch, version] = (since ?? "-1.0").split(".").map(Number) as [number, number];
+    const isOurs = epoch === this.#epoch && version >= this.#first;
+    if (isOurs && version === this.#version) return null;
+    const keys = new Set<string>();
+    for (let next = version + 1; next <= this.#version; next++) {
+      for (const key of this.#changes.get(next) ?? []) keys.add(key);
+    }
+    if (!isOurs || keys.size > limit) return [this.#spaceSync(snapshot)];
+    const events = [...keys].map((key) => this.#event(key));
+    const last = events.pop() as SyncEvent;
+    return [...events, { ...last, prev: version, cursor: this.cursor } as SyncEvent];
+  }
+
+  /** The whole state with the newest `limit` messages. */
+  state(limit: number): State {
+    const all = this.messages();
+    return {
+      version: this.#version,
+      cursor: this.cursor,
+      timestamp: instant(++this.#clock),
+      beings: this.beings(),
+      intentions: limit > 0 ? all.slice(-limit) : [],
+      hasMore: all.length > limit,
+    };
+  }
+
+  /** The `limit` messages before one; null when that one is not here. */
+  page(before: string | undefined, limit: number): Intention[] | null {
+    const all = this.messages();
+    const end = before === undefined ? all.length : all.findIndex(({ messageId }) => messageId === before);
+    return end < 0 ? null : all.slice(Math.max(0, end - limit), end);
+  }
+
+  beings(version = this.#version): Being[] {
+    const { beings } = this.#states.get(version) as Rows;
+    return [...beings.values()].sort((a, b) => (a.createdAt + a.id < b.createdAt + b.id ? -1 : 1));
+  }
+
+  messages(version = this.#version): Intention[] {
+    const { intentions } = this.#states.get(version) as Rows;
+    return [...intentions.values()].sort(byTime);
+  }
+
+  #raise(changed: ReadonlySet<string>): void {
+    this.#version++;
+    this.#changes.set(this.#version, changed);
+    this.#states.set(this.#version, this.#rows);
+  }
+
+  #write({ kind, verb, row, value }: Write): string | null {
+    const id = `${kind === "being" ? "b" : "m"}${row}`;
+    const key = `${kind} ${id}`;
+    const rows = (kind === "being" ? this.#rows.beings : this.#rows.intentions) as Map<
+      string,
+      Being | Intention
+    >;
+    const there = rows.get(id);
+    const modifiedAt = instant(10_000 + ++this.#clock);
+    if (verb === "create" && !there && !this.#away.has(key)) {
+      const made = { createdAt: instant(value), modifiedAt, content: [value] };
+      rows.set(id, kind === "being" ? beingOf(id, made) : messageOf(++this.#numbers, { id, ...made }));
+    } else if (verb === "delete") {
+      rows.delete(id);
+      this.#away.delete(key);
+    } else if (verb === "update" && there) {
+      rows.set(id, { ...there, content: [value], modifiedAt });
+    } else if (verb === "retime" && there) {
+      rows.set(id, { ...there, createdAt: instant(value), modifiedAt });
+    } else if (verb === "move away" && there) {
+      rows.delete(id);
+      this.#away.set(key, { ...there, locationId: "there", modifiedAt });
+    } else if (verb === "move in" && this.#away.has(key)) {
+      rows.set(id, { ...(this.#away.get(key) as Being | Intention), locationId: "here", modifiedAt });
+      this.#away.delete(key);
+    } else {
+      return null;
+    }
+    return key;
+  }
+
+  #event(key: string): SyncEvent {
+    const [kind, id] = key.split(" ") as [Write["kind"], string];
+    const data = rowOf(this.#rows, key);
+    const version = this.#version;
+    if (kind === "being") {
+      return data
+        ? { type: "being-updated", version, data: data as Being }
+        : { type: "being-deleted", version, id };
+    }
+    if (!data) return { type: "intention-deleted", messageId: "msg_0", version, id };
+    const message = data as Intention;
+    return { type: "intention-updated", messageId: message.messageId, version, data: message };
+  }
+
+  #spaceSync(limit: number): SyncEvent {
+    const { beings = [], intentions = [], ...state } = this.state(limit);
+    const lastMessageId = intentions.at(-1)?.messageId ?? null;
+    return { type: "space-sync", spaceId: "here", beings, intentions, lastMessageId, ...state };
+  }
+}
+
+function rowOf(rows: Rows, key: string): Being | Intention | undefined {
+  const [kind, id] = key.split(" ") as [Write["kind"], string];
+  return kind === "being" ? rows.beings.get(id) : rows.intentions.get(id);
+}
