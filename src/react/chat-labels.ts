@@ -2,7 +2,7 @@ import type { Intention } from "../client/index.js";
 
 /** Every text that `Chat` itself brings, for translation. */
 export interface ChatLabels {
-  /** The name of the whole, for who hears it. */
+  /** The name of the whole, for those who hear it. */
   chat: string;
   /** The name of the list of messages. */
   messages: string;
