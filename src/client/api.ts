@@ -18,7 +18,7 @@ export interface StreamReceiver {
 export const LIMITS = { page: 100, state: 10_000 } as const;
 const TIMEOUT_MS = 10_000;
 
-/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable`: nobody has said no. */
+/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable` is no refusal. */
 export class Api {
   readonly #options: ApiOptions;
   readonly #base: string;
@@ -124,10 +124,10 @@ export function noAnswer(): SpacefeedError {
   return new SpacefeedError("unavailable", `the relay does not answer${hint}`);
 }
 
-/** What is said by whoever stands before a relay that is not there just now, as while a new one is put in its place. */
+/** What a proxy says while the relay behind it is being replaced. */
 const PASSING = [404, 408, 425];
 
-/** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
+/** What an answer that is none says: the relay's own words, or those of a proxy before it. */
 async function refusalOf(response: Response): Promise<SpacefeedError> {
   const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
   const { status } = response;

@@ -142,7 +142,7 @@ class Space implements SpaceClient {
       try {
         listener();
       } catch (error) {
-        // Its fault, and nobody else's: not of the other listeners, nor of the change that it is told of.
+        // Its own fault: neither the other listeners nor the change that it is told of fail with it.
         queueMicrotask(() => {
           throw error;
         });
@@ -224,7 +224,7 @@ class Space implements SpaceClient {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
     const stored = isClosed ? Promise.reject(closed()) : this.#outbox.add(mutation, isRetry);
-    stored.catch(() => {}); // whoever does not wait for it sees it in the snapshot
+    stored.catch(() => {}); // without a handler it is seen in the snapshot
     return stored;
   }
 

@@ -3,7 +3,7 @@ import { useBeing } from "../react/index.js";
 /** White on each of these is 5 to 1 at least, on light and on dark ground. */
 const COLORS = ["#b02a50", "#a8431b", "#7c5a06", "#3c6e1f", "#0d7068", "#1b66a8", "#5b4bc4", "#93378f"];
 
-/** A being's mark: its initial, in a colour that its ID decides. Who has no being wrote with SQL. */
+/** A being's mark: its initial, in a colour that its ID decides. Without a being the message came by SQL. */
 export function Avatar({ spaceId, beingId }: { spaceId: string; beingId: string | null }) {
   const being = useBeing(spaceId, beingId ?? "");
   if (beingId === null) {

@@ -114,7 +114,7 @@ async function unlessTaken(created: Promise<unknown>): Promise<void> {
   });
 }
 
-/** Whoever deletes a message, or has another bot answer it, has done nothing wrong. */
+/** A message may be deleted meanwhile, or be answered by another bot. */
 function unlessGone(onError: (error: unknown) => void): (error: unknown) => void {
   return (error) => {
     const isGone = error instanceof SpacefeedError && ["not_found", "conflict"].includes(error.code);

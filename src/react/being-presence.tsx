@@ -9,12 +9,12 @@ export interface BeingPresenceProps {
   renderBeing?: (being: Being) => ReactNode;
   /** Unless given: guests, bots and spaces. */
   types?: readonly Being["type"][];
-  /** The list's name, for those who hear it. Unless given: "Who belongs here". */
+  /** The list's name, for screen readers. Unless given: "Who belongs here". */
   label?: string;
 }
 
 /**
- * Who belongs to a space: a list of names, not of who looks at it now.
+ * The beings that belong to a space, whether or not they look at it now.
  *
  * Parts: `sf-presence`, in it `sf-being` (with `data-type`), in that `sf-being-initial`, `sf-being-name` and
  * `sf-being-type`. It brings no styles.

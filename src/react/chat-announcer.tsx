@@ -18,7 +18,7 @@ const VISUALLY_HIDDEN = {
   whiteSpace: "nowrap",
 } as const;
 
-/** Reads new messages of others out, each one once, when it is complete. Nobody sees it. */
+/** Has screen readers read new messages of others out, each one once, when it is complete. */
 export function ChatAnnouncer() {
   const { client, ownerId, labels } = useChat();
   const [said, setSaid] = useState<readonly { key: number; text: string }[]>([]);

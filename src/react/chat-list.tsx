@@ -14,7 +14,7 @@ export interface ChatListProps {
   scrollerRef: (element: HTMLElement | null) => void;
 }
 
-/** Virtuoso takes the outline of the focused list away. Whoever uses the keyboard needs it. */
+/** Virtuoso takes the outline of the focused list away. People who use the keyboard need it. */
 const STYLE = { outline: undefined };
 const STYLE_UNTIL_PLACED = { ...STYLE, visibility: "hidden" } as const;
 /** Messages are in the page a little before they are seen, so that new ones are measured at once. */

@@ -7,14 +7,14 @@ import { useSelected, useSharedClient } from "./use-space-client.js";
 export interface InlineBeingNameProps {
   spaceId: string;
   beingId: string;
-  /** What the name is of, for those who hear it. Unless given: "Name". */
+  /** What the name is of, for screen readers. Unless given: "Name". */
   label?: string;
   className?: string;
 }
 
 /**
  * A being's name, which can be changed where it stands: click it or press Enter. Then Enter saves, Escape
- * leaves it as it was, and so does an empty name; whoever goes elsewhere has saved. It shows at once; a name
+ * leaves it as it was, and so does an empty name; going elsewhere saves, too. It shows at once; a name
  * that is refused shows why, and is there again at the next attempt.
  *
  * Parts: `sf-name`, in it `sf-name-button` or `sf-name-input`, and `sf-name-error`. `data-pending` while the
