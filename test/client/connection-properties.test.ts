@@ -50,9 +50,10 @@ class Simulation {
     if (effect === "open stream") this.stream = true;
     else if (effect === "close stream") this.stream = this.due.delete("steady") && false;
     else if (effect === "poll") this.poll = true;
-    else if (effect === "stop polling")
-      this.poll = this.due.delete("poll") && this.due.delete("retry") && false;
-    else this.due.add(effect.slice(0, effect.indexOf(" ")) as "retry" | "poll" | "steady");
+    else if (effect === "stop polling") {
+      this.poll = false;
+      for (const due of ["poll", "retry"] as const) this.due.delete(due);
+    } else this.due.add(effect.slice(0, effect.indexOf(" ")) as "retry" | "poll" | "steady");
   }
 }
 
