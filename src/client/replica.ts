@@ -44,12 +44,12 @@ export function isKnown(replica: Replica | null, state: Pick<State, "version" | 
 
 /** Replaces everything. What did not change stays the same object. */
 export function replace(replica: Replica | null, state: State): Replica {
-  const intentions = keep(replica?.intentions ?? [], state.intentions ?? []);
+  const intentions = reuse(replica?.intentions ?? [], state.intentions ?? []);
   return {
     version: state.version,
     cursor: state.cursor,
     timestamp: state.timestamp,
-    beings: keep(replica?.beings ?? [], state.beings ?? []),
+    beings: reuse(replica?.beings ?? [], state.beings ?? []),
     intentions,
     hasMore: state.hasMore,
     oldest: intentions[0] ?? null,
@@ -150,7 +150,7 @@ export function epochOf(cursor: string): string {
 }
 
 /** Takes the objects of before where they are the same, so that there is nothing to render for them. */
-function keep<T extends { id: string }>(before: readonly T[], now: readonly T[]): readonly T[] {
+function reuse<T extends { id: string }>(before: readonly T[], now: readonly T[]): readonly T[] {
   const known = new Map(before.map((entity) => [entity.id, entity]));
   const kept = now.map((entity) => {
     const old = known.get(entity.id);
