@@ -14,10 +14,14 @@ const ANYBODY: Caller = { claims: null, expiresAt: null };
 /** Where people put tokens, and where proxies and browsers keep them. */
 const IN_ADDRESS = ["token", "access_token", "id_token", "jwt"];
 
-/** Finds out who asks: without `tokens` everybody is nobody in particular. Throws `unauthorized`. */
+/**
+ * Finds out who asks: without `tokens` everybody is nobody in particular. Throws `unauthorized`, or `forbidden` for a
+ * page that may not ask.
+ */
 export function identify(tokens: TokenConfig | null, origins: Origins): MiddlewareHandler<Env> {
   const verify = tokens && createVerify(tokens);
   return async (context, next) => {
+    origins.demandForWrite(context);
     if (IN_ADDRESS.some((name) => context.req.query(name) !== undefined)) {
       throw new SpacefeedError(
         "invalid",
