@@ -3,23 +3,28 @@ import { refusalError } from "./errors.js";
 import { LargeReads } from "./large-reads.js";
 import { Pool } from "./pool.js";
 
-/** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
-export interface Snapshot {
+/** A state of a space, in one incarnation of the data. On the wire `<epoch>.<version>`. */
+export interface Cursor {
+  epoch: string;
   version: number;
-  cursor: string;
-  beings: string;
-  intentions: string;
-  lastMessageId: string | null;
-  hasMore: boolean;
+}
+
+/** A space as it is. */
+export interface Snapshot extends Cursor {
+  /** One JSON object: spaceId, version, cursor, timestamp, beings, intentions, lastMessageId, hasMore. */
+  json: string;
 }
 
 /** What happened in a space after version `since`. */
-export interface Changes {
+export interface Changes extends Cursor {
   spaceId: string;
   since: number;
-  cursor: string;
   /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
   events: string[] | null;
+  /** The types of the entities in them. */
+  types: string[];
+  /** Of just one event: the JSON text of `changeInfo`. */
+  change: string | null;
 }
 
 /** What a newcomer asks: may these claims read the space, and where in it is `since`? */
@@ -29,13 +34,28 @@ export interface OpeningQuestion {
   since: string | null;
 }
 
-/** What a newcomer gets to know about a space: its cursor, and the version that its `since` stands for. */
-export interface Opening {
-  /** Null: there is no such space. */
-  cursor: string | null;
+/** Where a newcomer stands: the space's cursor, and the version that its `since` stands for. */
+export interface Opening extends Cursor {
   /** Null: only a snapshot will do. */
   since: number | null;
 }
+
+/** A row as clients see it, one JSON text, and the version of its space as far as it is known. */
+export interface Stored {
+  json: string;
+  /** Null: it is in no space. */
+  spaceId: string | null;
+  version: number | null;
+}
+
+/** What is read: a row, or a page of them. `hasMore`: of messages, whether there are older ones. */
+export interface Page {
+  json: string;
+  version: number | null;
+  hasMore: boolean | null;
+}
+
+export type EntityType = "being" | "intention";
 
 /** What a recording has done. */
 export interface Recorded {
@@ -76,8 +96,17 @@ export interface QueueHolder {
 export type Claims = { readonly being: string; readonly json: string } | null;
 
 /** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
-export function claimsJson(claims: Claims): string | null {
+function claimsJson(claims: Claims): string | null {
   return claims?.json ?? null;
+}
+
+/** What a write says beside the action and the ID. */
+export interface Write {
+  spaceId?: string | undefined;
+  body?: string;
+  given?: { locationId?: string };
+  /** Spaces that take no writes for now. */
+  fullSpaces?: string[];
 }
 
 /** One typed method for each SQL function that the relay calls. */
@@ -90,18 +119,54 @@ export class Database extends Pool {
     return (rows[0] as { epoch: string }).epoch;
   }
 
-  /** The cursor of a space as it is now; null when there is no such space. */
-  async currentCursor(spaceId: string): Promise<string | null> {
-    const rows = await this.query<{ cursor: string | null }>(
-      "current_cursor",
-      "select sync.current_cursor($1) as cursor",
-      [spaceId],
-    );
-    return rows[0]?.cursor ?? null;
+  /** A row by its ID, of this space if one is given. Throws `not_found` and `forbidden`. */
+  get(claims: Claims, type: EntityType, id: string, spaceId: string | undefined): Promise<Page> {
+    return this.#read(claims, type, id, spaceId);
   }
 
-  /** Lets many newcomers in at once: the answers are in the order of the questions. */
-  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | SpacefeedError)[]> {
+  /**
+   * The beings of a space, or the newest `limit` of its messages, or of those before a message; oldest first. Once for
+   * all who ask the same, a few at a time. Throws `not_found` and `forbidden`.
+   */
+  list(claims: Claims, type: EntityType, spaceId: string, limit?: number, before?: string): Promise<Page> {
+    return this.largeReads.read([type, claims, spaceId, limit, before], () =>
+      this.#read(claims, type, null, spaceId, limit, before),
+    );
+  }
+
+  async #read(claims: Claims, type: EntityType, ...which: (string | number | null | undefined)[]) {
+    const [id, spaceId, limit, before] = which;
+    const rows = await this.query<{ json: string; version: string | null; hasMore: boolean | null }>(
+      "read",
+      `select data::text as json, version, has_more as "hasMore" from sync.read($1, $2, $3, $4, $5, $6)`,
+      [claimsJson(claims), type, id, spaceId ?? null, limit ?? null, before ?? null],
+    );
+    return asNumbers(rows[0] as (typeof rows)[0]);
+  }
+
+  /**
+   * Creates, updates or deletes a row, of this space if one is given, and returns it as it is, or was. `body` is the
+   * request's JSON text: Postgres takes the fields from its `data`, digit for digit; `given` beats them. Throws what
+   * sync.write() says.
+   */
+  async write(
+    claims: Claims,
+    action: "create" | "update" | "delete",
+    type: EntityType,
+    id: string,
+    { spaceId, body = "{}", given = {}, fullSpaces = [] }: Write,
+  ): Promise<Stored> {
+    const rows = await this.query<{ json: string; spaceId: string | null; version: string | null }>(
+      "write",
+      `select data::text as json, in_space as "spaceId", version
+       from sync.write($1, $2, $3, $4, $5, coalesce($6::jsonb -> 'data', '{}') || $7::jsonb, $8)`,
+      [claimsJson(claims), action, type, id, spaceId ?? null, body, JSON.stringify(given), fullSpaces],
+    );
+    return asNumbers(rows[0] as (typeof rows)[0]);
+  }
+
+  /** Lets many newcomers in at once: the answers are in the order of the questions. Null: there is no such space. */
+  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | null | SpacefeedError)[]> {
     const rows = await this.query<{
       cursor: string | null;
       since: string | null;
@@ -112,45 +177,51 @@ export class Database extends Pool {
       questions.map(({ spaceId }) => spaceId),
       questions.map(({ since }) => since),
     ]);
-    return rows.map(({ cursor, since, refusal, reason }) =>
-      refusal === null
-        ? { cursor, since: since === null ? null : Number(since) }
-        : refusalError(refusal, reason),
-    );
+    return rows.map(({ cursor, since, refusal, reason }) => {
+      if (refusal !== null) return refusalError(refusal, reason);
+      return cursor === null
+        ? null
+        : { ...parseCursor(cursor), since: since === null ? null : Number(since) };
+    });
   }
 
-  /** A space with its newest `limit` messages; null when there is no such space. */
-  async snapshot(spaceId: string, limit: number): Promise<Snapshot | null> {
-    const rows = await this.query<Omit<Snapshot, "version"> & { version: string }>(
-      "snapshot",
-      `select version, cursor, beings::text, intentions::text,
-              last_message_id as "lastMessageId", has_more as "hasMore"
-       from sync.snapshot($1, $2)`,
-      [spaceId, limit],
+  /** A space with its newest `limit` messages, or only these types of it; null when there is no such space. */
+  async snapshot(
+    spaceId: string,
+    limit: number,
+    types: readonly string[] = ["beings", "intentions"],
+  ): Promise<Snapshot | null> {
+    const rows = await this.query<{ cursor: string; json: string }>(
+      "state",
+      "select cursor, state as json from sync.state($1, $2, $3)",
+      [spaceId, limit, types],
     );
-    const row = rows[0];
-    return row ? { ...row, version: Number(row.version) } : null;
+    return rows[0] ? { ...parseCursor(rows[0].cursor), json: rows[0].json } : null;
   }
 
   /** What happened in many spaces, each since a version, in one snapshot of the database. */
   async changesSince(spaceIds: string[], versions: number[], max: number): Promise<Changes[]> {
     // The driver reads an array character by character: 0.14 s for a message of 1 MB. No JSON has a raw
     // record separator in it.
-    const rows = await this.query<{
-      spaceId: string;
-      since: string;
-      cursor: string;
-      events: string | null;
-    }>(
+    const rows = await this.query<
+      Pick<Changes, "spaceId" | "change"> & {
+        since: string;
+        cursor: string;
+        events: string | null;
+        types: string[] | null;
+      }
+    >(
       "changes_since",
-      `select space_id as "spaceId", since, cursor, array_to_string(events, chr(30)) as events
+      `select space_id as "spaceId", since, cursor, array_to_string(events, chr(30)) as events, types, change
        from sync.changes_since($1, $2, $3)`,
       [spaceIds, versions, max],
     );
-    return rows.map(({ events, since, ...row }) => ({
+    return rows.map(({ since, cursor, events, types, ...row }) => ({
       ...row,
+      ...parseCursor(cursor),
       since: Number(since),
       events: events === "" ? [] : (events?.split("\x1e") ?? null),
+      types: types ?? [],
     }));
   }
 
@@ -228,4 +299,16 @@ export class Database extends Pool {
     );
     return rows[0]?.unlimited ?? false;
   }
+}
+
+/** Splits what SQL calls a cursor: the one place that does. */
+function parseCursor(cursor: string): Cursor {
+  const [epoch, version] = cursor.split(".") as [string, string];
+  return { epoch, version: Number(version) };
+}
+
+function asNumbers<T extends { version: string | null }>(
+  row: T,
+): Omit<T, "version"> & { version: number | null } {
+  return { ...row, version: row.version === null ? null : Number(row.version) };
 }

@@ -37,11 +37,11 @@ export class Throttle {
     if (spent !== null) throw refusal("writes of this address", "writes_per_address", spent);
   }
 
-  /** Some space takes no writes at the moment: then it has to be known which one is written to. */
-  get hasFullSpaces(): boolean {
+  /** Spaces that take no writes at the moment. */
+  get fullSpaces(): string[] {
     const now = Date.now();
     for (const [spaceId, until] of this.#full) if (until <= now) this.#full.delete(spaceId);
-    return this.#full.size > 0;
+    return [...this.#full.keys()];
   }
 
   /** Refuses a write to a space that has had all of its writes. */
