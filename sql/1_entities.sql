@@ -5,16 +5,17 @@
 -- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only. A row that a policy
 -- hides from the owner is an error and not a deletion: so row_security = off, which is what it says.
 
--- The tables, and what people call their rows.
+-- The tables, what people call their rows, and the columns that the API may write.
 create or replace function sync._entities()
-returns table (entity_type text, of_table text, noun text)
+returns table (entity_type text, of_table text, noun text, writable text[])
 language sql
 immutable
 set search_path = ''
 as $$
   values
-    ('being', 'public.beings', 'being'),
-    ('intention', 'public.intentions', 'message')
+    ('being', 'public.beings', 'being',
+      '{id,name,type,owner_id,location_id,metadata,properties,content}'::pg_catalog.text[]),
+    ('intention', 'public.intentions', 'message', '{id,name,type,state,owner_id,location_id,content}')
 $$;
 
 -- Before a row is written, by the last of the BEFORE triggers. A space without a location is in itself: its name is in its

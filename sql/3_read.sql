@@ -183,19 +183,22 @@ comment on function sync.snapshot(text, integer) is
 snapshot (P7): what is not recorded yet is there already, and comes once more. No row when there is no such space. Raises
 program_limit_exceeded where the beings alone are too much.';
 
-create or replace function sync.state(space_id text, message_limit integer, types text[] default '{beings,intentions}')
+create or replace function sync.state(space_id text, message_limit integer, types text[] default null)
 returns table (cursor text, state text)
 language sql
 volatile
 security definer
 set search_path = ''
 as $$
-  select s.cursor, '{"spaceId":' || to_json(state.space_id) || ',"version":' || s.version || ',"cursor":"' || s.cursor || '"'
+  select s.cursor, case when types is null then '{"type":"space-sync",' else '{' end
+    || '"spaceId":' || to_json(state.space_id) || ',"version":' || s.version || ',"cursor":"' || s.cursor || '"'
     || ',"timestamp":"' || to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"'
-    || case when 'beings' = any (types) then ',"beings":' || s.beings else '' end
-    || case when 'intentions' = any (types) then ',"intentions":' || s.intentions else '' end
-    || ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null')
-    || ',"hasMore":' || (s.has_more and 'intentions' = any (types)) || '}'
-  from sync.snapshot(state.space_id, case when 'intentions' = any (types) then message_limit else 0 end) s
+    || case when 'beings' <> all (types) then '' else ',"beings":' || s.beings end
+    || case when 'intentions' <> all (types) then ',"hasMore":false'
+      else ',"intentions":' || s.intentions || ',"hasMore":' || s.has_more end
+    || case when types is null then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
+    || '}'
+  from sync.snapshot(state.space_id, case when 'intentions' <> all (types) then 0 else message_limit end) s
 $$;
-comment on function sync.state(text, integer, text[]) is 'sync.snapshot() as the one JSON text that is sent.';
+comment on function sync.state(text, integer, text[]) is
+  'sync.snapshot() as the one JSON text that is sent: as a space-sync event, or the state of these types (beings, intentions).';

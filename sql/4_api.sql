@@ -42,12 +42,12 @@ end
 $$;
 comment on function sync.read(jsonb, text, text, text, integer, text) is
   'A being or an intention, by its ID, or those of a space: of messages the newest max_rows, or of those before a
-message. And the version of the space. Raises no_data_found where there is none, SF404 where there is no such space, and SF403 where sync.authorize() does
-not say true.';
+message. And the version of the space. Raises no_data_found where there is none, SF404 where there is no such space, and
+SF403 where sync.authorize() does not say true.';
 
 -- The columns that the fields of a request name, and the terms for their values: the request is $1. JSON is taken as it
--- is, digit for digit.
-create or replace function sync._columns(of_table regclass, fields jsonb, out names text, out terms text)
+-- is, digit for digit. Null where a field may not be written.
+create or replace function sync._columns(entity_type text, fields jsonb, out names text, out terms text)
 language sql
 stable
 set search_path = ''
@@ -56,9 +56,13 @@ as $$
       when 'pg_catalog.jsonb'::pg_catalog.regtype then format('$1 -> %L', f.name)
       else format('($1 ->> %L)::%s.%I', f.name, t.typnamespace::pg_catalog.regnamespace, t.typname)
     end, ', ')
-  from jsonb_object_keys(fields) as f (name)
-  join pg_catalog.pg_attribute a on a.attrelid = of_table and a.attname = lower(regexp_replace(f.name, '([A-Z])', '_\1', 'g'))
+  from sync._entities() e
+  cross join jsonb_object_keys(fields) as f (name)
+  join unnest(e.writable) as w (name) on w.name = lower(regexp_replace(f.name, '([A-Z])', '_\1', 'g'))
+  join pg_catalog.pg_attribute a on a.attrelid = e.of_table::pg_catalog.regclass and a.attname = w.name
   join pg_catalog.pg_type t on t.oid = a.atttypid
+  where e.entity_type = _columns.entity_type
+  having count(*) = (select count(*) from jsonb_object_keys(fields))
 $$;
 
 create or replace function sync.write(claims jsonb, action text, type text, id text, space_id text, fields jsonb,
@@ -87,7 +91,10 @@ begin
   if action <> 'create' or fields ->> 'type' is distinct from 'space' or fields ->> 'locationId' <> id then
     perform sync._demand_space(fields ->> 'locationId');
   end if;
-  select c.names, c.terms into here.names, here.terms from sync._columns(of_table::pg_catalog.regclass, fields) c;
+  select c.names, c.terms into here.names, here.terms from sync._columns(type, fields) c;
+  if names is null and action <> 'delete' then
+    raise exception 'there is no field to write, or one that may not be written: %', fields using errcode = 'invalid_parameter_value';
+  end if;
 
   -- The policy is asked by the statement that writes: it sees the tables as they were before.
   execute format(case action
@@ -122,15 +129,7 @@ begin
   into data, in_space
   using fields, claims, id, space_id;
 
-  if data is not null then
-    -- What leaves may be written, but for what the database makes.
-    if exists (
-      select from jsonb_object_keys(fields) as f (name)
-      where f.name in ('messageId', 'createdAt', 'modifiedAt') or data::pg_catalog.jsonb -> f.name is null)
-    then
-      raise exception 'there are fields that cannot be written: %', fields using errcode = 'invalid_parameter_value';
-    end if;
-  else
+  if data is null then
     select w.wire, w.space_id into data, in_space from sync._wire(type, id) w;
     if data is not null then
       perform sync._demand(claims, action, in_space, data::pg_catalog.jsonb);

@@ -1,6 +1,6 @@
 import type { Snapshot } from "../postgres/functions.js";
 export function spaceSyncEvent(_: string, snapshot: Snapshot): string {
-  return `{"type":"space-sync",${snapshot.json.slice(1)}`;
+  return snapshot.json;
 }
 export interface ChangeInfo {
   type: "add" | "update" | "delete";

@@ -11,7 +11,7 @@ export interface Cursor {
 
 /** A space as it is. */
 export interface Snapshot extends Cursor {
-  /** One JSON object: spaceId, version, cursor, timestamp, beings, intentions, lastMessageId, hasMore. */
+  /** The JSON text that is sent: a space-sync event, or a state. */
   json: string;
 }
 
@@ -157,7 +157,7 @@ export class Database extends Pool {
     { spaceId, body = "{}", given = {}, fullSpaces = [] }: Write,
   ): Promise<Stored> {
     const rows = await this.query<{ json: string; spaceId: string | null; version: string | null }>(
-      "write",
+      `${action} ${type}`,
       `select data::text as json, in_space as "spaceId", version
        from sync.write($1, $2, $3, $4, $5, coalesce($6::jsonb -> 'data', '{}') || $7::jsonb, $8)`,
       [claimsJson(claims), action, type, id, spaceId ?? null, body, JSON.stringify(given), fullSpaces],
@@ -185,14 +185,14 @@ export class Database extends Pool {
     });
   }
 
-  /** A space with its newest `limit` messages, or only these types of it; null when there is no such space. */
+  /** A space with its newest `limit` messages, as a space-sync event, or as a state of these types; null when there is no such space. */
   async snapshot(
     spaceId: string,
     limit: number,
-    types: readonly string[] = ["beings", "intentions"],
+    types: readonly string[] | null = null,
   ): Promise<Snapshot | null> {
     const rows = await this.query<{ cursor: string; json: string }>(
-      "state",
+      "snapshot",
       "select cursor, state as json from sync.state($1, $2, $3)",
       [spaceId, limit, types],
     );

@@ -111,7 +111,7 @@ test("the metrics move with what happens", async () => {
     "spacefeed_catch_ups_total",
     "spacefeed_snapshots_total",
     "spacefeed_wake_ups_total",
-    'spacefeed_query_seconds_count{query="create message"}',
+    'spacefeed_query_seconds_count{query="create intention"}',
     'spacefeed_query_seconds_count{query="changes_since"}',
     'spacefeed_query_seconds_count{query="snapshot"}',
   ]) {
