@@ -110,9 +110,9 @@ export function entityRoutes(
 }
 
 /** `version`: the space's at or after the change; null for a being that is in no space. */
-function send(context: Asked, { json, version, hasMore }: Page): Response {
+function send(context: Asked, { data, version, hasMore }: Page): Response {
   const more = hasMore === null ? "" : `,"hasMore":${hasMore}`;
-  return context.body(`{"success":true,"data":${json},"version":${version}${more}}`, 200, {
+  return context.body(`{"success":true,"data":${data},"version":${version}${more}}`, 200, {
     "Content-Type": "application/json",
   });
 }
