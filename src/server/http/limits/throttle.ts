@@ -39,11 +39,11 @@ export class Throttle {
     });
   }
 
-  /** Some space takes no writes at the moment: then it has to be known which one is written to. */
-  get hasFullSpaces(): boolean {
+  /** Spaces that take no writes at the moment. */
+  get fullSpaces(): string[] {
     const now = Date.now();
     for (const [spaceId, until] of this.#full) if (until <= now) this.#full.delete(spaceId);
-    return this.#full.size > 0;
+    return [...this.#full.keys()];
   }
 
   /** Refuses a write to a space that has had all of its writes. */
