@@ -165,13 +165,13 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
   url.searchParams.set("spaceId", space);
   if (options.since) url.searchParams.set("since", options.since);
 
-  let refusal = "";
+  let refusal: { error?: string } | null = null;
   const source = new EventSource(url, {
     fetch: async (input, init) => {
       const token = process.env.SPACEFEED_TOKEN;
       const headers = { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) };
       const response = await fetch(input, { ...init, headers });
-      if (!response.ok) refusal = await response.clone().text();
+      if (!response.ok) refusal = await response.clone().json().catch(() => null);
       return response;
     },
   });
@@ -182,18 +182,10 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
   return new Promise((_, reject) => {
     source.onerror = ({ message = "no answer" }) => {
       if (source.readyState === EventSource.CLOSED) {
-        reject(new SpacefeedError("config", reasonOf(refusal) ?? `${url}: ${message}`));
+        reject(new SpacefeedError("config", refusal?.error ?? `${url}: ${message}`));
       } else {
         process.stderr.write("the connection is lost; reconnecting\n");
       }
     };
   });
-}
-
-function reasonOf(refusal: string): string | undefined {
-  try {
-    return (JSON.parse(refusal) as { error?: string }).error;
-  } catch {
-    return undefined;
-  }
 }
