@@ -2,7 +2,6 @@ import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { beingRequest, intentionRequest, LIMITS } from "../../protocol/messages.js";
 import type { Env } from "../auth/caller.js";
-import { parseCursor } from "../feed/cursor.js";
 import * as crud from "../postgres/crud.js";
 import type { Claims, Database } from "../postgres/functions.js";
 import type { Reach } from "../postgres/reach.js";
@@ -153,7 +152,7 @@ export function entityRoutes(
     hasMore?: boolean,
   ): Promise<Response> {
     const cursor = spaceId === null ? null : await database.currentCursor(spaceId);
-    return send(context, json, cursor === null ? null : parseCursor(cursor).version, hasMore);
+    return send(context, json, cursor === null ? null : Number(cursor.split(".")[1]), hasMore);
   }
 
   return app;

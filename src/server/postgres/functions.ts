@@ -3,23 +3,28 @@ import { refusalError } from "./errors.js";
 import { LargeReads } from "./large-reads.js";
 import { Pool } from "./pool.js";
 
-/** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
-export interface Snapshot {
+/** A state of a space, in one incarnation of the data. On the wire `<epoch>.<version>`. */
+export interface Cursor {
+  epoch: string;
   version: number;
-  cursor: string;
-  beings: string;
-  intentions: string;
-  lastMessageId: string | null;
-  hasMore: boolean;
+}
+
+/** A space as it is. */
+export interface Snapshot extends Cursor {
+  /** One JSON object: spaceId, version, cursor, timestamp, beings, intentions, lastMessageId, hasMore. */
+  json: string;
 }
 
 /** What happened in a space after version `since`. */
-export interface Changes {
+export interface Changes extends Cursor {
   spaceId: string;
   since: number;
-  cursor: string;
   /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
   events: string[] | null;
+  /** The types of the entities in them. */
+  types: string[];
+  /** Of just one event: the JSON text of `changeInfo`. */
+  change: string | null;
 }
 
 /** What a newcomer asks: may these claims read the space, and where in it is `since`? */
@@ -29,10 +34,8 @@ export interface OpeningQuestion {
   since: string | null;
 }
 
-/** What a newcomer gets to know about a space: its cursor, and the version that its `since` stands for. */
-export interface Opening {
-  /** Null: there is no such space. */
-  cursor: string | null;
+/** Where a newcomer stands: the space's cursor, and the version that its `since` stands for. */
+export interface Opening extends Cursor {
   /** Null: only a snapshot will do. */
   since: number | null;
 }
@@ -101,7 +104,7 @@ export class Database extends Pool {
   }
 
   /** Lets many newcomers in at once: the answers are in the order of the questions. */
-  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | SpacefeedError)[]> {
+  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | null | SpacefeedError)[]> {
     const rows = await this.query<{
       cursor: string | null;
       since: string | null;
@@ -112,24 +115,40 @@ export class Database extends Pool {
       questions.map(({ spaceId }) => spaceId),
       questions.map(({ since }) => since),
     ]);
-    return rows.map(({ cursor, since, refusal, reason }) =>
-      refusal === null
-        ? { cursor, since: since === null ? null : Number(since) }
-        : refusalError(refusal, reason),
-    );
+    return rows.map(({ cursor, since, refusal, reason }) => {
+      if (refusal !== null) return refusalError(refusal, reason);
+      return cursor === null ? null : { ...parseCursor(cursor), since: since === null ? null : Number(since) };
+    });
   }
 
-  /** A space with its newest `limit` messages; null when there is no such space. */
-  async snapshot(spaceId: string, limit: number): Promise<Snapshot | null> {
-    const rows = await this.query<Omit<Snapshot, "version"> & { version: string }>(
+  /** A space with its newest `limit` messages, or only these types of it; null when there is no such space. */
+  async snapshot(
+    spaceId: string,
+    limit: number,
+    types: readonly string[] = ["beings", "intentions"],
+  ): Promise<Snapshot | null> {
+    const rows = await this.query<{
+      version: string;
+      cursor: string;
+      beings: string;
+      intentions: string;
+      last: string | null;
+      more: boolean;
+    }>(
       "snapshot",
-      `select version, cursor, beings::text, intentions::text,
-              last_message_id as "lastMessageId", has_more as "hasMore"
+      `select version, cursor, beings::text, intentions::text, last_message_id as last, has_more as more
        from sync.snapshot($1, $2)`,
-      [spaceId, limit],
+      [spaceId, types.includes("intentions") ? limit : 0],
     );
     const row = rows[0];
-    return row ? { ...row, version: Number(row.version) } : null;
+    if (!row) return null;
+    const json =
+      `{"spaceId":${JSON.stringify(spaceId)},"version":${row.version},"cursor":"${row.cursor}",` +
+      `"timestamp":"${new Date().toISOString()}",` +
+      (types.includes("beings") ? `"beings":${row.beings},` : "") +
+      (types.includes("intentions") ? `"intentions":${row.intentions},` : "") +
+      `"lastMessageId":${JSON.stringify(row.last)},"hasMore":${types.includes("intentions") && row.more}}`;
+    return { ...parseCursor(row.cursor), json };
   }
 
   /** What happened in many spaces, each since a version, in one snapshot of the database. */
@@ -147,11 +166,18 @@ export class Database extends Pool {
        from sync.changes_since($1, $2, $3)`,
       [spaceIds, versions, max],
     );
-    return rows.map(({ events, since, ...row }) => ({
-      ...row,
-      since: Number(since),
-      events: events === "" ? [] : (events?.split("\x1e") ?? null),
-    }));
+    return rows.map(({ spaceId, since, cursor, events: text }) => {
+      const events = text === "" ? [] : (text?.split("\x1e") ?? null);
+      const changes = (events ?? []).map(changeOf);
+      return {
+        ...parseCursor(cursor),
+        spaceId,
+        since: Number(since),
+        events,
+        types: [...new Set(changes.map(({ entityType }) => entityType))],
+        change: changes.length === 1 ? JSON.stringify(changes[0]) : null,
+      };
+    });
   }
 
   /**
@@ -228,4 +254,16 @@ export class Database extends Pool {
     );
     return rows[0]?.unlimited ?? false;
   }
+}
+
+function parseCursor(cursor: string): Cursor {
+  const [epoch, version] = cursor.split(".") as [string, string];
+  return { epoch, version: Number(version) };
+}
+
+function changeOf(json: string) {
+  const event = JSON.parse(json) as { type: string; id?: string; data?: { id: string } };
+  const [entityType, verb] = event.type.split("-") as [string, string];
+  const type = verb === "created" ? "add" : verb === "updated" ? "update" : "delete";
+  return { type, entityType, entityId: event.id ?? event.data?.id };
 }
