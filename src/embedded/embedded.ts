@@ -87,8 +87,8 @@ async function findSite(dataDir: string, log: (message: string) => void): Promis
   );
   if (dataHere && !reachable) {
     throw unusable(
-      `${here} holds data of user ${account.uid}, as whom Postgres runs instead of root, but who cannot enter ` +
-        "it: allow that (chmod o+x on its parent directories), choose another DATA_DIR",
+      `${here} holds data of user ${account.uid}. Postgres runs as that user instead of root, but may not ` +
+        "enter the directory: allow it (chmod o+x on its parent directories), choose another DATA_DIR",
     );
   }
   if (reachable && (dataHere || !data)) return site(here, account);
@@ -208,7 +208,7 @@ async function createCluster(site: Site, bin: string, log: (message: string) => 
     await fs.rename(draft, pgdata);
   } catch (error) {
     await fs.rm(draft, { recursive: true, force: true, maxRetries: 5 });
-    throw unusable(`initdb failed in ${home}: ${reasonOf(error as Error)}\nMend that`, error);
+    throw unusable(`initdb failed in ${home}: ${reasonOf(error as Error)}\nCorrect that`, error);
   }
   if (process.platform === "win32") return; // which cannot sync a directory
   // After a power cut the cluster must not be back under the name that the next start sweeps away.

@@ -152,7 +152,7 @@ async function untilEnded(pid: number, pgdata: string): Promise<void> {
       if (!(await isPostmaster(pid, pgdata))) return;
     }
   }
-  throw unusable(`process ${pid}, a Postgres on ${pgdata}, does not end: end it, choose another DATA_DIR`);
+  throw unusable(`process ${pid}, a Postgres on ${pgdata}, does not stop: stop it, choose another DATA_DIR`);
 }
 
 async function isPostmaster(pid: number, pgdata: string): Promise<boolean> {
@@ -183,7 +183,7 @@ export async function start(site: Site, bin: string, preferred: number) {
     // The children of a killed postmaster need a moment to notice.
     const lingering = /pre-existing shared memory block/.test(fault);
     if (Date.now() > deadline || !(taken || lingering)) {
-      throw unusable(`${fault}\nMend that, choose another DATA_DIR`);
+      throw unusable(`${fault}\nCorrect that, choose another DATA_DIR`);
     }
     if (taken) wanted = 0;
     else await delay(200);

@@ -158,20 +158,23 @@ async function runMigration(action: string): Promise<void> {
 
 function tail(space: string, options: { url: string; since?: string }): Promise<void> {
   if (!URL.canParse(options.url)) {
-    throw new SpacefeedError("config", `--url ${options.url} is no address, such as http://127.0.0.1:8787`);
+    throw new SpacefeedError(
+      "config",
+      `--url ${options.url} is not an address such as http://127.0.0.1:8787`,
+    );
   }
   const url = new URL(options.url);
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/api/stream`;
   url.searchParams.set("spaceId", space);
   if (options.since) url.searchParams.set("since", options.since);
 
-  let refusal: { error?: string } | null = null;
+  let refusal = "{}";
   const source = new EventSource(url, {
     fetch: async (input, init) => {
       const token = process.env.SPACEFEED_TOKEN;
       const headers = { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) };
       const response = await fetch(input, { ...init, headers });
-      if (!response.ok) refusal = await response.clone().json().catch(() => null);
+      if (!response.ok) refusal = await response.clone().text();
       return response;
     },
   });
@@ -182,10 +185,18 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
   return new Promise((_, reject) => {
     source.onerror = ({ message = "no answer" }) => {
       if (source.readyState === EventSource.CLOSED) {
-        reject(new SpacefeedError("config", refusal?.error ?? `${url}: ${message}`));
+        reject(new SpacefeedError("config", reasonIn(refusal) ?? `${url}: ${message}`));
       } else {
         process.stderr.write("the connection is lost; reconnecting\n");
       }
     };
   });
+}
+
+function reasonIn(refusal: string): string | undefined {
+  try {
+    return (JSON.parse(refusal) as { error?: string }).error;
+  } catch {
+    return undefined;
+  }
 }

@@ -91,7 +91,7 @@ export class Pump {
     try {
       this.#options.apply(await this.#ask(spaceIds, versions), epoch);
     } catch (error) {
-      this.#options.log.warn({ err: error }, "catch-up did not work; trying again");
+      this.#options.log.warn({ err: error }, "a catch-up failed; trying again");
       for (const spaceId of spaceIds) this.#dirty.add(spaceId);
       await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     }

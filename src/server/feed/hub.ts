@@ -193,7 +193,7 @@ export class Hub {
     if (this.#epoch !== undefined) {
       this.#options.log.warn(
         { from: this.#epoch, to: epoch },
-        "the database is another: every reader starts over",
+        "the database was restored or replaced: every reader starts over",
       );
     }
     this.#epoch = epoch;
@@ -263,7 +263,7 @@ export class Hub {
       for (const subscriber of takers) subscriber.deliver({ frame, reached, events: null, hasBeings: true });
       this.wake(room.spaceId);
     } catch (error) {
-      log.warn({ err: error, spaceId: room.spaceId }, "snapshot did not work; trying again");
+      log.warn({ err: error, spaceId: room.spaceId }, "a snapshot failed; trying again");
       await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     }
   }

@@ -116,7 +116,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     if (clients < maxClients) return;
     throw new SpacefeedError(
       "unavailable",
-      `this relay has the ${maxClients} streams that it may have: come back in a moment, or raise MAX_CLIENTS`,
+      `this relay has ${maxClients} open streams, as many as it may: try again in a moment, or raise MAX_CLIENTS`,
       { limit: "clients" },
     );
   }

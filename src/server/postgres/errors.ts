@@ -52,11 +52,13 @@ export function refusalError(
 
 /** Whatever keeps a connection from being there is nothing that the caller has said. */
 export function away(cause: unknown): SpacefeedError {
-  return new SpacefeedError("unavailable", "the database is away; try again in a moment", { cause });
+  return new SpacefeedError("unavailable", "the database cannot be reached: try again in a moment", {
+    cause,
+  });
 }
 
 function readOnly(cause: unknown): SpacefeedError {
-  return new SpacefeedError("unavailable", "the database is read-only now; try again in a moment", { cause });
+  return new SpacefeedError("unavailable", "the database is read-only now: try again in a moment", { cause });
 }
 
 function internal(cause: unknown): SpacefeedError {

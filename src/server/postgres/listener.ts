@@ -185,10 +185,10 @@ export class Listener {
       this.#drop();
       try {
         await this.#connect();
-        this.#options.log.info({ attempt }, "LISTEN stands again");
+        this.#options.log.info({ attempt }, "LISTEN works again");
         return;
       } catch (error) {
-        this.#options.log.debug({ err: error, attempt }, "LISTEN does not stand yet");
+        this.#options.log.debug({ err: error, attempt }, "LISTEN does not work yet");
       }
       const backoff = Math.min(50 * 2 ** attempt, BACKOFF_MAX_MS);
       await sleep(backoff * (0.5 + Math.random() / 2), undefined, { signal: this.#closing.signal }).catch(

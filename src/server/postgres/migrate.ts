@@ -155,7 +155,7 @@ async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => P
     const hint = error instanceof pg.DatabaseError && error.hint ? ` ${error.hint}` : "";
     throw new SpacefeedError(
       "config",
-      `the migration of the database did not work: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
+      `the migration of the database failed: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
       { cause: error },
     );
   } finally {

@@ -26,7 +26,10 @@ export class Connection {
   constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
     const { socket } = response;
     if (!socket)
-      throw new SpacefeedError("invalid", "ask for a stream on a connection that waits for nothing else");
+      throw new SpacefeedError(
+        "invalid",
+        "another answer is still due on this connection: open the stream on a connection of its own",
+      );
     this.#socket = socket;
     this.#metrics = metrics;
     // What the middleware has set (CORS) would be lost: this response does not go through Hono.

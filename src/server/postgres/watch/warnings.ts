@@ -36,7 +36,7 @@ export class WarningWatch {
       if ((error as { code?: string }).code === "unavailable") return [...this.#told];
       const reason = cause instanceof Error ? cause.message : (error as Error).message;
       return [
-        `the database cannot be asked for its troubles (${reason}). Run: spacefeed migrate up, as its owner`,
+        `the database cannot be asked for its warnings (${reason}). Run: spacefeed migrate up, as its owner`,
       ];
     }
   }
