@@ -78,7 +78,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     const cursor = cursorText(await open(caller, spaceId, undefined, undefined));
     // Weak: the timestamp differs. A poll of a space that is as it was costs one short query.
     context.header("ETag", `W/"${cursor}"`);
-    // Private: what one may read with his cookie is not for who asks a shared cache after him.
+    // Private: what is read with one cookie is not for the next who asks a shared cache.
     context.header("Cache-Control", "private, no-cache");
     context.header("Vary", "Accept", { append: true });
     if (matches(context.req.header("If-None-Match"), cursor)) return context.body(null, 304);
@@ -145,7 +145,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     try {
       opening = await door.open(claims, spaceId, lastEventId || since || null);
     } catch (error) {
-      // An EventSource cannot mend its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
+      // An EventSource cannot change its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
       const isForeign = lastEventId && error instanceof SpacefeedError && error.code === "invalid";
       if (!isForeign) throw error;
       opening = await door.open(claims, spaceId, null);
