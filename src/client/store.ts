@@ -1,5 +1,6 @@
 import type { Being, Intention } from "../protocol/messages.js";
 import { type Answer, type Mutation, overlay, unsettled } from "./mutation.js";
+import type { Problem } from "./problem.js";
 import {
   apply,
   awaitOlder,
@@ -14,7 +15,6 @@ import {
   within,
 } from "./replica.js";
 import type { Mode, SpaceSnapshot } from "./snapshot.js";
-import type { Problem } from "./problem.js";
 
 /** All that a client knows. */
 export interface SpaceStore {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  OPENING,
   type ConnectionEffect,
   type ConnectionEvent,
   type ConnectionState,
+  OPENING,
   retryDelay,
   step,
 } from "../../src/client/connection.js";
@@ -97,7 +97,8 @@ test("a wait for the stream always ends in another attempt, also after many loss
   fc.assert(
     fc.property(sequence, fc.nat({ max: 50 }), (events, losses) => {
       const connection = new Simulation();
-      for (const event of events) if (event !== "close" && connection.canHappen(event)) connection.happen(event);
+      for (const event of events)
+        if (event !== "close" && connection.canHappen(event)) connection.happen(event);
       for (let n = 0; n < losses; n++) {
         if (waits(connection.state)) connection.happen("retry-due");
         connection.happen("lost");

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import {
-  OPENING,
   type ConnectionEffect,
   type ConnectionEvent,
   type ConnectionState,
   modeOf,
+  OPENING,
   step,
 } from "../../src/client/connection.js";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { apply, isKnown, judge, stateFrom, type Replica, replace, within } from "../../src/client/replica.js";
+import { apply, isKnown, judge, type Replica, replace, stateFrom, within } from "../../src/client/replica.js";
 import {
   beingOf,
   changed,

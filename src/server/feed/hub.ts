@@ -197,7 +197,7 @@ export class Hub {
     if (this.#isOutdated(askedIn, snapshot)) return undefined;
     this.#enter(snapshot.epoch);
     const cursor = { epoch: snapshot.epoch, version: snapshot.version };
-    const frame = encodeGroup([`{"type":"space-sync",${snapshot.json.slice(1)}`], cursorText(cursor));
+    const frame = encodeGroup([snapshot.json], cursorText(cursor));
     const delivery = { frame, cursor, types: ALL_TYPES, change: null };
     audience.history.keep(delivery);
     this.wake(audience.spaceId);
