@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import { EventSource } from "eventsource";
+import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type Logger, pino } from "pino";
 import { SpacefeedError } from "../protocol/errors.js";
 import { type Config, readConfig } from "./config.js";
@@ -11,6 +12,8 @@ import { listSettings } from "./settings.js";
 
 const packageJson = new URL("../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };
+
+const RECONNECT_MS = 1_000;
 
 /** What `serve` starts beside the relay, which knows nothing of it. */
 export interface Companions {
@@ -156,7 +159,7 @@ async function runMigration(action: string): Promise<void> {
   }
 }
 
-function tail(space: string, options: { url: string; since?: string }): Promise<void> {
+async function tail(space: string, options: { url: string; since?: string }): Promise<void> {
   if (!URL.canParse(options.url)) {
     throw new SpacefeedError(
       "config",
@@ -167,36 +170,40 @@ function tail(space: string, options: { url: string; since?: string }): Promise<
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/api/stream`;
   url.searchParams.set("spaceId", space);
   if (options.since) url.searchParams.set("since", options.since);
+  const headers: Record<string, string> = { Accept: "text/event-stream" };
+  if (process.env.SPACEFEED_TOKEN) headers.Authorization = `Bearer ${process.env.SPACEFEED_TOKEN}`;
 
-  let refusal = "{}";
-  const source = new EventSource(url, {
-    fetch: async (input, init) => {
-      const token = process.env.SPACEFEED_TOKEN;
-      const headers = { ...init.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-      const response = await fetch(input, { ...init, headers });
-      if (!response.ok) refusal = await response.clone().text();
-      return response;
-    },
-  });
-  // JSON itself escapes the controls below U+0020; these, too, a terminal would take for commands.
-  const escaped = (control: string) => `\\u00${control.charCodeAt(0).toString(16)}`;
-  source.onmessage = ({ data }) => process.stdout.write(`${data.replace(/[\u007f-\u009f]/g, escaped)}\n`);
   process.stdout.on("error", () => process.exit(0)); // the reader of the pipe has had enough
-  return new Promise((_, reject) => {
-    source.onerror = ({ message = "no answer" }) => {
-      if (source.readyState === EventSource.CLOSED) {
-        reject(new SpacefeedError("config", reasonIn(refusal) ?? `${url}: ${message}`));
-      } else {
-        process.stderr.write("the connection is lost; reconnecting\n");
-      }
-    };
-  });
+  for (;;) {
+    const response = await fetch(url, { headers }).catch(() => undefined);
+    const type = response?.headers.get("Content-Type");
+    if (response && !type?.startsWith("text/event-stream")) {
+      throw new SpacefeedError("config", await reasonIn(response));
+    }
+    if (response?.body) await print(response.body, headers).catch(() => {});
+    process.stderr.write("the connection is lost; reconnecting\n");
+    await sleep(RECONNECT_MS);
+  }
 }
 
-function reasonIn(refusal: string): string | undefined {
-  try {
-    return (JSON.parse(refusal) as { error?: string }).error;
-  } catch {
-    return undefined;
+/** Prints each event of a stream until it ends, and has the next request begin after it. */
+async function print(body: ReadableStream<Uint8Array>, headers: Record<string, string>): Promise<void> {
+  const messages = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  for await (const { event, id, data } of messages) {
+    if (id) headers["Last-Event-ID"] = id;
+    if (event === undefined) process.stdout.write(`${printable(data)}\n`);
   }
+}
+
+/** The same JSON, without what a terminal takes for a command: JSON itself escapes the controls below U+0020. */
+function printable(json: string): string {
+  return json.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+}
+
+async function reasonIn(refusal: Response): Promise<string> {
+  const said = await refusal.json().catch(() => ({}));
+  return (
+    (said as { error?: string }).error ??
+    `${refusal.url} is no stream of a relay: its status is ${refusal.status}`
+  );
 }
