@@ -30,7 +30,7 @@ export interface TokenConfig {
 }
 
 /** Who a token stands for, and until when. */
-export interface Bearer {
+interface Bearer {
   claims: Exclude<Claims, null>;
   /** The end of the token, with what clocks may differ by; milliseconds since 1970. */
   expiresAt: number;

@@ -47,7 +47,7 @@ export interface Stored {
 }
 
 /** The fields of a request, by their wire names, and its JSON as it came. */
-export type Fields = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, unknown>>;
 export interface Request {
   fields: Fields;
   text: string;
