@@ -70,13 +70,13 @@ test.each([
   ],
   [
     "a right is missing",
-    "revoke usage on schema public from public, spacefeed_relay",
-    "grant usage on schema public to public, spacefeed_relay",
+    "revoke usage on schema sync from spacefeed_relay",
+    "grant usage on schema sync to spacefeed_relay",
   ],
   [
     "a function has no right",
-    "revoke execute on function sync.current_cursor(text) from spacefeed_relay",
-    "grant execute on function sync.current_cursor(text) to spacefeed_relay",
+    "revoke execute on function sync.write(jsonb, text, text, text, text, jsonb, text[]) from spacefeed_relay",
+    "grant execute on function sync.write(jsonb, text, text, text, text, jsonb, text[]) to spacefeed_relay",
   ],
   [
     "the message sequence is behind",

@@ -96,16 +96,6 @@ const CASES: [string, string[], [string, RegExp][]][] = [
     [["message_sequence", /inserts will fail/]],
   ],
   [
-    "a schema public that is closed",
-    ["revoke usage on schema public from public, spacefeed_relay"],
-    [["relay_schema", /each write of a relay is refused/]],
-  ],
-  [
-    "rights that were revoked",
-    ["revoke insert, select on public.beings from spacefeed_relay"],
-    [["relay_rights", /on (public\.)?beings/]],
-  ],
-  [
     "a table that inherits from ours",
     ["create table public.bots () inherits (public.beings)"],
     [["child_table", /^(public\.)?bots inherits from (public\.)?beings/]],

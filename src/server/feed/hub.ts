@@ -6,7 +6,7 @@ import type { Metrics } from "../metrics.js";
 import type { Changes, Database } from "../postgres/functions.js";
 import { Room, type Subscriber } from "./audience.js";
 import { Pump } from "./catch-up.js";
-import { type Cursor, parseCursor } from "./cursor.js";
+import { type Cursor, cursorText } from "./cursor.js";
 import { Memory, Recent } from "./history.js";
 import { spaceSyncEvent } from "./snapshot.js";
 
@@ -56,7 +56,7 @@ export class Hub {
       epoch: () => this.#epoch,
       apply: (answers, askedIn) => {
         for (const changes of answers) {
-          if (this.#isOutdated(askedIn, changes.cursor)) this.wake(changes.spaceId);
+          if (this.#isOutdated(askedIn, changes.epoch)) this.wake(changes.spaceId);
           else this.#apply(changes);
         }
       },
@@ -160,8 +160,9 @@ export class Hub {
   }
 
   #apply(changes: Changes): void {
-    const { since, cursor, events } = changes;
-    const reached = parseCursor(cursor);
+    const { since, epoch, version, events } = changes;
+    const reached = { epoch, version };
+    const cursor = cursorText(changes);
     this.#enter(reached.epoch);
     const room = this.#rooms.get(changes.spaceId);
     if (!room) return;
@@ -220,7 +221,7 @@ export class Hub {
 
   /** An answer to a question of an epoch that is over. */
   #isOutdated(asked: string | undefined, cursor: string): boolean {
-    return asked !== this.#epoch && parseCursor(cursor).epoch !== this.#epoch;
+    return asked !== this.#epoch && cursor !== this.#epoch;
   }
 
   #requestSnapshot(room: Room): void {
@@ -245,10 +246,10 @@ export class Hub {
         room.waiting.clear();
         return;
       }
-      if (this.#isOutdated(epoch, snapshot.cursor)) return;
-      const reached = parseCursor(snapshot.cursor);
+      if (this.#isOutdated(epoch, snapshot.epoch)) return;
+      const reached = { epoch: snapshot.epoch, version: snapshot.version };
       this.#enter(reached.epoch);
-      const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], snapshot.cursor);
+      const frame = encodeGroup([spaceSyncEvent(room.spaceId, snapshot)], cursorText(snapshot));
       // Whoever has begun to wait meanwhile may be further than this snapshot: it gets the next one. Whoever waited
       // before, and is further all the same, has what the database has lost.
       const takers = new Set<Subscriber>();

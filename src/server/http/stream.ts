@@ -5,10 +5,11 @@ import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { LIMITS, streamQuery, syncQuery } from "../../protocol/messages.js";
 import type { Caller, Env } from "../auth/caller.js";
-import { parseCursor } from "../feed/cursor.js";
+import { cursorText } from "../feed/cursor.js";
 import type { Hub } from "../feed/hub.js";
 import { spaceState } from "../feed/snapshot.js";
 import type { Metrics } from "../metrics.js";
+import { unknownSpace } from "../postgres/errors.js";
 import type { Database, Opening } from "../postgres/functions.js";
 import { Door } from "../stream/admission.js";
 import { Connection, STREAM_HEADERS } from "../stream/connection.js";
@@ -16,7 +17,7 @@ import { Reader } from "../stream/reader.js";
 import { Permits } from "../stream/recheck.js";
 import type { StateFeeds } from "../stream/state-feed.js";
 import type { Throttle } from "./limits/throttle.js";
-import { readQuery, unknownSpace } from "./request.js";
+import { readQuery } from "./request.js";
 
 type Asked = Context<Env>;
 
@@ -51,7 +52,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
       if (context.req.method === "HEAD") return null;
       await turnOf(context.env.outgoing);
       const connection = connect(context, "stream");
-      const now = parseCursor(opening.cursor);
+      const now = opening;
       const permit = permits.issue(caller, spaceId, now, connection);
       new Reader(hub, spaceId, connection, permit).start(now, opening.since);
       return connection;
@@ -64,18 +65,17 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     const caller = context.get("caller");
     if (context.req.header("Accept")?.includes("text/event-stream")) {
       return seated(context, spaceId, async () => {
-        const { cursor } = await open(caller, spaceId, undefined, undefined);
+        const now = await open(caller, spaceId, undefined, undefined);
         if (context.req.method === "HEAD") return null;
         await turnOf(context.env.outgoing);
         const connection = connect(context, "sync");
-        const now = parseCursor(cursor);
         const permit = permits.issue(caller, spaceId, now, connection);
         feeds.join(spaceId, now, types, limit, { connection, permit });
         return connection;
       });
     }
 
-    const { cursor } = await open(caller, spaceId, undefined, undefined);
+    const cursor = cursorText(await open(caller, spaceId, undefined, undefined));
     // Weak: the timestamp differs. A poll of a space that is as it was costs one short query.
     context.header("ETag", `W/"${cursor}"`);
     // Private: what one may read with his cookie is not for who asks a shared cache after him.
@@ -83,11 +83,11 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     context.header("Vary", "Accept", { append: true });
     if (matches(context.req.header("If-None-Match"), cursor)) return context.body(null, 304);
     const messages = types.has("intentions") ? limit : 0;
-    const snapshot = await database.largeReads.read(["state", spaceId, messages], () =>
-      database.snapshot(spaceId, messages),
+    const snapshot = await database.largeReads.read(["state", spaceId, messages, ...types], () =>
+      database.snapshot(spaceId, messages, [...types]),
     );
     if (!snapshot) throw unknownSpace(spaceId);
-    context.header("ETag", `W/"${snapshot.cursor}"`);
+    context.header("ETag", `W/"${cursorText(snapshot)}"`);
     context.header("Content-Type", "application/json");
     return context.body(spaceState(spaceId, snapshot, types));
   });
@@ -141,7 +141,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     lastEventId: string | undefined,
     since: string | undefined,
   ) {
-    let opening: Opening;
+    let opening: Opening | null;
     try {
       opening = await door.open(claims, spaceId, lastEventId || since || null);
     } catch (error) {
@@ -150,9 +150,8 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
       if (!isForeign) throw error;
       opening = await door.open(claims, spaceId, null);
     }
-    const { cursor } = opening;
-    if (cursor === null) throw unknownSpace(spaceId);
-    return { cursor, since: opening.since };
+    if (opening === null) throw unknownSpace(spaceId);
+    return opening;
   }
 
   return app;

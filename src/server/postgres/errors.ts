@@ -2,9 +2,9 @@ import pg from "pg";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { verdictOn } from "./sqlstate.js";
 
-// The line of sync.demand() in the context of an error. It refuses with SF403: what else fails there is a fault of the
+// The line of sync._demand() in the context of an error. It refuses with SF403: what else fails there is a fault of the
 // policy, of which the text is not for the caller.
-const IN_POLICY = /sync\.demand\(jsonb,text,text,jsonb\)/;
+const IN_POLICY = /sync\._demand\(jsonb,text,text,jsonb\)/;
 
 /** What is told by more than its state: that has other causes, and its text is translated by Postgres. */
 const PASSING: readonly { is(error: pg.DatabaseError): boolean; message: string }[] = [
@@ -41,6 +41,7 @@ export function refusalError(
   message: string,
   cause: unknown = new Error(`${state}: ${message}`),
 ): SpacefeedError {
+  if (state === "SF404") return unknownSpace(message);
   const verdict = verdictOn(state);
   if (verdict === "internal") return internal(cause);
   if (verdict === "unavailable") return state === "25006" ? readOnly(cause) : away(cause);
@@ -65,4 +66,12 @@ function internal(cause: unknown): SpacefeedError {
 /** Whether the same statement may well work at once: a serialization failure or a deadlock. */
 export function isWorthRetrying(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === "40001" || error.code === "40P01");
+}
+
+/** The answer to a space that is not there. */
+export function unknownSpace(spaceId: string): SpacefeedError {
+  return new SpacefeedError(
+    "not_found",
+    `there is no space ${spaceId}: create it with POST /api/beings, {"action":"create","beingId":${JSON.stringify(spaceId)},"data":{"type":"space"}}`,
+  );
 }

@@ -12,6 +12,13 @@ import { OutageWatch } from "./watch/outages.js";
 export const THROUGH_POOLER = { statement_timeout: false } as const;
 
 const TRIES = 5;
+/** A version is a number, and JSON stays the text that is sent. */
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => {
+    if (oid === pg.types.builtins.INT8) return Number;
+    return oid === pg.types.builtins.JSON ? String : pg.types.getTypeParser(oid, format);
+  },
+};
 
 /** Connections to Postgres, and a statement on one of them. Errors are `SpacefeedError`s. */
 export class Pool {
@@ -31,6 +38,7 @@ export class Pool {
       query_timeout: 15_000,
       statement_timeout: 10_000,
       keepAlive: true,
+      types: TYPES,
       ...settings,
     });
     // An idle connection that dies must not take the process along: the next query makes a new one.

@@ -5,6 +5,7 @@ export type Verdict =
   | "not_found"
   | "forbidden"
   | "too_large"
+  | "rate_limited"
   | "unavailable"
   | "internal";
 
@@ -20,6 +21,7 @@ const VERDICTS: readonly (readonly [RegExp, Verdict])[] = [
   [/^P0002/, "not_found"],
   [/^(SF403|42501)/, "forbidden"],
   [/^54000/, "too_large"],
+  [/^SF429/, "rate_limited"],
   // A fault of a statement or of a function, ours or the DBA's.
   [/^(0[0-39ABFLPZ]|10|2[014-7BDF]|3[489BF]|42|54|HV|P0|XX)/, "internal"],
   // No class of Postgres: a trigger of the DBA refuses with a state of its own.

@@ -27,7 +27,7 @@ export class Door {
    * The cursor of a space, and the version that `since` stands for. Throws `forbidden` where these claims may not
    * read it, `invalid` where `since` says nothing, `unavailable` where the database is away.
    */
-  open(claims: Claims, spaceId: string, since: string | null): Promise<Opening> {
+  open(claims: Claims, spaceId: string, since: string | null): Promise<Opening | null> {
     const key = JSON.stringify([claims, spaceId, since]);
     let newcomer = this.#waiting.get(key);
     if (!newcomer) {
@@ -79,9 +79,9 @@ export class Door {
 }
 
 class Newcomer {
-  resolve!: (opening: Opening) => void;
+  resolve!: (opening: Opening | null) => void;
   reject!: (error: unknown) => void;
-  readonly answer = new Promise<Opening>((resolve, reject) => {
+  readonly answer = new Promise<Opening | null>((resolve, reject) => {
     this.resolve = resolve;
     this.reject = reject;
   });

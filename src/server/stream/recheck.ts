@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SpacefeedError } from "../../protocol/errors.js";
 import type { Caller } from "../auth/caller.js";
 import type { Delivery } from "../feed/audience.js";
-import { type Cursor, parseCursor } from "../feed/cursor.js";
+import type { Cursor } from "../feed/cursor.js";
 import type { Metrics } from "../metrics.js";
 import type { Database } from "../postgres/functions.js";
 import { Door } from "./admission.js";
@@ -116,8 +116,8 @@ export class Permit {
   async #isAllowed(door: Door): Promise<boolean> {
     while (!this.#isOver) {
       try {
-        const { cursor } = await door.open(this.#caller.claims, this.#spaceId, null);
-        if (cursor !== null) this.#asked = parseCursor(cursor);
+        const opening = await door.open(this.#caller.claims, this.#spaceId, null);
+        if (opening !== null) this.#asked = opening;
         break;
       } catch (error) {
         const isAway = error instanceof SpacefeedError && error.code === "unavailable";

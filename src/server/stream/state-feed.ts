@@ -3,7 +3,7 @@ import pLimit from "p-limit";
 import type { Logger } from "pino";
 import { encodeGroup } from "../../protocol/sse.js";
 import type { Delivery, Subscriber } from "../feed/audience.js";
-import { type Cursor, parseCursor } from "../feed/cursor.js";
+import { type Cursor, cursorText } from "../feed/cursor.js";
 import type { Hub } from "../feed/hub.js";
 import { type ChangeInfo, spaceState } from "../feed/snapshot.js";
 import type { Database } from "../postgres/functions.js";
@@ -133,14 +133,16 @@ export class StateFeeds {
     feed.stale = false;
     if (feed.readers.size === 0) return;
     try {
-      const snapshot = await this.#database.snapshot(spaceId, types.has("intentions") ? limit : 0);
+      const snapshot = await this.#database.snapshot(spaceId, types.has("intentions") ? limit : 0, [
+        ...types,
+      ]);
       if (!snapshot) {
         for (const { connection } of feed.readers) connection.end();
         feed.waiting.clear();
         return;
       }
-      const frame = encodeGroup([spaceState(spaceId, snapshot, types, info)], snapshot.cursor);
-      feed.state = { frame, reached: parseCursor(snapshot.cursor), hasBeings: true };
+      const frame = encodeGroup([spaceState(spaceId, snapshot, types, info)], cursorText(snapshot));
+      feed.state = { frame, reached: { epoch: snapshot.epoch, version: snapshot.version }, hasBeings: true };
       // Nobody who came meanwhile goes a step back; who came before has what there is, even after one.
       const takers = new Set(stale ? feed.readers : []);
       for (const [reader, cursor] of feed.waiting) {

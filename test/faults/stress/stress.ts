@@ -2,9 +2,8 @@ import { createHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import { pino } from "pino";
-import { parseCursor } from "../../../src/server/feed/cursor.js";
 import { Hub } from "../../../src/server/feed/hub.js";
-import { Database } from "../../../src/server/postgres/functions.js";
+import { Database, type Opening } from "../../../src/server/postgres/functions.js";
 import type { RecorderOptions } from "../../../src/server/postgres/recorder.js";
 import type { TestDatabase } from "../../support/postgres/database.js";
 import { TestRecorder } from "../../support/postgres/recorder.js";
@@ -50,7 +49,7 @@ export class StressedRelay {
 
   async start(spaceIds: string[]): Promise<void> {
     for (const spaceId of spaceIds) {
-      const cursor = parseCursor((await this.#database.currentCursor(spaceId)) as string);
+      const [cursor] = (await this.#database.open([{ claims: null, spaceId, since: null }])) as [Opening];
       this.#hub.join(spaceId, cursor, cursor.version, {
         deliver: ({ events }) => {
           const now = performance.now();
