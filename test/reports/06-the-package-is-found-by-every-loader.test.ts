@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 
@@ -62,10 +62,15 @@ test("the two packages have one version, and of what both need the same", () => 
   const [server, page] = [manifest(ROOT), manifest(PAGE)];
   expect(page.version).toBe(server.version);
   expect({ ...server.devDependencies, ...server.dependencies }).toMatchObject(page.dependencies);
-  expect(Object.keys(page.dependencies).sort()).toEqual([
-    "eventsource",
-    "idb-keyval",
-    "react-virtuoso",
-    "zod",
-  ]);
+});
+
+test("a page installs what the client, the components and the protocol import, and nothing else", () => {
+  const { dependencies } = manifest(PAGE);
+  const imported = ["protocol", "client", "react"]
+    .map((room) => `${ROOT}src/${room}/`)
+    .flatMap((room) => readdirSync(room).map((file) => readFileSync(room + file, "utf8")))
+    .flatMap((text) => [...text.matchAll(/\bfrom "([^."][^"]*)"/g)].map(([, name]) => name));
+  expect(Object.keys(dependencies).sort()).toEqual(
+    [...new Set(imported)].filter((name) => name !== "react").sort(),
+  );
 });
