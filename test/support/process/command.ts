@@ -20,9 +20,10 @@ export interface Command {
 const SPACEFEED = [process.execPath, "bin/spacefeed.mjs"];
 
 /** Builds the command before the tests of a file; what is still running after them is killed. */
-export function useCommand(
-  [program = "", ...first] = SPACEFEED,
-): (args: string[], env?: Record<string, string>) => Command {
+export function useCommand([program = "", ...first] = SPACEFEED): (
+  args: string[],
+  env?: Record<string, string>,
+) => Command {
   const running = new Set<Command>();
   beforeAll(() => {
     execFileSync(process.execPath, ["bin/prepare.mjs"], { cwd: ROOT });
