@@ -1,7 +1,6 @@
 import type { Being, Intention } from "../protocol/messages.js";
 import type { BeingFields, IntentionFields } from "./mutation.js";
 import type { SpaceSnapshot } from "./snapshot.js";
-import { Space } from "./space.js";
 
 export interface SpaceClientOptions {
   spaceId: string;
@@ -59,12 +58,4 @@ export interface SpaceClient<Content = unknown> {
   dismissError(this: void): void;
   /** Ends all of it. What was changed before gets one attempt more; what is changed from here on is rejected. */
   close(this: void): void;
-}
-
-/**
- * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
- * its messages are: `createSpaceClient<string>(…)`. Nobody checks that.
- */
-export function createSpaceClient<Content = unknown>(options: SpaceClientOptions): SpaceClient<Content> {
-  return new Space(options) as unknown as SpaceClient<Content>;
 }

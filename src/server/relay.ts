@@ -5,6 +5,7 @@ import { type EmbeddedPostgres, startEmbedded } from "../embedded/embedded.js";
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Config } from "./config.js";
 import { Hub } from "./feed/hub.js";
+import { StateFeeds } from "./feed/state-feed.js";
 import { createApp } from "./http/app.js";
 import { createHttpServer } from "./http/listen.js";
 import { Metrics } from "./metrics.js";
@@ -17,13 +18,11 @@ import { RECORDER_CONNECTION, Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
 import { QueueWatch } from "./postgres/watch/queue.js";
 import { WarningWatch } from "./postgres/watch/warnings.js";
-import { StateFeeds } from "./stream/state-feed.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
 const QUEUE_WATCH_MS = 10_000;
 const WARNING_WATCH_MS = 60_000;
-const SNAPSHOT_LIMIT = 100;
 /** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
 const BACKLOG = 4_096;
 
@@ -68,7 +67,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     open.push(() => database.close());
 
     const { catchUpLimit, heartbeatMs } = config;
-    const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
+    const hub = new Hub({ database, metrics, log, catchUpLimit, heartbeatMs });
     const listener = new Listener({
       url: sessionUrl,
       log,

@@ -21,11 +21,10 @@ async function begin(context: TestContext) {
       held: () => 0,
       group: (group) => got.push(`group of ${group.length}`),
       state: (state) => got.push(`state at ${state.version}`),
-      beat: (version) => got.push(`beat at ${version}`),
-      line: (mode, fault) => lines.push([mode, fault?.message]),
+      heartbeat: (version) => got.push(`beat at ${version}`),
+      status: (mode, fault) => lines.push([mode, fault?.message]),
     }),
   );
-  transport.start();
   await eventually(() => expect(got).toEqual(["group of 1"]));
   expect(lines).toEqual([["realtime", undefined]]);
   return { server, transport, lines, got };
@@ -47,7 +46,6 @@ test("a wake-up while all is well, or while an attempt is under way, changes not
   const { server, transport, lines } = await begin(context);
   transport.wake();
   transport.wake();
-  transport.start();
   expect([server.streams.length, lines.length]).toEqual([1, 1]);
   transport.offline();
   for (let n = 0; n < 10; n++) transport.wake();
@@ -58,7 +56,7 @@ test("a wake-up while all is well, or while an attempt is under way, changes not
 test("after close nothing that a page says opens anything", async (context) => {
   const { server, transport, lines } = await begin(context);
   transport.close();
-  for (const call of ["offline", "wake", "gap", "start", "close"] as const) transport[call]();
+  for (const call of ["offline", "wake", "gap", "close"] as const) transport[call]();
   await eventually(() => expect(server.streams.every(({ isOpen }) => !isOpen)).toBe(true));
   expect([server.streams.length, server.polls.length, lines.length]).toEqual([1, 0, 1]);
 });

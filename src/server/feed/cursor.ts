@@ -1,8 +1,6 @@
-export type { Cursor } from "../postgres/functions.js";
-
 import type { Cursor } from "../postgres/functions.js";
 
-/** A cursor as it is on the wire. */
+/** A cursor as it is on the wire: `<epoch>.<version>`. */
 export function cursorText({ epoch, version }: Cursor): string {
   return `${epoch}.${version}`;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
 import type { Database } from "./functions.js";
 import { IDLE, type RecordingEffect, type RecordingEvent, type RecordingState, step } from "./recording.js";
@@ -28,7 +29,6 @@ export const RECORDER_CONNECTION = {
   query_timeout: 11_000,
   statement_timeout: 10_000,
 };
-const RETRY_MS = 250;
 const ASK_MS = 500;
 const FAREWELL_MS = 1_000;
 /**

@@ -37,7 +37,6 @@ export class StressedRelay {
       metrics,
       log,
       catchUpLimit: 100_000, // never a snapshot, in which no message is told from another
-      snapshotLimit: 1,
       heartbeatMs: 1_000_000,
     });
     const query = asked.query.bind(asked);
@@ -48,16 +47,22 @@ export class StressedRelay {
   }
 
   async start(spaceIds: string[]): Promise<void> {
+    const { seen } = this;
+    const ledger = this.#ledger;
     for (const spaceId of spaceIds) {
       const [cursor] = (await this.#database.open([{ claims: null, spaceId, since: null }])) as [Opening];
       this.#hub.join(spaceId, cursor, cursor.version, {
-        deliver: ({ events }) => {
+        cursor,
+        needsSnapshot: false,
+        isAside: false,
+        deliver({ frame, cursor }) {
+          this.cursor = cursor;
           const now = performance.now();
-          for (const event of events ?? []) {
-            const { id } = (JSON.parse(event) as { data: { id: string } }).data;
-            this.seen.set(id, now);
-            const committed = this.#ledger.committed.get(id);
-            if (committed !== undefined) this.#ledger.delayed(now - committed);
+          for (const [, event] of frame.toString().matchAll(/^data: (.*)$/gm)) {
+            const { id } = (JSON.parse(event as string) as { data: { id: string } }).data;
+            seen.set(id, now);
+            const committed = ledger.committed.get(id);
+            if (committed !== undefined) ledger.delayed(now - committed);
           }
         },
         heartbeat: () => {},
