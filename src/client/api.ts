@@ -2,6 +2,7 @@ import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
 import type { SpaceState, SyncEvent } from "../protocol/messages.js";
 import type { SpaceClientOptions } from "./client.js";
+import type { Replica } from "./replica.js";
 
 export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
 
@@ -18,7 +19,7 @@ export interface StreamReceiver {
 export const LIMITS = { page: 100, state: 10_000 } as const;
 const TIMEOUT_MS = 10_000;
 
-/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable`: nobody has said no. */
+/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable` is no refusal. */
 export class Api {
   readonly #options: ApiOptions;
   readonly #base: string;
@@ -41,9 +42,9 @@ export class Api {
     return url;
   }
 
-  /** Reads the stream of a space from a cursor on. Resolves when it ends; after `signal` nothing more is said. */
-  async stream(spaceId: string, cursor: string | null, signal: AbortSignal, receiver: StreamReceiver) {
-    const url = this.address("/api/stream", { spaceId, ...(cursor !== null && { since: cursor }) });
+  /** Reads the stream of a space from what is known on. Resolves when it ends; after `signal` nothing more is said. */
+  async stream(spaceId: string, known: Replica | null, signal: AbortSignal, receiver: StreamReceiver) {
+    const url = this.address("/api/stream", { spaceId, ...(known && { since: known.cursor }) });
     const response = await this.#fetch(url, "text/event-stream", { cache: "no-store", signal });
     if (!response.ok) throw await refusalOf(response);
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
@@ -71,11 +72,11 @@ export class Api {
     return answer as { data: T; version: number | null; hasMore?: boolean };
   }
 
-  /** The state of a space, with the messages that are held and some that may be new; null: it is as at the cursor. */
-  async state(spaceId: string, held: number, cursor: string | null, signal?: AbortSignal) {
-    const limit = Math.min(held + LIMITS.page, LIMITS.state);
+  /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
+  async state(spaceId: string, known: Replica | null, signal: AbortSignal) {
+    const limit = Math.min((known?.intentions.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
-    const headers = cursor === null ? undefined : { "If-None-Match": `W/"${cursor}"` };
+    const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;
     return (await this.#ask(url, { headers, cache: "no-store" }, signal)) as SpaceState | null;
   }
 
@@ -124,10 +125,10 @@ export function noAnswer(): SpacefeedError {
   return new SpacefeedError("unavailable", `the relay does not answer${hint}`);
 }
 
-/** What is said by whoever stands before a relay that is not there just now, as while a new one is put in its place. */
+/** What a proxy says while the relay behind it is being replaced. */
 const PASSING = [404, 408, 425];
 
-/** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
+/** What an answer that is none says: the relay's own words, or those of a proxy before it. */
 async function refusalOf(response: Response): Promise<SpacefeedError> {
   const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
   const { status } = response;

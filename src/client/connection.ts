@@ -101,7 +101,7 @@ export function step(state: ConnectionState, event: ConnectionEvent): [Connectio
   }
 }
 
-/** What the state means for whoever looks at the data. */
+/** What is shown of the state. */
 export function modeOf({ at }: ConnectionState): Mode {
   return at === "realtime" || at === "polling" ? at : "cache";
 }

@@ -202,7 +202,7 @@ export class Outbox {
 
 const NO_ANSWERS = ["unavailable", "internal", "rate_limited", "unauthorized"];
 
-/** Nobody has said no to the change: not even a relay that wants to know first who asks. */
+/** The change was not refused: not by a missing answer, a fault of the relay, or a token that has expired. */
 function isNoAnswer(error: unknown): boolean {
   return error instanceof SpacefeedError && NO_ANSWERS.includes(error.code);
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode, SpacefeedError } from "../protocol/errors.js";
 
-/** Something that is wrong. */
+/** Something that is wrong: with the connection (`fault`), or with a change or a question (`error`). */
 export interface Problem {
   /** For programs. */
   readonly code: ErrorCode;

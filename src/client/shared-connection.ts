@@ -1,6 +1,5 @@
-import type { SpaceState } from "../protocol/messages.js";
 import type { Problem } from "./problem.js";
-import type { Group } from "./replica.js";
+import { type Group, type State, stateFrom } from "./replica.js";
 import type { Mode } from "./snapshot.js";
 import type { Connection, Receiver } from "./transport.js";
 
@@ -25,14 +24,9 @@ type TabMessage =
   /** Another tab leads from here on, and does not know who has said hello before. */
   | { type: "lead" }
   | { type: "group"; group: Group }
-  | { type: "state"; state: SpaceState }
+  | { type: "state"; state: State }
   | Status
   | { type: "heartbeat" };
-
-/** Knows, beside what a receiver does, the whole state: for the tabs that come later. */
-export interface TabReceiver extends Receiver {
-  whole(): SpaceState | null;
-}
 
 /** Raised when tabs of before would no longer understand what is said. They have a connection of their own then. */
 const FORMAT = 3;
@@ -41,7 +35,7 @@ const SILENCE_MS = 4_500;
 
 export class SharedConnection implements Connection {
   readonly #name: string;
-  readonly #receiver: TabReceiver;
+  readonly #receiver: Receiver;
   readonly #connect: (receiver: Receiver) => Connection;
   readonly #channel: BroadcastChannel | undefined;
   /** Ended when the connection is closed, and when the tab stands alone. */
@@ -53,7 +47,7 @@ export class SharedConnection implements Connection {
   #isStealing = false;
 
   /** `connect` makes the connection over the network of the tab that leads. */
-  constructor(name: string, receiver: TabReceiver, connect: (receiver: Receiver) => Connection) {
+  constructor(name: string, receiver: Receiver, connect: (receiver: Receiver) => Connection) {
     this.#name = `spacefeed ${FORMAT} ${name}`;
     this.#receiver = receiver;
     this.#connect = connect;
@@ -173,13 +167,13 @@ export class SharedConnection implements Connection {
   }
 
   #hello(): void {
-    this.#say({ type: "hello", cursor: this.#receiver.cursor() });
+    this.#say({ type: "hello", cursor: this.#receiver.known()?.cursor ?? null });
   }
 
   #welcome(cursor: string | null): void {
     this.#say(this.#status);
-    const state = this.#receiver.whole();
-    if (state && state.cursor !== cursor) this.#say({ type: "state", state });
+    const known = this.#receiver.known();
+    if (known && known.cursor !== cursor) this.#say({ type: "state", state: stateFrom(known) });
   }
 
   #look(): void {

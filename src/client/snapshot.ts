@@ -30,9 +30,9 @@ export interface SpaceSnapshot<Content = unknown> {
   readonly intentions: readonly Intention<Content>[];
   /** The IDs of `intentions`: the same array while messages only change. */
   readonly intentionIds: readonly string[];
-  /** Guests, bots and spaces. Who belongs here, not who looks at it now. */
+  /** Guests, bots and spaces that belong here, whether or not they look at it now. */
   readonly onlineBeings: readonly Being[];
-  /** The messages that somebody said: those of type `utterance`. */
+  /** The messages of type `utterance`. */
   readonly utterances: readonly Intention<Content>[];
   readonly mode: Mode;
   /** True in realtime: then there is data. */

@@ -7,8 +7,8 @@ import { type BeingFields, type IntentionFields, type Mutation, newId } from "./
 import { Outbox } from "./outbox.js";
 import { canPersist, Persistence } from "./persistence.js";
 import { problemOf } from "./problem.js";
-import { isKnown, judge, stateFrom } from "./replica.js";
-import { SharedConnection, type TabReceiver } from "./shared-connection.js";
+import { isKnown, judge } from "./replica.js";
+import { SharedConnection } from "./shared-connection.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
 import { type Connection, type Receiver, Transport } from "./transport.js";
@@ -103,17 +103,17 @@ class Space implements SpaceClient {
     addEventListener?.("pageshow", goOn, { signal });
   }
 
-  readonly #receiver: TabReceiver = {
-    cursor: () => this.#store.replica?.cursor ?? null,
-    held: () => this.#store.replica?.intentions.length ?? 0,
+  readonly #receiver: Receiver = {
+    known: () => this.#store.replica,
     group: (group) => {
       if (judge(this.#store.replica, group) === "gap") this.#connection?.gap();
       else this.#dispatch({ type: "group", group, at: new Date().toISOString() });
     },
     state: (state) => {
       // Of a tab that holds less: what is loaded here stays, and is asked for.
-      const isLess = state.hasMore && (state.intentions?.length ?? 0) < this.#receiver.held();
-      if (isLess && !isKnown(this.#store.replica, state)) void this.refresh();
+      const { replica } = this.#store;
+      const isLess = state.hasMore && (state.intentions?.length ?? 0) < (replica?.intentions.length ?? 0);
+      if (isLess && !isKnown(replica, state)) void this.refresh();
       else this.#dispatch({ type: "state", state });
     },
     heartbeat: (version) => {
@@ -124,7 +124,6 @@ class Space implements SpaceClient {
       this.#dispatch({ type: "status", mode, fault });
       if (mode !== "cache") this.#outbox.retryNow();
     },
-    whole: () => this.#store.replica && { spaceId: this.spaceId, ...stateFrom(this.#store.replica) },
   };
 
   #dispatch(action: StoreAction): void {
@@ -142,7 +141,7 @@ class Space implements SpaceClient {
       try {
         listener();
       } catch (error) {
-        // Its fault, and nobody else's: not of the other listeners, nor of the change that it is told of.
+        // Its own fault: neither the other listeners nor the change that it is told of fail with it.
         queueMicrotask(() => {
           throw error;
         });
@@ -162,9 +161,8 @@ class Space implements SpaceClient {
   getIntention = (id: string): Intention | undefined => find(this.#snapshot.intentions, id);
 
   refresh = async (): Promise<void> => {
-    const { cursor, held } = this.#receiver;
     try {
-      const state = await this.#api.state(this.spaceId, held(), cursor(), this.#closing.signal);
+      const state = await this.#api.state(this.spaceId, this.#store.replica, this.#closing.signal);
       if (state) this.#dispatch({ type: "state", state });
     } catch (error) {
       this.#fail(error);
@@ -224,7 +222,7 @@ class Space implements SpaceClient {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
     const stored = isClosed ? Promise.reject(closed()) : this.#outbox.add(mutation, isRetry);
-    stored.catch(() => {}); // whoever does not wait for it sees it in the snapshot
+    stored.catch(() => {}); // without a handler it is seen in the snapshot
     return stored;
   }
 

@@ -49,7 +49,7 @@ export function emptyStore(spaceId: string): SpaceStore {
 
 /**
  * What becomes of the store. Pure. Nothing that is known already changes anything, and a group that does not
- * fit is left out: whoever dispatches asks {@link judge} what to do about it.
+ * fit is left out: {@link judge} says before what to do about it.
  */
 export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
   const { replica } = store;

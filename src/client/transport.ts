@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../protocol/errors.js";
-import type { SpaceState, SyncEvent } from "../protocol/messages.js";
+import type { SyncEvent } from "../protocol/messages.js";
 import type { Api } from "./api.js";
 import {
   type ConnectionEffect,
@@ -10,17 +10,15 @@ import {
   step,
 } from "./connection.js";
 import { type Problem, problemOf } from "./problem.js";
-import type { Group } from "./replica.js";
+import type { Group, Replica, State } from "./replica.js";
 import type { Mode } from "./snapshot.js";
 
-/** Takes what a connection brings, and knows where the client stands. */
+/** Takes what a connection brings. */
 export interface Receiver {
-  /** The cursor to go on from; null for none. */
-  cursor(): string | null;
-  /** Messages that are held: a polled state must not have fewer. */
-  held(): number;
+  /** Where the client stands; null: nothing is known yet. */
+  known(): Replica | null;
   group(group: Group): void;
-  state(state: SpaceState): void;
+  state(state: State): void;
   /** The relay lives, and holds that we are at this version; null: it does not say. */
   heartbeat(version: number | null): void;
   /** `fault`: what is wrong, null in realtime. */
@@ -145,7 +143,7 @@ export class Transport implements Connection {
     this.#watchSilence();
     let group: SyncEvent[] = [];
     try {
-      await this.#api.stream(this.#spaceId, this.#receiver.cursor(), stream.signal, {
+      await this.#api.stream(this.#spaceId, this.#receiver.known(), stream.signal, {
         bytes: () => {
           this.#lastBytes = Date.now();
           if (this.#state.at !== "realtime") this.#on("alive");
@@ -187,9 +185,8 @@ export class Transport implements Connection {
     this.#cancel("poll");
     const poll = new AbortController();
     this.#poll = poll;
-    const { held, cursor } = this.#receiver;
     try {
-      const state = await this.#api.state(this.#spaceId, held(), cursor(), poll.signal);
+      const state = await this.#api.state(this.#spaceId, this.#receiver.known(), poll.signal);
       if (poll.signal.aborted) return;
       this.#poll = undefined;
       if (state) this.#receiver.state(state);

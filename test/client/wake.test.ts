@@ -1,5 +1,6 @@
 import { expect, type TestContext, test } from "vitest";
 import { Api } from "../../src/client/api.js";
+import { replace } from "../../src/client/replica.js";
 import type { Mode } from "../../src/client/snapshot.js";
 import { Transport } from "../../src/client/transport.js";
 import { spaceSyncOf, stateOf } from "../support/postgres/rows.js";
@@ -7,6 +8,8 @@ import { closing, eventually } from "../support/relay/follow.js";
 import { SseServer } from "../support/relay/sse-server.js";
 
 // What a browser tells a client of its network and its page, at the transport: a client in Node has neither.
+
+const known = replace(null, stateOf(5));
 
 /** A transport in realtime, and what its receiver has got. */
 async function begin(context: TestContext) {
@@ -17,8 +20,7 @@ async function begin(context: TestContext) {
   const transport = closing(
     context,
     new Transport(new Api({ url: server.url }), "here", {
-      cursor: () => "e.5",
-      held: () => 0,
+      known: () => known,
       group: (group) => got.push(`group of ${group.length}`),
       state: (state) => got.push(`state at ${state.version}`),
       heartbeat: (version) => got.push(`beat at ${version}`),

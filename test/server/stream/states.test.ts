@@ -49,7 +49,7 @@ test("complete states of many limits, all slow to read, leave connections to eve
   const reading = () =>
     session.value(
       `select count(*)::int from pg_catalog.pg_stat_activity
-       where datname = current_database() and query like '%sync.snapshot(%' and state = 'active' and pid <> pg_backend_pid()`,
+       where datname = current_database() and query like '%sync.state(%' and state = 'active' and pid <> pg_backend_pid()`,
     );
   const streams = [];
   for (let limit = 1; limit <= 20; limit++)
