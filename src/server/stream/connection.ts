@@ -33,7 +33,10 @@ export class Connection {
   constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
     const { socket } = response;
     if (!socket) {
-      throw new SpacefeedError("invalid", "ask for a stream on a connection that waits for nothing else");
+      throw new SpacefeedError(
+        "invalid",
+        "another answer is still due on this connection: open the stream on a connection of its own",
+      );
     }
     this.#socket = socket;
     this.#metrics = metrics;
