@@ -194,10 +194,9 @@ as $$
     || '"spaceId":' || to_json(state.space_id) || ',"version":' || s.version || ',"cursor":"' || s.cursor || '"'
     || ',"timestamp":"' || to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"'
     || case when 'beings' <> all (types) then '' else ',"beings":' || s.beings end
-    || case when 'intentions' <> all (types) then ',"hasMore":false'
-      else ',"intentions":' || s.intentions || ',"hasMore":' || s.has_more end
+    || case when 'intentions' <> all (types) then '' else ',"intentions":' || s.intentions end
     || case when types is null then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
-    || '}'
+    || ',"hasMore":' || (s.has_more and not coalesce('intentions' <> all (types), false)) || '}'
   from sync.snapshot(state.space_id, case when 'intentions' <> all (types) then 0 else message_limit end) s
 $$;
 comment on function sync.state(text, integer, text[]) is

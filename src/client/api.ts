@@ -1,18 +1,25 @@
+import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
-import type { SpaceState } from "../protocol/messages.js";
+import type { SpaceState, SyncEvent } from "../protocol/messages.js";
+import type { SpaceClientOptions } from "./client.js";
+import type { Replica } from "./replica.js";
 
-export interface ApiOptions {
-  url: string;
-  headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
-  fetch?: typeof fetch;
+export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
+
+/** Takes what a stream brings, one after the other. */
+export interface StreamReceiver {
+  /** Some bytes are here: a long message that is still coming is not silence. */
+  bytes(): void;
+  message(event: SyncEvent): void;
+  /** `everyMs`: when the next one comes. */
+  heartbeat(beat: { version: number | null; everyMs?: number }): void;
 }
 
 /** Messages in a page, and at most in a state. */
 export const LIMITS = { page: 100, state: 10_000 } as const;
-/** Milliseconds that an answer may take. */
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
-/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable`: nobody has said no. */
+/** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable` is no refusal. */
 export class Api {
   readonly #options: ApiOptions;
   readonly #base: string;
@@ -29,86 +36,100 @@ export class Api {
   }
 
   /** Where a path of the API is, with its query. */
-  address(path: string, query: Record<string, string | undefined> = {}): URL {
+  address(path: string, query: Record<string, string> = {}): URL {
     const url = new URL(`${this.#base}${path}`);
-    for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(name, value);
-    }
+    url.search = new URLSearchParams(query).toString();
     return url;
   }
 
-  /** As the global one, with the headers that the client was given. */
-  async fetch(url: URL | string, init: RequestInit): Promise<Response> {
-    const { headers, fetch = globalThis.fetch } = this.#options;
-    const own = typeof headers === "function" ? await headers() : headers;
-    return fetch(url, { ...init, headers: { ...(init.headers as Record<string, string>), ...own } });
+  /** Reads the stream of a space from what is known on. Resolves when it ends; after `signal` nothing more is said. */
+  async stream(spaceId: string, known: Replica | null, signal: AbortSignal, receiver: StreamReceiver) {
+    const url = this.address("/api/stream", { spaceId, ...(known && { since: known.cursor }) });
+    const response = await this.#fetch(url, "text/event-stream", { cache: "no-store", signal });
+    if (!response.ok) throw await refusalOf(response);
+    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+    if (!response.body || !isStream) throw notOurs(response.status, "unavailable");
+    const parser = createParser({
+      onEvent: ({ event = "message", data }) => {
+        if (!signal.aborted && (event === "message" || event === "heartbeat")) receiver[event](parsed(data));
+      },
+    });
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || signal.aborted) return;
+      receiver.bytes();
+      parser.feed(decoder.decode(value, { stream: true }));
+    }
   }
 
   /** A change, or a question about beings or intentions. */
   async post<T>(path: "beings" | "intentions", body: object, signal?: AbortSignal) {
-    const answer = await this.#ask(this.address(`/api/${path}`), signal, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: jsonOf(body),
-    });
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: jsonOf(body) };
+    const answer = await this.#ask(this.address(`/api/${path}`), init, signal);
     if (!(answer as { data?: unknown } | null)?.data) throw notOurs(200, "unavailable");
     return answer as { data: T; version: number | null; hasMore?: boolean };
   }
 
-  /** The state of a space, with the messages that are held and some that may be new; null: it is as at the cursor. */
-  async state(spaceId: string, held: number, cursor: string | null, signal?: AbortSignal) {
-    const limit = Math.min(held + LIMITS.page, LIMITS.state);
+  /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
+  async state(spaceId: string, known: Replica | null, signal: AbortSignal) {
+    const limit = Math.min((known?.intentions.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
-    const known: Record<string, string> = cursor === null ? {} : { "If-None-Match": `W/"${cursor}"` };
-    const state = await this.#ask(url, signal, {
-      headers: { Accept: "application/json", ...known },
-      cache: "no-store",
-    });
-    return state as SpaceState | null;
+    const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;
+    return (await this.#ask(url, { headers, cache: "no-store" }, signal)) as SpaceState | null;
   }
 
   /** The JSON of the answer; null where nothing is new (304). */
-  async #ask(url: URL, signal: AbortSignal | undefined, init: RequestInit): Promise<unknown> {
+  async #ask(url: URL, init: Init, signal: AbortSignal | undefined): Promise<unknown> {
     const asking = new AbortController();
     const stop = () => asking.abort();
-    let isLate = false;
-    const patience = setTimeout(() => {
-      isLate = true;
-      stop();
-    }, PATIENCE_MS);
+    const timeout = setTimeout(() => asking.abort(noAnswer()), TIMEOUT_MS);
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
     try {
-      const response = await this.fetch(url, { ...init, signal: asking.signal }).catch((cause) => {
-        const message = `the relay does not answer: ${reasonOf(cause)}`;
-        throw new SpacefeedError("unavailable", message, { cause });
-      });
+      const response = await this.#fetch(url, "application/json", { ...init, signal: asking.signal });
       if (response.status === 304) return null;
       if (!response.ok) throw await refusalOf(response);
-      return await bodyOf(response);
+      return await response.json().catch((cause) => {
+        throw new SpacefeedError("unavailable", `the answer broke off: ${reasonOf(cause)}`, { cause });
+      });
     } catch (error) {
-      throw isLate ? noAnswer() : error;
+      const { reason } = asking.signal;
+      throw reason instanceof SpacefeedError ? reason : error;
     } finally {
-      clearTimeout(patience);
+      clearTimeout(timeout);
       signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** As the global one, with the headers that the client was given. */
+  async #fetch(url: URL, accept: string, init: Init): Promise<Response> {
+    const { headers, fetch = globalThis.fetch } = this.#options;
+    try {
+      const own = typeof headers === "function" ? await headers() : headers;
+      return await fetch(url, { ...init, headers: { Accept: accept, ...init.headers, ...own } });
+    } catch (cause) {
+      throw new SpacefeedError("unavailable", `the relay does not answer: ${reasonOf(cause)}`, { cause });
     }
   }
 }
 
+type Init = Omit<RequestInit, "headers"> & { headers?: Record<string, string> | undefined };
+
 /** Nothing has come back for long. A browser does not say that it has not even sent it. */
 export function noAnswer(): SpacefeedError {
-  const isPage = globalThis.document !== undefined;
-  return new SpacefeedError(
-    "unavailable",
-    `the relay does not answer${isPage ? ". Over HTTP/1.1 six open streams of a browser leave no connection for anything else: serve HTTP/2" : ""}`,
-  );
+  const hint = globalThis.document
+    ? ". Over HTTP/1.1 six open streams of a browser leave no connection for anything else: serve HTTP/2"
+    : "";
+  return new SpacefeedError("unavailable", `the relay does not answer${hint}`);
 }
 
-/** What is said by whoever stands before a relay that is not there just now, as while a new one is put in its place. */
+/** What a proxy says while the relay behind it is being replaced. */
 const PASSING = [404, 408, 425];
 
-/** What an answer that is none says: the relay's own words, or those of whoever stands before it. */
-export async function refusalOf(response: Response): Promise<SpacefeedError> {
+/** What an answer that is none says: the relay's own words, or those of a proxy before it. */
+async function refusalOf(response: Response): Promise<SpacefeedError> {
   const said = (await response.json().catch(() => null)) as { error?: unknown; code?: unknown } | null;
   const { status } = response;
   const isClients = status >= 400 && status < 500;
@@ -128,18 +149,16 @@ function notOurs(status: number, code: ErrorCode): SpacefeedError {
 function jsonOf(body: object): string {
   try {
     return JSON.stringify(body);
-  } catch (error) {
-    throw new SpacefeedError("invalid", `what is to be sent is not JSON: ${reasonOf(error)}`, {
-      cause: error,
-    });
+  } catch (cause) {
+    throw new SpacefeedError("invalid", `what is to be sent is not JSON: ${reasonOf(cause)}`, { cause });
   }
 }
 
-async function bodyOf(response: Response): Promise<unknown> {
+function parsed(json: string) {
   try {
-    return await response.json();
-  } catch (error) {
-    throw new SpacefeedError("unavailable", `the answer broke off: ${reasonOf(error)}`, { cause: error });
+    return JSON.parse(json);
+  } catch (cause) {
+    throw new SpacefeedError("unavailable", "the stream has something that is not JSON", { cause });
   }
 }
 

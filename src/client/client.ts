@@ -1,11 +1,10 @@
 import type { Being, Intention } from "../protocol/messages.js";
 import type { BeingFields, IntentionFields } from "./mutation.js";
 import type { SpaceSnapshot } from "./snapshot.js";
-import { Space } from "./space.js";
 
 export interface SpaceClientOptions {
   spaceId: string;
-  /** The relay, such as `https://sync.example.com`. Unless given: where the page comes from. */
+  /** The relay, such as `https://sync.example.com`. Unless given: where the page comes from; Node needs it. */
   url?: string;
   /**
    * Sent with each request, such as an Authorization. A function is asked each time, so that it can bring a new token
@@ -13,8 +12,8 @@ export interface SpaceClientOptions {
    */
   headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
   /**
-   * Keeps the last known state, and the changes that wait to be sent, in IndexedDB. Unless given: false. With
-   * `headers`, `tabs` has to say whose they are.
+   * Keeps the last known state (the newest 200 messages), and the changes that wait to be sent, in IndexedDB. Unless
+   * given: false. With `headers`, `tabs` has to say whose they are.
    */
   persist?: boolean;
   /**
@@ -37,9 +36,9 @@ export interface SpaceClient<Content = unknown> {
   getBeing(this: void, id: string): Being | undefined;
   /** A message of this space, with the client's own changes; undefined when it is not here, or not loaded. */
   getIntention(this: void, id: string): Intention<Content> | undefined;
-  /** Asks the server for the state now. Resolves when it is there, or when that did not work: see `error`. */
+  /** Asks the relay for the state now. Resolves when it is there, or when that did not work: see `error`. */
   refresh(this: void): Promise<void>;
-  /** Loads the page of messages before the oldest. Resolves to whether there are older ones still. */
+  /** Loads the (at most 100) messages before the oldest. Resolves to whether there are older ones still; see `error`. */
   loadOlder(this: void): Promise<boolean>;
   /**
    * The changes show at once. Each promise resolves with the server's row when it is stored; it rejects with a
@@ -57,14 +56,6 @@ export interface SpaceClient<Content = unknown> {
   deleteIntention(this: void, id: string): Promise<Intention<Content>>;
   /** Takes the error of a refused change off the snapshot. */
   dismissError(this: void): void;
-  /** Ends all of it. What was changed before gets one attempt more; what is changed from here on is rejected. */
+  /** Ends all of it. Changes of before get one attempt more; later ones are rejected with `unavailable`. */
   close(this: void): void;
-}
-
-/**
- * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
- * its messages are: `createSpaceClient<string>(…)`. Nobody checks that.
- */
-export function createSpaceClient<Content = unknown>(options: SpaceClientOptions): SpaceClient<Content> {
-  return new Space(options) as unknown as SpaceClient<Content>;
 }

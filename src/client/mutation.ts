@@ -57,8 +57,9 @@ export function overlay(
   const pendingIds = new Set<string>();
   for (const mutation of mutations) {
     if (!mutation.answer) pendingIds.add(mutation.id);
-    if (mutation.kind === "being") change(beings, mutation, newBeing, spaceId);
-    else change(intentions, mutation, newIntention, spaceId);
+    // One that is made is behind all others, whatever the clock here says, until the server has given it its place.
+    if (mutation.kind === "being") change(beings, mutation, spaceId);
+    else change(intentions, mutation, spaceId);
   }
   return { beings: [...beings.values()], intentions: [...intentions.values()], pendingIds };
 }
@@ -74,73 +75,32 @@ function isReached(replica: Replica, { version, cursor }: Answer): boolean {
   return version === null || replica.version >= version;
 }
 
-function change<T extends Being | Intention, M extends Mutation>(
-  entities: Map<string, T>,
-  mutation: M,
-  make: (mutation: M, spaceId: string) => T,
-  spaceId: string,
-): void {
+function change<T extends Being | Intention>(entities: Map<string, T>, mutation: Mutation, spaceId: string) {
   const { id, action, answer, fields } = mutation;
   const there = entities.get(id);
   const { locationId = spaceId } = answer ? answer.row : fields;
-  if (action === "delete" || locationId !== spaceId) {
-    entities.delete(id);
-  } else if (answer && (there || action === "create")) {
-    entities.set(id, answer.row as T);
-  } else if (there) {
-    if (action === "update")
-      entities.set(
-        id,
-        remembered(mutation, there, () => ({ ...there, ...defined(fields) })),
-      );
-  } else if (action === "create") {
-    // Behind all others, whatever the clock here says, until the server has given it its place.
-    entities.set(
-      id,
-      remembered(mutation, undefined, () => make(mutation, spaceId)),
-    );
-  }
+  if (action === "delete" || locationId !== spaceId) entities.delete(id);
+  else if (answer && (there || action === "create")) entities.set(id, answer.row as T);
+  else if (action === (there ? "update" : "create")) entities.set(id, predicted(mutation, there, spaceId));
 }
 
 // The same object for the same change of the same row, so that a row that waits is not shown anew.
-const made = new WeakMap<Mutation, { from: unknown; row: unknown }>();
+const predictions = new WeakMap<Mutation, { from: unknown; row: unknown }>();
 
-function remembered<T>(mutation: Mutation, from: T | undefined, make: () => T): T {
-  const known = made.get(mutation);
+/** The row as the database will store it, as far as that is known here. */
+function predicted<T>(mutation: Mutation, from: T | undefined, spaceId: string): T {
+  const known = predictions.get(mutation);
   if (known && known.from === from) return known.row as T;
-  const row = make();
-  made.set(mutation, { from, row });
-  return row;
+  const { kind, id, at, fields } = mutation;
+  const blank = { ...DEFAULTS[kind], id, locationId: spaceId, createdAt: at, modifiedAt: at };
+  const row = { ...(from ?? blank), ...defined(fields) };
+  predictions.set(mutation, { from, row });
+  return row as T;
 }
 
-/** The row as the database would store it, as far as that is known here. */
-function newBeing({ id, fields, at }: BeingMutation, spaceId: string): Being {
-  return {
-    id,
-    name: fields.name ?? "",
-    type: fields.type ?? "guest",
-    ownerId: fields.ownerId ?? null,
-    locationId: spaceId,
-    metadata: fields.metadata ?? {},
-    properties: fields.properties ?? {},
-    content: fields.content ?? [],
-    createdAt: at,
-    modifiedAt: at,
-  };
-}
-
-/** Its `messageId` is empty until the database has named it. */
-function newIntention({ id, fields, at }: IntentionMutation, spaceId: string): Intention {
-  return {
-    id,
-    messageId: "",
-    name: fields.name ?? "",
-    type: fields.type ?? "utterance",
-    state: fields.state ?? "complete",
-    ownerId: fields.ownerId ?? null,
-    locationId: spaceId,
-    content: fields.content ?? [],
-    createdAt: at,
-    modifiedAt: at,
-  };
-}
+const EVERY = { name: "", ownerId: null, content: [] };
+const DEFAULTS = {
+  being: { ...EVERY, type: "guest", metadata: {}, properties: {} },
+  /** Its `messageId` is empty until the database has named it. */
+  intention: { ...EVERY, messageId: "", type: "utterance", state: "complete" },
+} as const;

@@ -4,10 +4,7 @@ import { byAge, byPosition, type Position } from "./order.js";
 /** The last event of a group has the version that the group builds on, and the cursor after it. */
 export type Group = readonly SyncEvent[];
 /** What replaces a replica: a space-sync, a polled state, or a replica that was kept. */
-export type State = Pick<
-  SpaceState,
-  "version" | "cursor" | "timestamp" | "beings" | "intentions" | "hasMore"
->;
+export type State = Omit<SpaceState, "spaceId" | "changeInfo">;
 
 /** What the server has said of a space so far, at one version. Immutable. */
 export interface Replica {
@@ -69,41 +66,32 @@ export function within(replica: Replica | null, state: State): State {
   return { ...state, intentions, hasMore: true };
 }
 
-/** Applies a group that {@link judge} lets in, as a whole (P5). */
-export function apply(replica: Replica, group: Group, timestamp: string): Replica {
+/** Applies a group that {@link judge} lets in, as a whole (P5). `timestamp`: when it came. */
+export function apply(replica: Replica | null, group: Group, timestamp: string): Replica {
   const last = group.at(-1) as SyncEvent;
   if (last.type === "space-sync") return replace(replica, last);
+  const before = replica as Replica;
   const beings = new Map<string, Being | null>();
   const intentions = new Map<string, Intention | null>();
   for (const event of group) {
-    switch (event.type) {
-      case "being-created":
-      case "being-updated":
-        beings.set(event.data.id, event.data);
-        break;
-      case "being-deleted":
-        beings.set(event.id, null);
-        break;
-      case "intention-created":
-      case "intention-updated":
-        intentions.set(event.data.id, event.data);
-        break;
-      case "intention-deleted":
-        intentions.set(event.id, null);
-        break;
-    }
+    if (event.type === "being-created" || event.type === "being-updated")
+      beings.set(event.data.id, event.data);
+    else if (event.type === "being-deleted") beings.set(event.id, null);
+    else if (event.type === "intention-created" || event.type === "intention-updated")
+      intentions.set(event.data.id, event.data);
+    else if (event.type === "intention-deleted") intentions.set(event.id, null);
   }
-  const unseen = replica.unseen && new Map([...replica.unseen, ...intentions]);
+  const unseen = before.unseen && new Map([...before.unseen, ...intentions]);
   for (const [id, intention] of intentions) {
-    if (intention && isBefore(replica, intention)) intentions.set(id, null);
+    if (intention && isBefore(before, intention)) intentions.set(id, null);
   }
   return {
-    ...replica,
+    ...before,
     version: last.version,
     cursor: last.cursor as string,
     timestamp,
-    beings: merge(replica.beings, beings, byAge),
-    intentions: merge(replica.intentions, intentions, byPosition),
+    beings: merge(before.beings, beings, byAge),
+    intentions: merge(before.intentions, intentions, byPosition),
     unseen,
   };
 }
@@ -139,17 +127,16 @@ export function prepend(
   return { ...older, intentions: merge(replica.intentions, changed, byPosition) };
 }
 
-/** A replica fit to be kept: the newest messages only. */
-export function newest(replica: Replica, limit: number): State {
+/** A replica as a state, with the newest messages only: to be kept, or handed to another tab. */
+export function stateFrom(replica: Replica, messages = replica.intentions.length): State {
   const { version, cursor, timestamp, beings, intentions, hasMore } = replica;
-  const isCut = intentions.length > limit;
   return {
     version,
     cursor,
     timestamp,
     beings: [...beings],
-    intentions: isCut ? intentions.slice(-limit) : [...intentions],
-    hasMore: hasMore || isCut,
+    intentions: intentions.slice(Math.max(0, intentions.length - messages)),
+    hasMore: hasMore || intentions.length > messages,
   };
 }
 
@@ -162,7 +149,7 @@ export function epochOf(cursor: string): string {
   return cursor.slice(0, cursor.lastIndexOf("."));
 }
 
-/** Takes the objects of before where they are the same, so that who shows them has nothing to do. */
+/** Takes the objects of before where they are the same, so that there is nothing to render for them. */
 function keep<T extends { id: string }>(before: readonly T[], now: readonly T[]): readonly T[] {
   const known = new Map(before.map((entity) => [entity.id, entity]));
   const kept = now.map((entity) => {

@@ -1,5 +1,5 @@
 import type { Being, Intention } from "../protocol/messages.js";
-import type { Trouble } from "./trouble.js";
+import type { Problem } from "./problem.js";
 
 /**
  * How the data comes: `opening`, nothing is known yet; `realtime` over a stream; `polling` every 5 s, while the stream
@@ -30,20 +30,20 @@ export interface SpaceSnapshot<Content = unknown> {
   readonly intentions: readonly Intention<Content>[];
   /** The IDs of `intentions`: the same array while messages only change. */
   readonly intentionIds: readonly string[];
-  /** Guests, bots and spaces. Who belongs here, not who looks at it now. */
+  /** Guests, bots and spaces that belong here, whether or not they look at it now. */
   readonly onlineBeings: readonly Being[];
-  /** The messages that somebody said: those of type `utterance`. */
+  /** The messages of type `utterance`. */
   readonly utterances: readonly Intention<Content>[];
   readonly mode: Mode;
   /** True in realtime: then there is data. */
   readonly connected: boolean;
   /** Why the last change was refused, or a question found no answer; null when that is dismissed. */
-  readonly error: Trouble | null;
+  readonly error: Problem | null;
   /**
-   * What is wrong with the line, so that the data may be of before; or why a change has waited for 5 s. Null when all
+   * What is wrong with the connection, so that the data may be of before; or why a change has waited for 5 s. Null when all
    * is well. It goes by itself.
    */
-  readonly fault: Trouble | null;
+  readonly fault: Problem | null;
   /** There are older messages than those in `intentions`. */
   readonly hasMore: boolean;
   /** Beings and messages of which a change has not reached the server yet. */

@@ -3,26 +3,35 @@ import type { Being, Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
 import type { SpaceClient, SpaceClientOptions } from "./client.js";
-import { canKeep, Keep } from "./keep.js";
 import { type BeingFields, type IntentionFields, type Mutation, newId } from "./mutation.js";
 import { Outbox } from "./outbox.js";
+import { canPersist, Persistence } from "./persistence.js";
+import { problemOf } from "./problem.js";
 import { isKnown, judge } from "./replica.js";
+import { SharedConnection } from "./shared-connection.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
-import { SharedLine, type TabReceiver } from "./tabs.js";
-import { type Line, type Receiver, Transport } from "./transport.js";
-import { troubleOf } from "./trouble.js";
+import { type Connection, type Receiver, Transport } from "./transport.js";
 
-/** Glues the parts of a client together: what comes over the line goes into the store, what changes goes out. */
-export class Space implements SpaceClient {
+/**
+ * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
+ * its messages are: `createSpaceClient<string>(…)`. Nobody checks that. Options that do not fit are thrown as a
+ * SpacefeedError of code `config`.
+ */
+export function createSpaceClient<Content = unknown>(options: SpaceClientOptions): SpaceClient<Content> {
+  return new Space(options) as unknown as SpaceClient<Content>;
+}
+
+/** Glues the parts of a client together: what the connection brings goes into the store, what changes goes out. */
+class Space implements SpaceClient {
   readonly spaceId: string;
   readonly #api: Api;
-  #line: Line;
+  readonly #connect: () => Connection;
   readonly #outbox: Outbox;
-  readonly #keep: Keep | undefined;
-  readonly #newLine: () => Line;
+  readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
+  #connection: Connection | undefined;
   #store: SpaceStore;
   #snapshot: SpaceSnapshot;
   #olderPage: Promise<boolean> | undefined;
@@ -40,102 +49,80 @@ export class Space implements SpaceClient {
         "persist with headers would show what one user has read to the next one: set tabs to the user's ID",
       );
     }
-    if (persist && canKeep()) this.#keep = new Keep(name);
-    const connect = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
-    const shares = tabs !== false && globalThis.document !== undefined;
-    this.#newLine = () => (shares ? new SharedLine(name, this.#receiver, connect) : connect(this.#receiver));
-    this.#line = this.#newLine();
+    if (persist && canPersist()) this.#persistence = new Persistence(name);
+    const transport = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
+    const isShared = tabs !== false && globalThis.document !== undefined;
+    this.#connect = () =>
+      isShared ? new SharedConnection(name, this.#receiver, transport) : transport(this.#receiver);
     this.#outbox = new Outbox(this.#api, spaceId, {
       stored: (keys, row, version) => {
         const cursor = this.#store.replica?.cursor ?? null;
         this.#dispatch({ type: "stored", keys, answer: { row, version, cursor } });
       },
-      refused: (keys, error) => this.#dispatch({ type: "refused", keys, reason: troubleOf(error) }),
+      refused: (keys, error) => this.#dispatch({ type: "refused", keys, error: problemOf(error) }),
       delayed: (delay) => this.#dispatch({ type: "delayed", delay }),
-      changed: (letters) => this.#keep?.saveMutations(letters.map((letter) => letter.mutation)),
+      changed: (mutations) => void this.#persistence?.saveMutations(mutations),
     });
+    this.#watchPage();
     void this.#start();
   }
 
   async #start(): Promise<void> {
-    this.#watchThePage();
-    if (this.#keep) {
-      const state = await this.#keep.load();
+    if (this.#persistence) {
+      const state = await this.#persistence.load();
       if (this.#closing.signal.aborted) return;
       if (state) this.#dispatch({ type: "state", state });
-      void this.#keep.adoptMutations((mutation) => void this.#send(mutation, true));
+      void this.#persistence.adoptMutations((mutation) => void this.#send(mutation, true));
     }
-    this.#line.start();
+    this.#connection ??= this.#connect();
   }
 
-  #watchThePage(): void {
+  #watchPage(): void {
+    const { document, addEventListener } = globalThis;
     const { signal } = this.#closing;
-    const { document } = globalThis;
     const wake = () => {
-      this.#line.wake();
-      this.#outbox.kick();
+      this.#connection?.wake();
+      this.#outbox.retryNow();
     };
-    const on = globalThis.addEventListener?.bind(globalThis);
-    on?.("online", wake, { signal });
-    // A page that the browser keeps, to come back to it, holds no line that others could use.
-    on?.("pagehide", () => this.#rest(), { signal });
-    on?.("pageshow", ({ persisted }) => persisted && this.#goOn(), { signal });
-    on?.("offline", () => this.#line.offline(), { signal });
-    document?.addEventListener(
-      "visibilitychange",
-      () => {
-        if (document.visibilityState === "visible") wake();
-        else this.#keep?.flush();
-      },
-      { signal },
-    );
+    const look = () => (document.visibilityState === "visible" ? wake() : this.#persistence?.flush());
+    document?.addEventListener("visibilitychange", look, { signal });
+    addEventListener?.("online", wake, { signal });
+    addEventListener?.("offline", () => this.#connection?.offline(), { signal });
+    // A page that the browser keeps, to come back to it, holds no connection that others could use.
+    const rest = () => {
+      this.#persistence?.flush();
+      this.#connection?.close();
+    };
+    const goOn = ({ persisted }: PageTransitionEvent) => {
+      if (!persisted) return;
+      this.#connection?.close();
+      this.#connection = this.#connect();
+      this.#outbox.retryNow();
+    };
+    addEventListener?.("pagehide", rest, { signal });
+    addEventListener?.("pageshow", goOn, { signal });
   }
 
-  #rest(): void {
-    this.#keep?.flush();
-    this.#line.close();
-  }
-
-  #goOn(): void {
-    this.#line = this.#newLine();
-    this.#line.start();
-    this.#outbox.kick();
-  }
-
-  readonly #receiver: TabReceiver = {
-    cursor: () => this.#store.replica?.cursor ?? null,
-    held: () => this.#store.replica?.intentions.length ?? 0,
+  readonly #receiver: Receiver = {
+    known: () => this.#store.replica,
     group: (group) => {
-      if (judge(this.#store.replica, group) === "gap") this.#line.gap();
+      if (judge(this.#store.replica, group) === "gap") this.#connection?.gap();
       else this.#dispatch({ type: "group", group, at: new Date().toISOString() });
     },
     state: (state) => {
       // Of a tab that holds less: what is loaded here stays, and is asked for.
-      const isLess = state.hasMore && (state.intentions?.length ?? 0) < this.#receiver.held();
-      if (isLess && !isKnown(this.#store.replica, state)) void this.refresh();
+      const { replica } = this.#store;
+      const isLess = state.hasMore && (state.intentions?.length ?? 0) < (replica?.intentions.length ?? 0);
+      if (isLess && !isKnown(replica, state)) void this.refresh();
       else this.#dispatch({ type: "state", state });
     },
-    beat: (version) => {
+    heartbeat: (version) => {
       const { replica } = this.#store;
-      if (version !== null && replica && version > replica.version) this.#line.gap();
+      if (version !== null && replica && version > replica.version) this.#connection?.gap();
     },
-    line: (mode, fault) => {
-      this.#dispatch({ type: "line", mode, fault });
-      if (mode !== "cache") this.#outbox.kick();
-    },
-    whole: () => {
-      const { replica } = this.#store;
-      if (!replica) return null;
-      const { version, cursor, timestamp, beings, intentions, hasMore } = replica;
-      return {
-        spaceId: this.spaceId,
-        version,
-        cursor,
-        timestamp,
-        beings: [...beings],
-        intentions: [...intentions],
-        hasMore,
-      };
+    status: (mode, fault) => {
+      this.#dispatch({ type: "status", mode, fault });
+      if (mode !== "cache") this.#outbox.retryNow();
     },
   };
 
@@ -145,7 +132,7 @@ export class Space implements SpaceClient {
     const { replica } = this.#store;
     if (replica && replica !== before.replica) {
       remember(before.replica, replica);
-      if (this.#line.leads) this.#keep?.save(replica);
+      if (this.#connection?.leads) this.#persistence?.save(replica);
     }
     const shown = this.#snapshot;
     this.#snapshot = show(this.#store, shown);
@@ -154,7 +141,7 @@ export class Space implements SpaceClient {
       try {
         listener();
       } catch (error) {
-        // Its fault, and nobody else's: not of the other listeners, nor of the change that it is told of.
+        // Its own fault: neither the other listeners nor the change that it is told of fail with it.
         queueMicrotask(() => {
           throw error;
         });
@@ -174,9 +161,8 @@ export class Space implements SpaceClient {
   getIntention = (id: string): Intention | undefined => find(this.#snapshot.intentions, id);
 
   refresh = async (): Promise<void> => {
-    const { cursor, held } = this.#receiver;
     try {
-      const state = await this.#api.state(this.spaceId, held(), cursor(), this.#closing.signal);
+      const state = await this.#api.state(this.spaceId, this.#store.replica, this.#closing.signal);
       if (state) this.#dispatch({ type: "state", state });
     } catch (error) {
       this.#fail(error);
@@ -211,26 +197,24 @@ export class Space implements SpaceClient {
     return this.#store.replica?.hasMore ?? false;
   }
 
-  createBeing = ({ id = newId(), ...fields }: BeingFields = {}): Promise<Being> =>
-    this.#change<Being>({ kind: "being", action: "create", id, fields });
+  createBeing = ({ id = newId(), ...fields }: BeingFields = {}) =>
+    this.#change<Being>("being", "create", id, fields);
 
-  updateBeing = (id: string, fields: Omit<BeingFields, "id">): Promise<Being> =>
-    this.#change<Being>({ kind: "being", action: "update", id, fields });
+  updateBeing = (id: string, fields: Omit<BeingFields, "id">) =>
+    this.#change<Being>("being", "update", id, fields);
 
-  deleteBeing = (id: string): Promise<Being> =>
-    this.#change<Being>({ kind: "being", action: "delete", id, fields: {} });
+  deleteBeing = (id: string) => this.#change<Being>("being", "delete", id, {});
 
-  createIntention = ({ id = newId(), ...fields }: IntentionFields = {}): Promise<Intention> =>
-    this.#change<Intention>({ kind: "intention", action: "create", id, fields });
+  createIntention = ({ id = newId(), ...fields }: IntentionFields = {}) =>
+    this.#change<Intention>("intention", "create", id, fields);
 
-  updateIntention = (id: string, fields: Omit<IntentionFields, "id">): Promise<Intention> =>
-    this.#change<Intention>({ kind: "intention", action: "update", id, fields });
+  updateIntention = (id: string, fields: Omit<IntentionFields, "id">) =>
+    this.#change<Intention>("intention", "update", id, fields);
 
-  deleteIntention = (id: string): Promise<Intention> =>
-    this.#change<Intention>({ kind: "intention", action: "delete", id, fields: {} });
+  deleteIntention = (id: string) => this.#change<Intention>("intention", "delete", id, {});
 
-  #change<Row>(change: { kind: Mutation["kind"]; action: Mutation["action"]; id: string; fields: object }) {
-    const mutation = { ...change, key: newId(), at: new Date().toISOString() } as Mutation;
+  #change<Row>(kind: Mutation["kind"], action: Mutation["action"], id: string, fields: object) {
+    const mutation = { kind, action, id, fields, key: newId(), at: new Date().toISOString() } as Mutation;
     return this.#send(mutation, false) as Promise<Row>;
   }
 
@@ -238,23 +222,23 @@ export class Space implements SpaceClient {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
     const stored = isClosed ? Promise.reject(closed()) : this.#outbox.add(mutation, isRetry);
-    stored.catch(() => {}); // whoever does not wait for it sees it in the snapshot
+    stored.catch(() => {}); // without a handler it is seen in the snapshot
     return stored;
   }
 
-  dismissError = (): void => this.#dispatch({ type: "dismiss" });
+  dismissError = (): void => this.#dispatch({ type: "error", error: null });
 
   close = (): void => {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#listeners.clear();
-    this.#line.close();
+    this.#connection?.close();
     this.#outbox.close();
-    this.#keep?.close();
+    this.#persistence?.close();
   };
 
   #fail(error: unknown): void {
-    if (!this.#closing.signal.aborted) this.#dispatch({ type: "failed", reason: troubleOf(error) });
+    if (!this.#closing.signal.aborted) this.#dispatch({ type: "error", error: problemOf(error) });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Being, Intention } from "../protocol/messages.js";
 import { type Answer, type Mutation, overlay, unsettled } from "./mutation.js";
+import type { Problem } from "./problem.js";
 import {
   apply,
   awaitOlder,
@@ -14,21 +15,19 @@ import {
   within,
 } from "./replica.js";
 import type { Mode, SpaceSnapshot } from "./snapshot.js";
-import type { Trouble } from "./trouble.js";
 
 /** All that a client knows. */
 export interface SpaceStore {
   readonly spaceId: string;
   readonly replica: Replica | null;
   readonly mutations: readonly Mutation[];
-  /** What the line says. */
   readonly mode: Mode;
-  /** What is wrong with the line. */
-  readonly fault: Trouble | null;
+  /** What is wrong with the connection. */
+  readonly fault: Problem | null;
   /** Why a change has waited for long. */
-  readonly delay: Trouble | null;
-  /** Why the last change was refused. */
-  readonly refusal: Trouble | null;
+  readonly delay: Problem | null;
+  /** Why the last change was refused, or the last question found no answer. */
+  readonly error: Problem | null;
 }
 
 export type StoreAction =
@@ -37,31 +36,28 @@ export type StoreAction =
   | { type: "await-older" }
   | { type: "older"; page: readonly Intention[]; hasMore: boolean; window: number }
   | { type: "no-older" }
-  | { type: "line"; mode: Mode; fault: Trouble | null }
+  | { type: "status"; mode: Mode; fault: Problem | null }
   | { type: "mutate"; mutation: Mutation }
   | { type: "stored"; keys: readonly string[]; answer: Answer }
-  | { type: "refused"; keys: readonly string[]; reason: Trouble }
-  | { type: "delayed"; delay: Trouble | null }
-  | { type: "failed"; reason: Trouble }
-  | { type: "dismiss" };
+  | { type: "refused"; keys: readonly string[]; error: Problem }
+  | { type: "delayed"; delay: Problem | null }
+  | { type: "error"; error: Problem | null };
 
 export function emptyStore(spaceId: string): SpaceStore {
-  return { spaceId, replica: null, mutations: [], mode: "cache", fault: null, delay: null, refusal: null };
+  return { spaceId, replica: null, mutations: [], mode: "cache", fault: null, delay: null, error: null };
 }
 
 /**
  * What becomes of the store. Pure. Nothing that is known already changes anything, and a group that does not
- * fit is left out: whoever dispatches asks {@link judge} what to do about it.
+ * fit is left out: {@link judge} says before what to do about it.
  */
 export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
   const { replica } = store;
   switch (action.type) {
-    case "group": {
-      if (judge(replica, action.group) !== "apply") return store;
-      const last = action.group.at(-1);
-      if (last?.type === "space-sync") return withReplica(store, replace(replica, last));
-      return withReplica(store, apply(replica as Replica, action.group, action.at));
-    }
+    case "group":
+      return judge(replica, action.group) === "apply"
+        ? withReplica(store, apply(replica, action.group, action.at))
+        : store;
     case "state":
       return isKnown(replica, action.state)
         ? store
@@ -74,7 +70,7 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
         : store;
     case "no-older":
       return replica ? { ...store, replica: forgetOlder(replica) } : store;
-    case "line":
+    case "status":
       return { ...store, mode: action.mode, fault: action.fault };
     case "mutate":
       return { ...store, mutations: [...store.mutations, action.mutation] };
@@ -86,14 +82,12 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
     }
     case "refused": {
       const mutations = store.mutations.filter(({ key }) => !action.keys.includes(key));
-      return { ...store, mutations, refusal: action.reason };
+      return { ...store, mutations, error: action.error };
     }
     case "delayed":
       return { ...store, delay: action.delay };
-    case "failed":
-      return { ...store, refusal: action.reason };
-    case "dismiss":
-      return store.refusal === null ? store : { ...store, refusal: null };
+    case "error":
+      return { ...store, error: action.error };
   }
 }
 
@@ -129,7 +123,7 @@ export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnap
     ),
     mode,
     connected: mode === "realtime",
-    error: store.refusal,
+    error: store.error,
     fault: store.delay ?? store.fault,
     hasMore: replica?.hasMore ?? false,
     pendingIds: sameSet(before?.pendingIds, shown.pendingIds),

@@ -1,31 +1,34 @@
-import { EventSource } from "eventsource";
-import type { ErrorCode, SpacefeedError } from "../protocol/errors.js";
-import type { SpaceState, SyncEvent } from "../protocol/messages.js";
-import { type Api, refusalOf } from "./api.js";
-import { IDLE, type LineEffect, type LineEvent, modeOf, retryDelay, step } from "./line.js";
-import type { Group } from "./replica.js";
+import type { ErrorCode } from "../protocol/errors.js";
+import type { SyncEvent } from "../protocol/messages.js";
+import type { Api } from "./api.js";
+import {
+  type ConnectionEffect,
+  type ConnectionEvent,
+  modeOf,
+  OPENING,
+  retryDelay,
+  step,
+} from "./connection.js";
+import { type Problem, problemOf } from "./problem.js";
+import type { Group, Replica, State } from "./replica.js";
 import type { Mode } from "./snapshot.js";
-import { type Trouble, troubleOf } from "./trouble.js";
 
-/** Who gets what comes over a line, and knows where it stands. */
+/** Takes what a connection brings. */
 export interface Receiver {
-  /** The cursor to go on from; null for none. */
-  cursor(): string | null;
-  /** Messages that are held: a polled state must not have fewer. */
-  held(): number;
+  /** Where the client stands; null: nothing is known yet. */
+  known(): Replica | null;
   group(group: Group): void;
-  state(state: SpaceState): void;
+  state(state: State): void;
   /** The relay lives, and holds that we are at this version; null: it does not say. */
-  beat(version: number | null): void;
+  heartbeat(version: number | null): void;
   /** `fault`: what is wrong, null in realtime. */
-  line(mode: Mode, fault: Trouble | null): void;
+  status(mode: Mode, fault: Problem | null): void;
 }
 
-/** What brings a space's changes: over the network, or through another tab. */
-export interface Line {
-  /** This is the tab that has the line over the network. */
+/** What brings a space's changes, from when it is made: over the network, or through another tab. */
+export interface Connection {
+  /** This is the tab that has the stream. */
   readonly leads: boolean;
-  start(): void;
   /** What came did not fit: begin again from the receiver's cursor. */
   gap(): void;
   /** The network may be back: look now. */
@@ -38,36 +41,33 @@ export interface Line {
 const POLL_MS = 5_000;
 /** A stream that says nothing for so long is dead. The relay's heartbeat comes every 2 s, or says when. */
 const SILENCE_MS = 4_500;
-const BEATS_MISSED = 2.25;
+const HEARTBEATS_MISSED = 2.25;
 /** A stream that has lived for so long is no longer suspected. */
 const STEADY_MS = 5_000;
+const SILENT = { message: "the stream was silent" };
 
-/** A line over the network. Carries out what the state machine in `line.ts` decides. */
-export class Transport implements Line {
+/** A connection over the network. Carries out what the state machine in `connection.ts` decides. */
+export class Transport implements Connection {
   readonly leads = true;
   readonly #api: Api;
   readonly #spaceId: string;
   readonly #receiver: Receiver;
-  #state = IDLE;
-  #streamFault: Trouble | null = null;
-  #pollFault: Trouble | null = null;
+  readonly #timers = new Map<"silence" | "steady" | "retry" | "poll", ReturnType<typeof setTimeout>>();
+  #state = OPENING;
+  #streamFault: Problem | null = null;
+  #pollFault: Problem | null = null;
   #since: string | undefined;
-  #said = "";
-  #source: EventSource | undefined;
-  #abort: AbortController | undefined;
+  #told = "";
+  #stream: AbortController | undefined;
   #poll: AbortController | undefined;
   #lastBytes = 0;
   #silenceMs = SILENCE_MS;
-  readonly #timers = new Map<"silence" | "steady" | "retry" | "poll", ReturnType<typeof setTimeout>>();
 
   constructor(api: Api, spaceId: string, receiver: Receiver) {
     this.#api = api;
     this.#spaceId = spaceId;
     this.#receiver = receiver;
-  }
-
-  start(): void {
-    this.#on("start");
+    void this.#openStream();
   }
 
   gap(): void {
@@ -75,20 +75,20 @@ export class Transport implements Line {
   }
 
   wake(): void {
-    const isSilent = this.#source && Date.now() - this.#lastBytes > this.#silenceMs;
-    if (isSilent) this.#lost("the stream was silent");
+    const isSilent = this.#stream && Date.now() - this.#lastBytes > this.#silenceMs;
+    if (isSilent) this.#lost(SILENT);
     this.#on("wake");
   }
 
   offline(): void {
-    this.#lost("the browser is offline");
+    this.#lost({ message: "the browser is offline" });
   }
 
   close(): void {
     this.#on("close");
   }
 
-  #on(event: LineEvent): void {
+  #on(event: ConnectionEvent): void {
     const [state, effects] = step(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#effects[effect]();
@@ -97,117 +97,86 @@ export class Transport implements Line {
 
   #tell(): void {
     const { at } = this.#state;
-    if (at === "idle" || at === "opening" || at === "closed") return; // nothing is known yet, or of interest any more
+    if (at === "opening" || at === "closed") return; // nothing is known yet, or of interest any more
     const fault = at === "realtime" ? null : at === "polling" ? this.#streamFault : this.#pollFault;
     if (!fault) this.#since = undefined;
-    const said = JSON.stringify([at, fault]);
-    if (said === this.#said) return;
-    this.#said = said;
-    this.#receiver.line(modeOf(this.#state), fault);
+    const told = JSON.stringify([at, fault]);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#receiver.status(modeOf(this.#state), fault);
   }
 
-  #lost(message: string, code?: ErrorCode): void {
-    this.#streamFault = this.#fault({ code, message: `no live updates: ${message}` });
+  #lost({ code, message }: { code?: ErrorCode; message: string }): void {
+    this.#streamFault = this.#faultOf({ code, message: `no live updates: ${message}` });
     this.#on("lost");
   }
 
   /** Of one outage all faults have the same beginning. */
-  #fault(error: unknown): Trouble {
-    const trouble = troubleOf(error, this.#since);
-    this.#since = trouble.since;
-    return trouble;
+  #faultOf(error: unknown): Problem {
+    const fault = problemOf(error, this.#since);
+    this.#since = fault.since;
+    return fault;
   }
 
-  readonly #effects: Record<LineEffect, () => void> = {
-    "open stream": () => this.#openStream(),
+  readonly #effects: Record<ConnectionEffect, () => void> = {
+    "open stream": () => void this.#openStream(),
     "close stream": () => this.#closeStream(),
-    "retry later": () => this.#later("retry", retryDelay(this.#state.losses, Math.random()), "retry-due"),
+    "retry later": () =>
+      this.#set("retry", retryDelay(this.#state.losses, Math.random()), () => this.#on("retry-due")),
     poll: () => void this.#pollNow(),
-    "poll later": () => this.#later("poll", POLL_MS, "poll-due"),
+    "poll later": () => this.#set("poll", POLL_MS, () => this.#on("poll-due")),
     "stop polling": () => {
       this.#cancel("poll");
       this.#cancel("retry");
       this.#poll?.abort();
       this.#poll = undefined;
     },
-    "steady later": () => this.#later("steady", STEADY_MS, "steady"),
-    stop: () => {
-      for (const timer of this.#timers.values()) clearTimeout(timer);
-      this.#timers.clear();
-    },
+    "steady later": () => this.#set("steady", STEADY_MS, () => this.#on("steady")),
   };
 
-  #openStream(): void {
+  async #openStream(): Promise<void> {
     this.#closeStream();
-    const cursor = this.#receiver.cursor();
-    const url = this.#api.address("/api/stream", { spaceId: this.#spaceId, since: cursor ?? undefined });
-    let refusal: SpacefeedError | undefined;
-    let group: SyncEvent[] = [];
-    // The library leaves an answer open that is no stream.
-    const abort = new AbortController();
-    const source = new EventSource(url, {
-      fetch: async (address, init) => {
-        const response = await this.#api.fetch(address, { ...(init as RequestInit), signal: abort.signal });
-        if (!response.ok) refusal = await refusalOf(response);
-        return watched(response, () => this.#source === source && this.#bytes());
-      },
-    });
-    this.#source = source;
-    this.#abort = abort;
+    const stream = new AbortController();
+    this.#stream = stream;
     this.#lastBytes = Date.now();
     this.#silenceMs = SILENCE_MS;
     this.#watchSilence();
-    source.addEventListener("message", ({ data }) => {
-      if (this.#source !== source) return;
-      const event = this.#parse<SyncEvent>(data);
-      if (!event) return;
-      group.push(event);
-      // Only the last of a group moves the cursor; what a stream that broke off has begun counts for nothing (P5).
-      if (!event.cursor) return;
-      const whole = group;
-      group = [];
-      this.#receiver.group(whole);
-    });
-    source.addEventListener("heartbeat", ({ data }) => {
-      if (this.#source !== source) return;
-      const beat = this.#parse<{ version: number | null; everyMs?: number }>(data);
-      if (!beat) return;
-      if (beat.everyMs) this.#silenceMs = Math.max(SILENCE_MS, beat.everyMs * BEATS_MISSED);
-      this.#receiver.beat(beat.version);
-    });
-    source.addEventListener("error", (error) => {
-      // The library plans its own attempt after this event: closing a moment later takes that back.
-      queueMicrotask(() => source.close());
-      if (this.#source === source)
-        this.#lost((refusal ?? error).message ?? "the stream has ended", refusal?.code);
-    });
-  }
-
-  #parse<T extends object>(json: string): T | null {
+    let group: SyncEvent[] = [];
     try {
-      return JSON.parse(json) as T;
-    } catch {
-      this.#lost("the stream has something that is not JSON");
-      return null;
+      await this.#api.stream(this.#spaceId, this.#receiver.known(), stream.signal, {
+        bytes: () => {
+          this.#lastBytes = Date.now();
+          if (this.#state.at !== "realtime") this.#on("alive");
+        },
+        message: (event) => {
+          group.push(event);
+          // Only the last of a group moves the cursor; what a stream that broke off has begun counts for nothing (P5).
+          if (!event.cursor) return;
+          const whole = group;
+          group = [];
+          this.#receiver.group(whole);
+        },
+        heartbeat: ({ version, everyMs }) => {
+          if (everyMs) this.#silenceMs = Math.max(SILENCE_MS, everyMs * HEARTBEATS_MISSED);
+          this.#receiver.heartbeat(version);
+        },
+      });
+      if (!stream.signal.aborted) this.#lost({ message: "the stream has ended" });
+    } catch (error) {
+      if (!stream.signal.aborted) this.#lost(error as Error);
     }
   }
 
   #closeStream(): void {
-    this.#source?.close();
-    this.#source = undefined;
-    this.#abort?.abort();
+    this.#stream?.abort();
+    this.#stream = undefined;
     this.#cancel("silence");
     this.#cancel("steady");
   }
 
-  #bytes(): void {
-    this.#lastBytes = Date.now();
-    if (this.#state.at !== "realtime") this.#on("alive");
-  }
-
   #watchSilence(): void {
     const left = this.#lastBytes + this.#silenceMs - Date.now();
-    if (left <= 0) this.#lost("the stream was silent");
+    if (left <= 0) this.#lost(SILENT);
     else this.#set("silence", left, () => this.#watchSilence());
   }
 
@@ -217,26 +186,17 @@ export class Transport implements Line {
     const poll = new AbortController();
     this.#poll = poll;
     try {
-      const state = await this.#api.state(
-        this.#spaceId,
-        this.#receiver.held(),
-        this.#receiver.cursor(),
-        poll.signal,
-      );
-      if (this.#poll !== poll) return;
+      const state = await this.#api.state(this.#spaceId, this.#receiver.known(), poll.signal);
+      if (poll.signal.aborted) return;
       this.#poll = undefined;
       if (state) this.#receiver.state(state);
       this.#on("polled");
     } catch (error) {
-      if (this.#poll !== poll) return;
+      if (poll.signal.aborted) return;
       this.#poll = undefined;
-      this.#pollFault = this.#fault(error);
+      this.#pollFault = this.#faultOf(error);
       this.#on("poll-failed");
     }
-  }
-
-  #later(name: "retry" | "poll" | "steady", ms: number, event: LineEvent): void {
-    this.#set(name, ms, () => this.#on(event));
   }
 
   #set(name: "silence" | "steady" | "retry" | "poll", ms: number, callback: () => void): void {
@@ -246,18 +206,5 @@ export class Transport implements Line {
 
   #cancel(name: "silence" | "steady" | "retry" | "poll"): void {
     clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
   }
-}
-
-/** A response of which each piece is noticed: a long one that is still coming is not silent. */
-function watched(response: Response, onBytes: () => void) {
-  const { url, status, redirected, headers } = response;
-  const pieces = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform(piece, controller) {
-      onBytes();
-      controller.enqueue(piece);
-    },
-  });
-  return { url, status, redirected, headers, body: response.body?.pipeThrough(pieces) ?? null };
 }

@@ -1,4 +1,4 @@
-import { openDesk } from "./desk.js";
+import { startResponder } from "./responder.js";
 import { SPACES } from "./spaces.js";
 
 /** The demo's bot, at work in all of the demo's spaces. */
@@ -12,10 +12,10 @@ export interface Bot {
  * nothing but its URL. What goes wrong later is told to `onError`, and nothing is thrown.
  */
 export async function startBot(url: string, onError: (error: unknown) => void = () => {}): Promise<Bot> {
-  const opened = await Promise.allSettled(SPACES.map((space) => openDesk(url, space, onError)));
-  const desks = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const opened = await Promise.allSettled(SPACES.map((space) => startResponder(url, space, onError)));
+  const responders = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const close = async () => {
-    for (const desk of desks) desk.close();
+    for (const responder of responders) responder.close();
   };
   const failed = opened.find((one) => one.status === "rejected");
   if (failed) {

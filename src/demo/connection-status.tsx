@@ -1,4 +1,4 @@
-import type { Mode, Trouble } from "../client/index.js";
+import type { Mode, Problem } from "../client/index.js";
 
 const WORDS: Record<Mode, { mark: string; name: string; says: string }> = {
   opening: { mark: "○", name: "Connecting", says: "Looking for the server" },
@@ -8,8 +8,8 @@ const WORDS: Record<Mode, { mark: string; name: string; says: string }> = {
 };
 
 /** How the data comes, in words and with a mark that does without colour. */
-export function ConnectionStatus({ mode, fault }: { mode: Mode; fault: Trouble | null }) {
-  // At first there is no line yet, and nothing is wrong with it.
+export function ConnectionStatus({ mode, fault }: { mode: Mode; fault: Problem | null }) {
+  // At first there is no connection yet, and nothing is wrong with it.
   const shown = mode === "cache" && fault === null ? "opening" : mode;
   const { mark, name, says } = WORDS[shown];
   return (

@@ -3,7 +3,7 @@ import type { SpaceClient } from "../client/index.js";
 /** 20 times a second. */
 const TICK_MS = 50;
 const PIECE = 4;
-/** For as long the message is there and empty: somebody who thinks before he writes. */
+/** For as long the message is there and empty: as if somebody thought before they write. */
 const PAUSE_MS = 500;
 
 /** How often a message is written until it has grown to this text. */

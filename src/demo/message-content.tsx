@@ -17,7 +17,7 @@ export function MessageContent({ message }: { message: Intention }) {
             </p>
           ) : (
             // biome-ignore lint/suspicious/noArrayIndexKey: as above
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse scrolls it with keys
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: without a mouse it is scrolled with keys
             <pre key={index} dir="ltr" tabIndex={0}>
               {JSON.stringify(part, null, 2)}
             </pre>

@@ -18,7 +18,7 @@ export function Page() {
   return (
     <div className="page">
       <header className="bar">
-        <h1 className="brand">
+        <h1 className="brand" aria-label="Spacefeed">
           <img src={icon} alt="" width="28" height="28" />
           <span className="brand-name">Spacefeed</span>
         </h1>

@@ -15,7 +15,7 @@ export function useVisitor(space: DemoSpace): string {
   const { data, mode, createBeing, updateBeing, dismissError } = useSpaceData(space.id);
   const [hasEntered, setHasEntered] = useState(false);
 
-  // What is kept from the last visit may be old: who is here is known when the line is.
+  // What is kept from the last visit may be old: who is here is known when there is a connection.
   const mayEnter = data !== null && mode !== "cache" && !hasEntered;
   useEffect(() => {
     if (!mayEnter) return;

@@ -1,6 +1,6 @@
 import type { SPACES } from "./spaces.js";
 
-/** Who looks at this page: remembered by this browser, and a being of its own in each space. */
+/** The person who looks at this page: remembered by this browser, and a being of its own in each space. */
 export interface Visitor {
   readonly key: string;
   readonly name: string;

@@ -1,6 +1,5 @@
 import { memo, type ReactNode, useMemo } from "react";
 import type { Being, SpaceSnapshot } from "../client/index.js";
-import { classNames } from "./class-names.js";
 import { useSelected, useSharedClient } from "./use-space-client.js";
 
 export interface BeingPresenceProps {
@@ -10,12 +9,12 @@ export interface BeingPresenceProps {
   renderBeing?: (being: Being) => ReactNode;
   /** Unless given: guests, bots and spaces. */
   types?: readonly Being["type"][];
-  /** The list's name, for who hears it. Unless given: "Who belongs here". */
+  /** The list's name, for screen readers. Unless given: "Who belongs here". */
   label?: string;
 }
 
 /**
- * Who belongs to a space: a list of names, not of who looks at it now.
+ * The beings that belong to a space, whether or not they look at it now.
  *
  * Parts: `sf-presence`, in it `sf-being` (with `data-type`), in that `sf-being-initial`, `sf-being-name` and
  * `sf-being-type`. It brings no styles.
@@ -29,7 +28,7 @@ export function BeingPresence(props: BeingPresenceProps) {
     [beings, types],
   );
   return (
-    <ul className={classNames("sf-presence", className)} aria-label={label}>
+    <ul className={className ? `sf-presence ${className}` : "sf-presence"} aria-label={label}>
       {shown.map((being) => (
         <BeingItem key={being.id} being={being} render={renderBeing} />
       ))}

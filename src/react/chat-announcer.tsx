@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import type { Intention } from "../client/index.js";
+import { useChat } from "./chat-context.js";
 import type { ChatLabels } from "./chat-labels.js";
 import { comeSince, ownerName, textOfPart } from "./conversation.js";
 import type { SharedSpaceClient } from "./shared-client.js";
@@ -17,15 +18,9 @@ const VISUALLY_HIDDEN = {
   whiteSpace: "nowrap",
 } as const;
 
-export interface ChatAnnouncerProps {
-  client: SharedSpaceClient;
-  /** Whose messages are not read out. */
-  ownerId: string | undefined;
-  labels: ChatLabels;
-}
-
-/** Reads new messages of others out, each one once, when it is complete. Nobody sees it. */
-export function ChatAnnouncer({ client, ownerId, labels }: ChatAnnouncerProps) {
+/** Has screen readers read new messages of others out, each one once, when it is complete. */
+export function ChatAnnouncer() {
+  const { client, ownerId, labels } = useChat();
   const [said, setSaid] = useState<readonly { key: number; text: string }[]>([]);
   const lastKey = useRef(0);
 

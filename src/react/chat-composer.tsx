@@ -1,18 +1,11 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef } from "react";
-import type { ChatLabels } from "./chat-labels.js";
+import { useChat } from "./chat-context.js";
 import { composeDraft, returnToDraft, useDraft, writeDraft } from "./composer-draft.js";
 import { isForInputMethod } from "./composition.js";
-import type { SharedSpaceClient } from "./shared-client.js";
-
-export interface ChatComposerProps {
-  client: SharedSpaceClient;
-  ownerId: string | undefined;
-  labels: ChatLabels;
-  onSend: () => void;
-}
 
 /** The field to write in. A message that is refused comes back into it, with the reason. */
-export function ChatComposer({ client, ownerId, labels, onSend }: ChatComposerProps) {
+export function ChatComposer({ onSend }: { onSend: () => void }) {
+  const { client, ownerId, labels } = useChat();
   const draftKey = JSON.stringify([client.spaceId, ownerId]);
   const { text, error } = useDraft(draftKey);
   const field = useRef<HTMLTextAreaElement>(null);

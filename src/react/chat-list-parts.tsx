@@ -1,9 +1,10 @@
 import { forwardRef } from "react";
 import type { Components, ContextProp, ItemProps, ListProps } from "react-virtuoso";
-import type { ChatMessageProps } from "./chat-message.js";
+import { useChat } from "./chat-context.js";
 
 /** What the elements of the list have in common. */
-export interface ChatListContext extends Omit<ChatMessageProps, "id" | "previousId"> {
+export interface ChatListContext {
+  /** The message above each. */
   previousOf: ReadonlyMap<string, string>;
   count: number;
   hasMore: boolean;
@@ -36,7 +37,8 @@ function Item({ context, item: _, style, ...props }: ItemProps<string> & Context
 }
 
 /** Above the oldest message: the way to older ones, or that there are none. */
-function Header({ context: { labels, hasMore, isLoading, load } }: ContextProp<ChatListContext>) {
+function Header({ context: { hasMore, isLoading, load } }: ContextProp<ChatListContext>) {
+  const { labels } = useChat();
   return (
     <div className="sf-chat-start">
       {hasMore ? (

@@ -1,27 +1,28 @@
 import { memo, useCallback, useMemo } from "react";
 import { Virtuoso } from "react-virtuoso";
+import { useChat } from "./chat-context.js";
 import { CHAT_LIST_PARTS, type ChatListContext } from "./chat-list-parts.js";
-import { ChatMessage, type ChatMessageProps } from "./chat-message.js";
+import { ChatMessage } from "./chat-message.js";
 import { useFirstIndex } from "./use-first-index.js";
 import { useOlder } from "./use-older.js";
 import { useSelected } from "./use-space-client.js";
 
-export interface ChatListProps extends Omit<ChatMessageProps, "id" | "previousId"> {
+export interface ChatListProps {
   /** Whether the list has been brought to its end. Before that there is nothing to see. */
   isPlaced: boolean;
   /** Is given the element that scrolls. */
   scrollerRef: (element: HTMLElement | null) => void;
 }
 
-/** Virtuoso takes the outline of the focused list away. Whoever uses the keyboard needs it. */
+/** Virtuoso takes the outline of the focused list away. People who use the keyboard need it. */
 const STYLE = { outline: undefined };
 const STYLE_UNTIL_PLACED = { ...STYLE, visibility: "hidden" } as const;
 /** Messages are in the page a little before they are seen, so that new ones are measured at once. */
 const AHEAD = { top: 0, bottom: 400 };
 
 /** The messages. Only those near the reader are in the page. */
-export const ChatList = memo(function ChatList(props: ChatListProps) {
-  const { client, ownerId, labels, renderContent, isPlaced, scrollerRef } = props;
+export const ChatList = memo(function ChatList({ isPlaced, scrollerRef }: ChatListProps) {
+  const { client, labels } = useChat();
   const loaded = useSelected(client, (snapshot) => snapshot.intentionIds);
   const hasMore = useSelected(client, (snapshot) => snapshot.hasMore);
   // Whether a message begins a group is known when the one before it is. The oldest one waits until then, so
@@ -36,8 +37,8 @@ export const ChatList = memo(function ChatList(props: ChatListProps) {
   );
   const count = ids.length;
   const context = useMemo<ChatListContext>(
-    () => ({ client, ownerId, labels, renderContent, previousOf, count, hasMore, isLoading, load }),
-    [client, ownerId, labels, renderContent, previousOf, count, hasMore, isLoading, load],
+    () => ({ previousOf, count, hasMore, isLoading, load }),
+    [previousOf, count, hasMore, isLoading, load],
   );
   const takeScroller = useCallback(
     (element: HTMLElement | Window | null) => scrollerRef(element as HTMLElement | null),
@@ -64,13 +65,6 @@ export const ChatList = memo(function ChatList(props: ChatListProps) {
 
 const keyOfMessage = (_index: number, id: string) => id;
 
-const renderMessage = (_index: number, id: string, context: ChatListContext) => (
-  <ChatMessage
-    client={context.client}
-    id={id}
-    previousId={context.previousOf.get(id)}
-    ownerId={context.ownerId}
-    labels={context.labels}
-    renderContent={context.renderContent}
-  />
+const renderMessage = (_index: number, id: string, { previousOf }: ChatListContext) => (
+  <ChatMessage id={id} previousId={previousOf.get(id)} />
 );

@@ -1,26 +1,20 @@
-import { memo, type ReactNode, useSyncExternalStore } from "react";
+import { memo, type ReactNode } from "react";
 import type { Intention } from "../client/index.js";
+import { useChat } from "./chat-context.js";
 import type { ChatLabels } from "./chat-labels.js";
 import { beginsGroup, ownerName, textOfPart } from "./conversation.js";
-import type { SharedSpaceClient } from "./shared-client.js";
-import { useIntentionOf } from "./use-entity.js";
 import { useSelected } from "./use-space-client.js";
 
 export interface ChatMessageProps {
-  client: SharedSpaceClient;
   id: string;
   /** The message above it. */
   previousId: string | undefined;
-  /** Whose messages are marked as own. */
-  ownerId: string | undefined;
-  labels: ChatLabels;
-  renderContent: ((message: Intention) => ReactNode) | undefined;
 }
 
 /** One message. It renders again when it changes, and not when another one does. */
-export const ChatMessage = memo(function ChatMessage(props: ChatMessageProps) {
-  const { client, id, previousId, ownerId, labels, renderContent = defaultContent } = props;
-  const message = useIntentionOf(client, id);
+export const ChatMessage = memo(function ChatMessage({ id, previousId }: ChatMessageProps) {
+  const { client, ownerId, labels, renderContent = defaultContent } = useChat();
+  const message = useSelected(client, () => client.getIntention(id));
   const isPending = useSelected(client, ({ pendingIds }) => pendingIds.has(id));
   const isFirst = useSelected(client, () => {
     const previous = previousId === undefined ? undefined : client.getIntention(previousId);
@@ -39,7 +33,7 @@ export const ChatMessage = memo(function ChatMessage(props: ChatMessageProps) {
       data-type={message.type}
       aria-busy={isPending}
     >
-      {isFirst && <MessageHead client={client} message={message} labels={labels} />}
+      {isFirst && <MessageHead message={message} />}
       <div className="sf-message-content" dir="auto">
         {renderContent(message)}
       </div>
@@ -48,17 +42,9 @@ export const ChatMessage = memo(function ChatMessage(props: ChatMessageProps) {
   );
 });
 
-function MessageHead({
-  client,
-  message,
-  labels,
-}: Pick<ChatMessageProps, "client" | "labels"> & { message: Intention }) {
-  const { ownerId, createdAt } = message;
-  const name = useSyncExternalStore(
-    client.subscribe,
-    () => ownerName(client, ownerId, labels.somebody),
-    () => labels.somebody,
-  );
+function MessageHead({ message: { ownerId, createdAt } }: { message: Intention }) {
+  const { client, labels } = useChat();
+  const name = useSelected(client, () => ownerName(client, ownerId, labels.somebody));
   return (
     <div className="sf-message-head">
       <span className="sf-message-owner" dir="auto">

@@ -1,19 +1,17 @@
 import { useMemo } from "react";
-import type { ChatLabels } from "./chat-labels.js";
+import { useChat } from "./chat-context.js";
 import { comeSince } from "./conversation.js";
-import type { SharedSpaceClient } from "./shared-client.js";
 import { useSelected } from "./use-space-client.js";
 
 export interface ChatNewMessagesProps {
-  client: SharedSpaceClient;
   /** The messages that were there when the reader left the end. */
   left: readonly string[];
-  labels: ChatLabels;
   onPress: () => void;
 }
 
 /** How many messages have come below the reader, and the way down to them. */
-export function ChatNewMessages({ client, left, labels, onPress }: ChatNewMessagesProps) {
+export function ChatNewMessages({ left, onPress }: ChatNewMessagesProps) {
+  const { client, labels } = useChat();
   const ids = useSelected(client, (snapshot) => snapshot.intentionIds);
   const known = useMemo(() => new Set(left), [left]);
   const count = useMemo(() => comeSince(known, ids).length, [known, ids]);

@@ -2,10 +2,10 @@ import { type ReactNode, useMemo, useState } from "react";
 import type { Intention } from "../client/index.js";
 import { ChatAnnouncer } from "./chat-announcer.js";
 import { ChatComposer } from "./chat-composer.js";
+import { ChatProvider } from "./chat-context.js";
 import { CHAT_LABELS, type ChatLabels } from "./chat-labels.js";
 import { ChatList } from "./chat-list.js";
 import { ChatNewMessages } from "./chat-new-messages.js";
-import { classNames } from "./class-names.js";
 import { useFollow } from "./use-follow.js";
 import { useHeightWarning } from "./use-height-warning.js";
 import { useSelected, useSharedClient } from "./use-space-client.js";
@@ -48,34 +48,27 @@ function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent
   useHeightWarning(scroller);
   const isKnown = useSelected(client, (snapshot) => snapshot.data !== null);
   const error = useSelected(client, ({ data, error, fault }) => (data ? null : (fault ?? error)));
+  const chat = useMemo(
+    () => ({ client, ownerId, labels, renderContent }),
+    [client, ownerId, labels, renderContent],
+  );
+  const onNewMessages = () => {
+    scroller?.focus({ preventScroll: true });
+    toEnd();
+  };
 
   return (
-    <section className={classNames("sf-chat", className)} aria-label={labels.chat}>
-      {isKnown ? (
-        <ChatList
-          client={client}
-          ownerId={ownerId}
-          labels={labels}
-          renderContent={renderContent}
-          isPlaced={isPlaced}
-          scrollerRef={setScroller}
-        />
-      ) : (
-        <div className="sf-chat-waiting">{error?.message ?? labels.waiting}</div>
-      )}
-      {left && (
-        <ChatNewMessages
-          client={client}
-          left={left}
-          labels={labels}
-          onPress={() => {
-            scroller?.focus({ preventScroll: true });
-            toEnd();
-          }}
-        />
-      )}
-      <ChatAnnouncer client={client} ownerId={ownerId} labels={labels} />
-      <ChatComposer client={client} ownerId={ownerId} labels={labels} onSend={toEnd} />
-    </section>
+    <ChatProvider value={chat}>
+      <section className={className ? `sf-chat ${className}` : "sf-chat"} aria-label={labels.chat}>
+        {isKnown ? (
+          <ChatList isPlaced={isPlaced} scrollerRef={setScroller} />
+        ) : (
+          <div className="sf-chat-waiting">{error?.message ?? labels.waiting}</div>
+        )}
+        {left && <ChatNewMessages left={left} onPress={onNewMessages} />}
+        <ChatAnnouncer />
+        <ChatComposer onSend={toEnd} />
+      </section>
+    </ChatProvider>
   );
 }

@@ -1,21 +1,20 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { getCachedBeing } from "../client/index.js";
-import { classNames } from "./class-names.js";
 import { isForInputMethod } from "./composition.js";
-import { useBeingOf } from "./use-entity.js";
+import { useBeing } from "./use-entity.js";
 import { useSelected, useSharedClient } from "./use-space-client.js";
 
 export interface InlineBeingNameProps {
   spaceId: string;
   beingId: string;
-  /** What the name is of, for who hears it. Unless given: "Name". */
+  /** What the name is of, for screen readers. Unless given: "Name". */
   label?: string;
   className?: string;
 }
 
 /**
  * A being's name, which can be changed where it stands: click it or press Enter. Then Enter saves, Escape
- * leaves it as it was, and so does an empty name; whoever goes elsewhere has saved. It shows at once; a name
+ * leaves it as it was, and so does an empty name; going elsewhere saves, too. It shows at once; a name
  * that is refused shows why, and is there again at the next attempt.
  *
  * Parts: `sf-name`, in it `sf-name-button` or `sf-name-input`, and `sf-name-error`. `data-pending` while the
@@ -28,7 +27,7 @@ export function InlineBeingName(props: InlineBeingNameProps) {
 
 function NameOfBeing({ spaceId, beingId, label = "Name", className }: InlineBeingNameProps) {
   const client = useSharedClient(spaceId);
-  const being = useBeingOf(client, beingId);
+  const being = useBeing(spaceId, beingId);
   const isPending = useSelected(client, ({ pendingIds }) => pendingIds.has(beingId));
   const [typed, setTyped] = useState<string | null>(null);
   const [refusal, setRefusal] = useState<{ name: string; reason: string } | null>(null);
@@ -69,7 +68,7 @@ function NameOfBeing({ spaceId, beingId, label = "Name", className }: InlineBein
   };
 
   return (
-    <span className={classNames("sf-name", className)} data-pending={isPending || undefined}>
+    <span className={className ? `sf-name ${className}` : "sf-name"} data-pending={isPending || undefined}>
       {isEditing ? (
         <input
           ref={input}

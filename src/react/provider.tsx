@@ -8,7 +8,7 @@ import {
   useState,
 } from "react";
 import type { SpaceClientOptions } from "../client/index.js";
-import { keyOf } from "./client-registry.js";
+import { keyOf } from "./shared-client.js";
 
 /** Where the relay is, and how it is asked. */
 export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId">;
@@ -18,6 +18,9 @@ export interface SpacefeedProviderProps extends SpacefeedOptions {
 }
 
 const Defaults = createContext<SpacefeedOptions>({});
+
+/** The options of the provider above. */
+export const useDefaults = () => useContext(Defaults);
 
 /**
  * Gives the hooks and components below it their relay. Without one: where the page comes from. One inside
@@ -42,21 +45,12 @@ export function SpacefeedProvider({ children, headers, fetch, ...options }: Spac
     fetch: (...request: Parameters<typeof globalThis.fetch>) =>
       (newest.current.fetch ?? globalThis.fetch)(...request),
   }));
-  const defaults = useStable<SpacefeedOptions>({
+  const defaults: SpacefeedOptions = {
     ...options,
     ...(headers && { headers: typeof headers === "function" ? viaNewest.headers : headers }),
     ...(fetch && { fetch: viaNewest.fetch }),
-  });
-  return <Defaults.Provider value={defaults}>{children}</Defaults.Provider>;
-}
-
-/** The options of the provider above. */
-export function useDefaults(): SpacefeedOptions {
-  return useContext(Defaults);
-}
-
-/** The same object for as long as the options say the same, though they are written anew at each render. */
-export function useStable<T extends SpacefeedOptions>(options: T): T {
+  };
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key is what the options say
-  return useMemo(() => options, [keyOf(options)]);
+  const stable = useMemo(() => defaults, [keyOf(defaults)]);
+  return <Defaults.Provider value={stable}>{children}</Defaults.Provider>;
 }

@@ -4,16 +4,12 @@ const SCROLL_KEYS = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home
 /** Where keys write, and do not scroll what is around. */
 const FIELDS = "input, textarea, select, [contenteditable]";
 
-export interface Reader {
-  /** What moves the scroller now may be the reader. */
-  isScrolling(): boolean;
-  unwatch(): void;
-}
-
-/** Watches whether the reader does what scrolls up: with the wheel, a finger, a key, or the pointer on a scroll bar. */
-export function watchReader(scroller: HTMLElement): Reader {
-  const controller = new AbortController();
-  const options = { passive: true, capture: true, signal: controller.signal };
+/**
+ * Watches, until `signal`, whether the reader does what scrolls up: with the wheel, a finger, a key, or the pointer on a
+ * scroll bar. Returns what says whether it may be the reader that moves the scroller now.
+ */
+export function watchReader(scroller: HTMLElement, signal: AbortSignal): () => boolean {
+  const options = { passive: true, capture: true, signal };
   let actedAt = Number.NEGATIVE_INFINITY;
   let isHeld = false;
   const act = () => {
@@ -42,8 +38,5 @@ export function watchReader(scroller: HTMLElement): Reader {
     if (event.key === "Tab" || (SCROLL_KEYS.has(event.key) && !isWritten)) act();
   };
   window.addEventListener("keydown", onKey, options);
-  return {
-    isScrolling: () => isHeld || performance.now() - actedAt < RECENT_MS,
-    unwatch: () => controller.abort(),
-  };
+  return () => isHeld || performance.now() - actedAt < RECENT_MS;
 }

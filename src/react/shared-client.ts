@@ -1,6 +1,10 @@
-import type { SpaceClient, SpaceClientOptions, SpaceSnapshot } from "../client/index.js";
+import {
+  createSpaceClient,
+  type SpaceClient,
+  type SpaceClientOptions,
+  type SpaceSnapshot,
+} from "../client/index.js";
 import { emptyStore, show } from "../client/store.js";
-import { leaseClient, peekClient } from "./client-registry.js";
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
 export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<Content>, "close"> {
@@ -8,29 +12,75 @@ export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<C
   getServerSnapshot(this: void): SpaceSnapshot<Content>;
 }
 
+/** Components that move, or that StrictMode mounts twice, are back within this time, and do not reconnect. */
+const LINGER_MS = 1_000;
+
+interface OpenClient {
+  readonly client: SpaceClient;
+  users: number;
+  closing: ReturnType<typeof setTimeout> | undefined;
+}
+
+const open = new Map<string, OpenClient>();
+const functionIds = new WeakMap<object, number>();
+let functions = 0;
+
+/** What tells clients apart: options that say the same have the same key. Functions go by their identity. */
+export function keyOf(options: Partial<SpaceClientOptions>): string {
+  const { spaceId, url, headers, persist = false, tabs, fetch } = options;
+  const said = typeof headers === "object" ? Object.entries(headers).sort() : idOf(headers);
+  return JSON.stringify([spaceId, url, said, persist, tabs, idOf(fetch)]);
+}
+
+function idOf(subject: object | undefined): number | null {
+  if (!subject) return null;
+  const id = functionIds.get(subject) ?? ++functions;
+  functionIds.set(subject, id);
+  return id;
+}
+
+/** Opens the client of this key, or shares it. It stays open until all have released it, and a moment longer. */
+function use(key: string, options: SpaceClientOptions) {
+  const used = open.get(key) ?? { client: createSpaceClient(options), users: 0, closing: undefined };
+  open.set(key, used);
+  clearTimeout(used.closing);
+  used.users++;
+  let isReleased = false;
+  const release = () => {
+    if (isReleased) return;
+    isReleased = true;
+    if (--used.users > 0) return;
+    used.closing = setTimeout(() => {
+      open.delete(key);
+      used.client.close();
+    }, LINGER_MS);
+  };
+  return { client: used.client, release };
+}
+
 /**
- * The client of the registry that has this key, as an object that can be made while rendering: it opens the
- * client when somebody subscribes, or changes something.
+ * The client of these options, as an object that can be made while rendering, which may happen on a server or come to
+ * nothing: it is opened when somebody subscribes, or changes something.
  */
-export function shareClient<Content = unknown>(
-  key: string,
-  options: SpaceClientOptions,
-): SharedSpaceClient<Content> {
+export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceClient<Content> {
+  const key = keyOf(options);
   const nothing = show(emptyStore(options.spaceId), null);
-  const opened = () => peekClient(key);
+  const opened = () => open.get(key)?.client;
 
   /** The client stays open until the answer is there, also when the component has gone by then. */
-  function during<T>(work: (client: SpaceClient) => Promise<T>): Promise<T> {
-    const { client, release } = leaseClient(key, options);
-    const result = work(client);
-    result.then(release, release);
-    return result;
-  }
+  const during =
+    <Args extends unknown[], T>(act: (client: SpaceClient) => (...args: Args) => Promise<T>) =>
+    (...args: Args) => {
+      const { client, release } = use(key, options);
+      const result = act(client)(...args);
+      result.then(release, release);
+      return result;
+    };
 
   const shared: SharedSpaceClient = {
     spaceId: options.spaceId,
     subscribe: (listener) => {
-      const { client, release } = leaseClient(key, options);
+      const { client, release } = use(key, options);
       const unsubscribe = client.subscribe(listener);
       return () => {
         unsubscribe();
@@ -41,14 +91,14 @@ export function shareClient<Content = unknown>(
     getServerSnapshot: () => nothing,
     getBeing: (id) => opened()?.getBeing(id),
     getIntention: (id) => opened()?.getIntention(id),
-    refresh: () => during((client) => client.refresh()),
-    loadOlder: () => during((client) => client.loadOlder()),
-    createBeing: (fields) => during((client) => client.createBeing(fields)),
-    updateBeing: (id, fields) => during((client) => client.updateBeing(id, fields)),
-    deleteBeing: (id) => during((client) => client.deleteBeing(id)),
-    createIntention: (fields) => during((client) => client.createIntention(fields)),
-    updateIntention: (id, fields) => during((client) => client.updateIntention(id, fields)),
-    deleteIntention: (id) => during((client) => client.deleteIntention(id)),
+    refresh: during((client) => client.refresh),
+    loadOlder: during((client) => client.loadOlder),
+    createBeing: during((client) => client.createBeing),
+    updateBeing: during((client) => client.updateBeing),
+    deleteBeing: during((client) => client.deleteBeing),
+    createIntention: during((client) => client.createIntention),
+    updateIntention: during((client) => client.updateIntention),
+    deleteIntention: during((client) => client.deleteIntention),
     dismissError: () => opened()?.dismissError(),
   };
   return shared as unknown as SharedSpaceClient<Content>;

@@ -1,13 +1,11 @@
 import { useSyncExternalStore } from "react";
 import type { Being, Intention } from "../client/index.js";
-import type { SharedSpaceClient } from "./shared-client.js";
 import { type SpaceOptions, useSharedClient } from "./use-space-client.js";
 
-/**
- * One being of a space; undefined while it is not here. The component renders again when this being changes.
- */
+/** One being of a space; undefined while it is not here. The component renders again when this being changes. */
 export function useBeing(spaceId: string, id: string, options?: SpaceOptions): Being | undefined {
-  return useBeingOf(useSharedClient(spaceId, options), id);
+  const client = useSharedClient(spaceId, options);
+  return useSyncExternalStore(client.subscribe, () => client.getBeing(id), nothing);
 }
 
 /**
@@ -19,17 +17,7 @@ export function useIntention<Content = unknown>(
   id: string,
   options?: SpaceOptions,
 ): Intention<Content> | undefined {
-  return useIntentionOf(useSharedClient<Content>(spaceId, options), id);
-}
-
-export function useBeingOf(client: SharedSpaceClient, id: string): Being | undefined {
-  return useSyncExternalStore(client.subscribe, () => client.getBeing(id), nothing);
-}
-
-export function useIntentionOf<Content>(
-  client: SharedSpaceClient<Content>,
-  id: string,
-): Intention<Content> | undefined {
+  const client = useSharedClient<Content>(spaceId, options);
   return useSyncExternalStore(client.subscribe, () => client.getIntention(id), nothing);
 }
 

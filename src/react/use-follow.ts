@@ -20,7 +20,7 @@ export interface Follow {
 
 /**
  * Keeps a scroller at its end, while its content grows there or it gets smaller itself, until the reader
- * scrolls up. Whoever scrolls down to the end again is followed again.
+ * scrolls up. When they are at the end again, it follows again.
  */
 export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | null): Follow {
   const [left, setLeft] = useState<readonly string[] | null>(null);
@@ -35,7 +35,9 @@ export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | nul
 
   useEffect(() => {
     if (!scroller) return;
-    const reader = watchReader(scroller);
+    const watching = new AbortController();
+    const { signal } = watching;
+    const isScrolling = watchReader(scroller, signal);
     let before = scroller.scrollTop;
     let changedAt = performance.now();
 
@@ -48,7 +50,7 @@ export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | nul
       });
     // While it measures, the list may be shorter for a moment, and the browser moves it up. That was not the
     // reader. A list that was at rest moves by what sends no event: a screen reader, or a search in the page.
-    const isReader = () => reader.isScrolling() || performance.now() - changedAt > SETTLED_MS;
+    const isReader = () => isScrolling() || performance.now() - changedAt > SETTLED_MS;
     const onScroll = () => {
       const { scrollTop, scrollHeight, clientHeight } = scroller;
       if (scrollHeight - clientHeight - scrollTop <= AT_END_PX) {
@@ -75,12 +77,11 @@ export function useFollow(client: SharedSpaceClient, scroller: HTMLElement | nul
     for (const content of scroller.querySelectorAll(CONTENT)) sizes.observe(content);
     const unsubscribe = client.subscribe(onChange);
     // Before the list's own listener, which renders.
-    scroller.addEventListener("scroll", onScroll, { passive: true, capture: true });
+    scroller.addEventListener("scroll", onScroll, { passive: true, capture: true, signal });
     return () => {
-      reader.unwatch();
+      watching.abort();
       sizes.disconnect();
       unsubscribe();
-      scroller.removeEventListener("scroll", onScroll, { capture: true });
     };
   }, [client, scroller]);
 

@@ -14,18 +14,12 @@ export interface Older {
 /** Loads older messages when the reader comes near the first of `ids`, once the list is placed at its end. */
 export function useOlder(client: SharedSpaceClient, ids: readonly string[], isPlaced: boolean): Older {
   const [isLoading, setLoading] = useState(false);
-  const isBusy = useRef(false);
   const top = useRef<string | undefined>(undefined);
 
   const load = useCallback(() => {
-    if (isBusy.current) return;
-    isBusy.current = true;
     setLoading(true);
-    // What goes wrong is in the snapshot's error. Scrolling tries again, and so does the button.
-    void client.loadOlder().finally(() => {
-      isBusy.current = false;
-      setLoading(false);
-    });
+    // One page at a time. What goes wrong is in the snapshot's error; scrolling tries again, and so does the button.
+    void client.loadOlder().finally(() => setLoading(false));
   }, [client]);
 
   const look = useCallback(() => {

@@ -1,8 +1,7 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { SpaceSnapshot } from "../client/index.js";
-import { keyOf } from "./client-registry.js";
-import { type SpacefeedOptions, useDefaults, useStable } from "./provider.js";
-import { type SharedSpaceClient, shareClient } from "./shared-client.js";
+import { type SpacefeedOptions, useDefaults } from "./provider.js";
+import { keyOf, type SharedSpaceClient, shareClient } from "./shared-client.js";
 
 /**
  * What one hook has otherwise than the provider. With another `url` the provider's headers are not sent:
@@ -27,15 +26,16 @@ export function useSpaceClient<Content = unknown>(
   return client;
 }
 
-/** As `useSpaceClient`, but does not keep the client open: for who subscribes anyway. */
+/** As `useSpaceClient`, but does not keep the client open: for those that subscribe anyway. */
 export function useSharedClient<Content = unknown>(
   spaceId: string,
   options: SpaceOptions = {},
 ): SharedSpaceClient<Content> {
   const { headers, ...defaults } = useDefaults();
   const isElsewhere = options.url !== undefined && options.url !== defaults.url;
-  const asked = useStable({ ...defaults, ...(headers && !isElsewhere && { headers }), ...options, spaceId });
-  return useMemo(() => shareClient<Content>(keyOf(asked), asked), [asked]);
+  const asked = { ...defaults, ...(headers && !isElsewhere && { headers }), ...options, spaceId };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is what the options say
+  return useMemo(() => shareClient<Content>(asked), [keyOf(asked)]);
 }
 
 /** A part of the snapshot. The component renders again when that part is another object or value. */

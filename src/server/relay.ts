@@ -12,12 +12,12 @@ import { Metrics } from "./metrics.js";
 import { Database } from "./postgres/functions.js";
 import { Listener } from "./postgres/listener.js";
 import { migrateOrLeave } from "./postgres/migrate.js";
-import { THROUGH_POOLER } from "./postgres/pool.js";
+import { POOLER_SETTINGS, RECORDER_SETTINGS } from "./postgres/pool.js";
 import { Reach } from "./postgres/reach.js";
-import { RECORDER_CONNECTION, Recorder } from "./postgres/recorder.js";
+import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
-import { QueueWatch } from "./postgres/watch/queue.js";
-import { WarningWatch } from "./postgres/watch/warnings.js";
+import { queueWatch } from "./postgres/watch/queue.js";
+import { warningWatch } from "./postgres/watch/warnings.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
@@ -63,7 +63,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const metrics = new Metrics();
     open.push(async () => metrics.registry.clear());
     const isPooled = config.listenDatabaseUrl !== undefined;
-    const database = new Database(poolUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
+    const database = new Database(poolUrl, log, metrics, isPooled ? POOLER_SETTINGS : {});
     open.push(() => database.close());
 
     const { catchUpLimit, heartbeatMs } = config;
@@ -86,7 +86,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       },
     });
     const recorder = new Recorder({
-      database: new Database(sessionUrl, log, metrics, RECORDER_CONNECTION),
+      database: new Database(sessionUrl, log, metrics, RECORDER_SETTINGS),
       metrics,
       log,
       onOverlooked: () => hub.wakeAll(),
@@ -107,17 +107,17 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     open.push(() => recorder.close());
     await recorder.start();
 
-    const queueWatch = new QueueWatch(database, metrics, log);
-    const warningWatch = new WarningWatch(database, log);
-    await Promise.all([queueWatch.look(), warningWatch.look()]);
+    const queue = queueWatch(database, metrics, log);
+    const troubles = warningWatch(database, log);
+    await Promise.all([queue.look(), troubles.look()]);
     const timers = [
       setInterval(() => hub.heartbeat(), heartbeatMs),
       setInterval(() => {
         hub.wakeAll();
         recorder.left();
       }, BACKSTOP_MS),
-      setInterval(() => queueWatch.look(), QUEUE_WATCH_MS),
-      setInterval(() => warningWatch.look(), WARNING_WATCH_MS),
+      setInterval(() => queue.look(), QUEUE_WATCH_MS),
+      setInterval(() => troubles.look(), WARNING_WATCH_MS),
     ];
     open.push(async () => {
       for (const timer of timers) clearInterval(timer);
@@ -126,7 +126,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const watches = [queueWatch, warningWatch, database.outages, recorder.apart];
+    const watches = [queue, troubles, database.outages, recorder.quarantine];
     const reach = new Reach(database);
     const app = createApp({ ...config, database, reach, hub, feeds, listener, metrics, watches, log, page });
     const server = createHttpServer(app, config.http, metrics);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { apply, isKnown, judge, newest, type Replica, replace, within } from "../../src/client/replica.js";
+import { apply, isKnown, judge, type Replica, replace, stateFrom, within } from "../../src/client/replica.js";
 import {
   beingOf,
   changed,
@@ -236,16 +236,16 @@ test("nothing changes what it is given", () => {
   const said = JSON.stringify(group);
   apply(at5, group, LATER);
   replace(at5, stateOf(9));
-  newest(at5, 1).intentions?.reverse();
+  stateFrom(at5, 1).intentions?.reverse();
   expect([JSON.stringify(at5), JSON.stringify(group)]).toEqual([frozen, said]);
 });
 
 test("what is kept of a replica is its newest messages, and says that there are more", () => {
-  expect(newest(at5, 2)).toEqual(
+  expect(stateFrom(at5, 2)).toEqual(
     stateOf(5, { beings: [beingOf("a"), beingOf("b")], intentions: messagesOf(2, 3), hasMore: true }),
   );
-  expect(newest(at5, 3)).toMatchObject({ intentions: messagesOf(1, 3), hasMore: false });
-  expect(newest(cut, 3)).toMatchObject({ intentions: messagesOf(10, 12), hasMore: true });
+  expect(stateFrom(at5, 3)).toMatchObject({ intentions: messagesOf(1, 3), hasMore: false });
+  expect(stateFrom(cut, 3)).toMatchObject({ intentions: messagesOf(10, 12), hasMore: true });
 });
 
 test("a state has nothing before the window, which stays where it was", () => {

@@ -111,23 +111,23 @@ test("asking for older messages before anything is known changes nothing", () =>
 });
 
 test("the mode and what is wrong with the line are shown", () => {
-  const polling: StoreAction = { type: "line", mode: "polling", fault: CUT };
+  const polling: StoreAction = { type: "status", mode: "polling", fault: CUT };
   const snapshot = show(after(at5, polling), null);
   expect(snapshot).toMatchObject({ mode: "polling", connected: false, error: null, fault: CUT });
-  const again = show(after(at5, polling, { type: "line", mode: "realtime", fault: null }), null);
+  const again = show(after(at5, polling, { type: "status", mode: "realtime", fault: null }), null);
   expect(again).toMatchObject({ mode: "realtime", connected: true, fault: null });
 });
 
 test("a change that has waited for long says so before the line does, whose fault it may be", () => {
   const delay = { code: "internal", message: "a change waits to be sent", since: at } as const;
-  const cut = after(at5, { type: "line", mode: "polling", fault: CUT }, { type: "delayed", delay });
+  const cut = after(at5, { type: "status", mode: "polling", fault: CUT }, { type: "delayed", delay });
   expect(show(cut, null)).toMatchObject({ mode: "polling", error: null, fault: delay });
   expect(show(after(cut, { type: "delayed", delay: null }), null).fault).toBe(CUT);
 });
 
 test("without data the mode is opening, whatever the line says; with data it is never that", () => {
   for (const mode of ["realtime", "polling", "cache"] as const) {
-    const line: StoreAction = { type: "line", mode, fault: null };
+    const line: StoreAction = { type: "status", mode, fault: null };
     expect(show(after(EMPTY, line), null)).toMatchObject({ mode: "opening", connected: false });
     expect(show(after(EMPTY, line, { type: "state", state: stateOf(5) }), null).mode).toBe(mode);
   }
@@ -193,22 +193,22 @@ test("a refused change is taken back, and its reason is shown until it is dismis
   const refused = after(
     at5,
     { type: "mutate", mutation },
-    { type: "refused", keys: [mutation.key], reason: NO },
+    { type: "refused", keys: [mutation.key], error: NO },
   );
   expect(show(refused, null)).toMatchObject({
     error: NO,
     intentions: messagesOf(1, 3),
     pendingIds: new Set(),
   });
-  const fault = after(refused, { type: "line", mode: "polling", fault: CUT });
+  const fault = after(refused, { type: "status", mode: "polling", fault: CUT });
   expect(show(fault, null)).toMatchObject({ error: NO, fault: CUT });
-  expect(show(after(fault, { type: "dismiss" }), null)).toMatchObject({ error: null, fault: CUT });
+  expect(show(after(fault, { type: "error", error: null }), null)).toMatchObject({ error: null, fault: CUT });
 });
 
 test("a refusal takes back only what it names", () => {
   const [mine, other] = [saying("update", "m1", { name: "x" }), saying("delete", "m2")];
   const both = after(at5, { type: "mutate", mutation: mine }, { type: "mutate", mutation: other });
-  const left = after(both, { type: "refused", keys: [mine.key], reason: NO });
+  const left = after(both, { type: "refused", keys: [mine.key], error: NO });
   expect(show(left, null)).toMatchObject({ intentionIds: ["m1", "m3"], pendingIds: new Set(["m2"]) });
 });
 
@@ -229,10 +229,11 @@ test("an answer to updates that were sent as one answers each of them", () => {
 });
 
 test("what went wrong otherwise is shown until it is dismissed; dismissing nothing changes nothing", () => {
-  const failed = after(at5, { type: "failed", reason: NO });
+  const failed = after(at5, { type: "error", error: NO });
   expect(show(failed, null).error).toBe(NO);
-  expect(show(after(failed, { type: "dismiss" }), null).error).toBeNull();
-  expect(after(at5, { type: "dismiss" })).toBe(at5);
+  expect(show(after(failed, { type: "error", error: null }), null).error).toBeNull();
+  const shown = show(at5, null);
+  expect(show(after(at5, { type: "error", error: null }), shown)).toBe(shown);
 });
 
 test("who is online and what was said are lists of their own", () => {
@@ -271,7 +272,7 @@ test("a being that changes leaves the messages the same, and a mode leaves the d
   const now = show(after(at5, group(5, 6, changed(beingOf("a", { name: "A" })))), before);
   expect(now.intentions).toBe(before.intentions);
   expect(now.utterances).toBe(before.utterances);
-  const line = show(after(at5, { type: "line", mode: "realtime", fault: null }), before);
+  const line = show(after(at5, { type: "status", mode: "realtime", fault: null }), before);
   expect(same(line, before).sort()).toEqual(
     Object.keys(before)
       .filter((name) => !/mode|connected/.test(name))

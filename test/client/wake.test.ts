@@ -1,5 +1,6 @@
 import { expect, type TestContext, test } from "vitest";
 import { Api } from "../../src/client/api.js";
+import { replace } from "../../src/client/replica.js";
 import type { Mode } from "../../src/client/snapshot.js";
 import { Transport } from "../../src/client/transport.js";
 import { spaceSyncOf, stateOf } from "../support/postgres/rows.js";
@@ -7,6 +8,8 @@ import { closing, eventually } from "../support/relay/follow.js";
 import { SseServer } from "../support/relay/sse-server.js";
 
 // What a browser tells a client of its network and its page, at the transport: a client in Node has neither.
+
+const known = replace(null, stateOf(5));
 
 /** A transport in realtime, and what its receiver has got. */
 async function begin(context: TestContext) {
@@ -17,15 +20,13 @@ async function begin(context: TestContext) {
   const transport = closing(
     context,
     new Transport(new Api({ url: server.url }), "here", {
-      cursor: () => "e.5",
-      held: () => 0,
+      known: () => known,
       group: (group) => got.push(`group of ${group.length}`),
       state: (state) => got.push(`state at ${state.version}`),
-      beat: (version) => got.push(`beat at ${version}`),
-      line: (mode, fault) => lines.push([mode, fault?.message]),
+      heartbeat: (version) => got.push(`beat at ${version}`),
+      status: (mode, fault) => lines.push([mode, fault?.message]),
     }),
   );
-  transport.start();
   await eventually(() => expect(got).toEqual(["group of 1"]));
   expect(lines).toEqual([["realtime", undefined]]);
   return { server, transport, lines, got };
@@ -47,7 +48,6 @@ test("a wake-up while all is well, or while an attempt is under way, changes not
   const { server, transport, lines } = await begin(context);
   transport.wake();
   transport.wake();
-  transport.start();
   expect([server.streams.length, lines.length]).toEqual([1, 1]);
   transport.offline();
   for (let n = 0; n < 10; n++) transport.wake();
@@ -58,7 +58,7 @@ test("a wake-up while all is well, or while an attempt is under way, changes not
 test("after close nothing that a page says opens anything", async (context) => {
   const { server, transport, lines } = await begin(context);
   transport.close();
-  for (const call of ["offline", "wake", "gap", "start", "close"] as const) transport[call]();
+  for (const call of ["offline", "wake", "gap", "close"] as const) transport[call]();
   await eventually(() => expect(server.streams.every(({ isOpen }) => !isOpen)).toBe(true));
   expect([server.streams.length, server.polls.length, lines.length]).toEqual([1, 0, 1]);
 });

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { type Bot, startBot } from "../../src/demo/bot.js";
-import { openDesk } from "../../src/demo/desk.js";
+import { startResponder } from "../../src/demo/responder.js";
 import { SPACES } from "../../src/demo/spaces.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
@@ -126,7 +126,7 @@ test("it may sit there for years: it does not keep what was said long ago, and m
     `insert into intentions (location_id, content) select 'lobby', '["Long ago"]' from generate_series(1, 150)`,
   );
   // A client begins with 100, and each question and its answer are two more.
-  const desk = await openDesk(relay.current.url, SPACES[0], (error) => errors.push(error), 104);
+  const responder = await startResponder(relay.current.url, SPACES[0], (error) => errors.push(error), 104);
   try {
     for (let n = 1; n <= 6; n++) {
       await session.query(
@@ -139,7 +139,7 @@ test("it may sit there for years: it does not keep what was said long ago, and m
       if (n % 2 === 0) await expect.poll(growing, PATIENCE).toEqual([]);
     }
   } finally {
-    desk.close();
+    responder.close();
   }
 });
 

@@ -16,6 +16,7 @@ beforeEach(async () => {
 function asRelay<T>(work: () => Promise<T>): Promise<T> {
   return s.undone(async () => {
     await s.run(
+      "revoke create on schema public from public", // as Postgres itself does from 15 on
       "alter table public.beings add column secret text default 'TOP SECRET'",
       "alter table public.intentions add column secret text default 'TOP SECRET'",
       "insert into public.beings (id, type) values ('den', 'space')",

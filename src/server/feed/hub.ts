@@ -180,7 +180,7 @@ export class Hub {
     const { json, ...cursor } = snapshot;
     if (this.#isOutdated(askedIn, cursor)) return undefined;
     this.#enter(cursor.epoch);
-    const frame = encodeGroup([`{"type":"space-sync",${json.slice(1)}`], cursorText(cursor));
+    const frame = encodeGroup([json], cursorText(cursor));
     const delivery = { frame, cursor, types: ALL_TYPES, change: null };
     audience.history.keep(delivery);
     this.wake(audience.spaceId);

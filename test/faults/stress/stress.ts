@@ -48,6 +48,8 @@ export class StressedRelay {
   }
 
   async start(spaceIds: string[]): Promise<void> {
+    const { seen } = this;
+    const ledger = this.#ledger;
     for (const spaceId of spaceIds) {
       const [cursor] = (await this.#database.open([{ claims: null, spaceId, since: null }])) as [Opening];
       const reader: Subscriber = {
@@ -59,9 +61,9 @@ export class StressedRelay {
           const now = performance.now();
           for (const [, event] of frame.toString().matchAll(/^data: (.*)$/gm)) {
             const { id } = (JSON.parse(event as string) as { data: { id: string } }).data;
-            this.seen.set(id, now);
-            const committed = this.#ledger.committed.get(id);
-            if (committed !== undefined) this.#ledger.delayed(now - committed);
+            seen.set(id, now);
+            const committed = ledger.committed.get(id);
+            if (committed !== undefined) ledger.delayed(now - committed);
           }
         },
         heartbeat: () => {},

@@ -307,7 +307,7 @@ test("P8: a space of which recording fails is set apart and told of, the others 
     create trigger refuse before insert on sync.changes for each row execute function public.refuse()`);
   try {
     await say(writer);
-    await expect.poll(() => relay.recorder.apart.failing).toEqual([spaceId]);
+    await expect.poll(() => relay.recorder.quarantine.failing).toEqual([spaceId]);
     await say(writer, `${spaceId}-other`);
     await relay.sees(`${spaceId}-other`);
     expect([await version(`${spaceId}-other`), await version()]).toEqual([1, 1]);
@@ -315,7 +315,7 @@ test("P8: a space of which recording fails is set apart and told of, the others 
     await observer.run("drop function public.refuse() cascade");
   }
   await expect.poll(version, { timeout: 10_000 }).toBe(2);
-  expect(relay.recorder.apart.failing).toEqual([]);
+  expect(relay.recorder.quarantine.failing).toEqual([]);
 });
 
 test("P8: a table that somebody has locked holds up the spaces with rows of it, and no others", async () => {

@@ -22,7 +22,7 @@ const PAGE = 2;
 const MANY = 4;
 
 type Older = { before: string | undefined; window: number; page?: Intention[] | null; version?: number };
-type Letter = { mutation: Mutation; write: Write; answer?: StoreAction };
+type Change = { mutation: Mutation; write: Write; answer?: StoreAction };
 
 /** The store of a client, and what is on its way to it, in whatever order it comes. */
 export class ModelReader {
@@ -32,7 +32,7 @@ export class ModelReader {
   #at: string | null = null;
   #polls: State[] = [];
   #older: Older | undefined;
-  readonly #letters: Letter[] = [];
+  readonly #changes: Change[] = [];
   /** A page may be of a later version than the replica: until then they are not of one version. */
   #ahead = 0;
 
@@ -62,7 +62,7 @@ export class ModelReader {
 
   /** All that is on its way arrives. */
   settle(): void {
-    while (this.#letters.length > 0) {
+    while (this.#changes.length > 0) {
       this.#send();
       this.#hearAnswer();
     }
@@ -164,32 +164,32 @@ export class ModelReader {
       verb === "move away" || verb === "move in" ? { locationId: locations[verb] } : { content: [value] };
     const given = action === "delete" ? {} : fields;
     const mutation = kind === "being" ? making(action, id, given) : saying(action, id, given);
-    this.#letters.push({ mutation, write });
+    this.#changes.push({ mutation, write });
     this.#dispatch({ type: "mutate", mutation });
   }
 
   /** The server takes the first change that waits, or refuses it. */
   #send(): void {
-    const letter = this.#letters.find((one) => !one.answer);
-    if (!letter) return;
-    const { mutation, write } = letter;
+    const change = this.#changes.find((one) => !one.answer);
+    if (!change) return;
+    const { mutation, write } = change;
     const keys = [mutation.key];
     const before = this.server.find(mutation.kind, mutation.id);
     const isRefused = mutation.action === "create" ? before !== undefined : before === undefined;
     if (isRefused) {
-      letter.answer = { type: "refused", keys, reason: { code: "conflict", message: "no", since: "" } };
+      change.answer = { type: "refused", keys, error: { code: "conflict", message: "no", since: "" } };
       return;
     }
     this.server.commit([write]);
     const row = (this.server.find(mutation.kind, mutation.id) ?? before) as Being | Intention;
     // Versions of another space are others, and mean nothing here.
-    letter.answer = { type: "stored", keys, answer: { row, version: this.server.version, cursor: null } };
+    change.answer = { type: "stored", keys, answer: { row, version: this.server.version, cursor: null } };
   }
 
   #hearAnswer(): void {
-    const { answer } = this.#letters[0] ?? {};
+    const { answer } = this.#changes[0] ?? {};
     if (!answer) return;
-    this.#letters.shift();
+    this.#changes.shift();
     const cursor = this.#replica?.cursor ?? null;
     this.#dispatch(answer.type === "stored" ? { ...answer, answer: { ...answer.answer, cursor } } : answer);
   }

@@ -1,26 +1,26 @@
 import type { Mode } from "./snapshot.js";
 
 /*
- * The line to the relay, as a pure state machine. A stream is the best that there is; while there is none, the
+ * The connection to the relay, as a pure state machine. A stream is the best that there is; while there is none, the
  * state is polled, and the stream is tried again with growing pauses ("trying": an attempt is under way).
  *
- *                start              alive
- *      idle ──────────▶ opening ────────────▶ realtime ◀────────┐
- *                          │ lost        lost, │                │ alive
- *                          │          gap upon │                │
- *                          │               gap ▼                │
- *                          └─────────────▶ polling (trying?) ───┤
- *                                        polled ▲ │ poll-failed │
- *                                               │ ▼             │
- *                                          cache (trying?) ─────┘
+ *               alive
+ *      opening ────────────▶ realtime ◀────────┐
+ *         │ lost        lost, │                │ alive
+ *         │          gap upon │                │
+ *         │               gap ▼                │
+ *         └─────────────▶ polling (trying?) ───┤
+ *                       polled ▲ │ poll-failed │
+ *                              │ ▼             │
+ *                         cache (trying?) ─────┘
  *
  *      any ── close ──▶ closed
  *
  * "lost" is every end of a stream or of an attempt: refused, cut, ended, silent for too long, browser offline.
  * What is not in the table changes nothing: a timer or an answer that came too late.
  */
-export interface LineState {
-  readonly at: "idle" | "opening" | "realtime" | "polling" | "cache" | "closed";
+export interface ConnectionState {
+  readonly at: "opening" | "realtime" | "polling" | "cache" | "closed";
   /** In polling and cache: an attempt to open a stream is under way. */
   readonly trying: boolean;
   /** Streams that were lost since the last one that was steady. */
@@ -29,8 +29,7 @@ export interface LineState {
   readonly hadGap: boolean;
 }
 
-export type LineEvent =
-  | "start"
+export type ConnectionEvent =
   /** The first bytes of a stream are here. */
   | "alive"
   /** The stream has lived for a while. */
@@ -46,7 +45,7 @@ export type LineEvent =
   | "wake"
   | "close";
 
-export type LineEffect =
+export type ConnectionEffect =
   | "open stream"
   | "close stream"
   | "retry later"
@@ -54,19 +53,17 @@ export type LineEffect =
   | "poll later"
   /** No poll now or later, and one that is under way does not count. */
   | "stop polling"
-  | "steady later"
-  | "stop";
+  | "steady later";
 
-export const IDLE: LineState = { at: "idle", trying: false, losses: 0, hadGap: false };
+/** As it begins: the first stream is being opened. */
+export const OPENING: ConnectionState = { at: "opening", trying: false, losses: 0, hadGap: false };
 
-export function step(state: LineState, event: LineEvent): [LineState, LineEffect[]] {
+export function step(state: ConnectionState, event: ConnectionEvent): [ConnectionState, ConnectionEffect[]] {
   const { at, trying } = state;
   const oneMoreLoss = state.losses + 1;
   const waits = (at === "polling" || at === "cache") && !trying;
   if (at === "closed") return [state, []];
   switch (event) {
-    case "start":
-      return at === "idle" ? [{ ...state, at: "opening" }, ["open stream"]] : [state, []];
     case "alive":
       if (at !== "opening" && !trying) return [state, []];
       return [{ ...state, at: "realtime", trying: false }, ["stop polling", "steady later"]];
@@ -100,12 +97,12 @@ export function step(state: LineState, event: LineEvent): [LineState, LineEffect
     case "wake":
       return waits ? [{ ...state, trying: true }, ["open stream", "poll"]] : [state, []];
     case "close":
-      return [{ ...state, at: "closed", trying: false }, ["close stream", "stop polling", "stop"]];
+      return [{ ...state, at: "closed", trying: false }, ["close stream", "stop polling"]];
   }
 }
 
-/** What the state means to who looks at the data. */
-export function modeOf({ at }: LineState): Mode {
+/** What is shown of the state. */
+export function modeOf({ at }: ConnectionState): Mode {
   return at === "realtime" || at === "polling" ? at : "cache";
 }
 

@@ -1,27 +1,27 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  IDLE,
-  type LineEffect,
-  type LineEvent,
-  type LineState,
+  type ConnectionEffect,
+  type ConnectionEvent,
+  type ConnectionState,
+  OPENING,
   retryDelay,
   step,
-} from "../../src/client/line.js";
+} from "../../src/client/connection.js";
 
 const EVENTS = [
-  ...(["start", "alive", "steady", "lost", "gap", "polled", "poll-failed"] as const),
+  ...(["alive", "steady", "lost", "gap", "polled", "poll-failed"] as const),
   ...(["retry-due", "poll-due", "wake", "close"] as const),
-] satisfies LineEvent[];
+] satisfies ConnectionEvent[];
 
 /** Carries out the effects as the transport does, in short: what is open, under way, or due. */
 class Simulation {
-  state: LineState = IDLE;
-  stream = false;
+  state: ConnectionState = OPENING;
+  stream = true;
   poll = false;
   readonly due = new Set<"retry" | "poll" | "steady">();
 
-  take(event: LineEvent): LineEffect[] {
+  take(event: ConnectionEvent): ConnectionEffect[] {
     const [state, effects] = step(this.state, event);
     this.state = state;
     for (const effect of effects) this.#carryOut(effect);
@@ -29,7 +29,7 @@ class Simulation {
   }
 
   /** Whether the event can happen: a timer fires when it is due, an answer comes when it was asked for. */
-  canHappen(event: LineEvent): boolean {
+  canHappen(event: ConnectionEvent): boolean {
     if (event === "retry-due" || event === "poll-due" || event === "steady") {
       return this.due.has(event === "steady" ? event : event === "retry-due" ? "retry" : "poll");
     }
@@ -38,7 +38,7 @@ class Simulation {
   }
 
   /** What the world does of it: a timer that has fired is gone, and so is an answered poll. */
-  happen(event: LineEvent): void {
+  happen(event: ConnectionEvent): void {
     if (event === "retry-due") this.due.delete("retry");
     if (event === "poll-due") this.due.delete("poll");
     if (event === "steady") this.due.delete("steady");
@@ -46,30 +46,28 @@ class Simulation {
     this.take(event);
   }
 
-  #carryOut(effect: LineEffect): void {
+  #carryOut(effect: ConnectionEffect): void {
     if (effect === "open stream") this.stream = true;
     else if (effect === "close stream") this.stream = this.due.delete("steady") && false;
     else if (effect === "poll") this.poll = true;
     else if (effect === "stop polling")
       this.poll = this.due.delete("poll") && this.due.delete("retry") && false;
-    else if (effect === "stop") this.due.clear();
     else this.due.add(effect.slice(0, effect.indexOf(" ")) as "retry" | "poll" | "steady");
   }
 }
 
 const sequence = fc.array(fc.constantFrom(...EVENTS), { maxLength: 60, size: "max" });
-const waits = ({ at, trying }: LineState) => (at === "polling" || at === "cache") && !trying;
+const waits = ({ at, trying }: ConnectionState) => (at === "polling" || at === "cache") && !trying;
 
 test("P3: whatever happens, a stream is open or an attempt to open one is due", () => {
   fc.assert(
     fc.property(sequence, (events) => {
-      const line = new Simulation();
-      line.take("start");
+      const connection = new Simulation();
       for (const event of events) {
-        line.take(event);
-        const { at, trying } = line.state;
-        expect(line.stream).toBe(at === "opening" || at === "realtime" || trying);
-        if (waits(line.state)) expect(line.due).toContain("retry");
+        connection.take(event);
+        const { at, trying } = connection.state;
+        expect(connection.stream).toBe(at === "opening" || at === "realtime" || trying);
+        if (waits(connection.state)) expect(connection.due).toContain("retry");
         if (at === "closed") return;
       }
     }),
@@ -80,16 +78,15 @@ test("P3: whatever happens, a stream is open or an attempt to open one is due", 
 test("without a stream that lives, a poll is under way or due, unless the first attempt is still under way", () => {
   fc.assert(
     fc.property(sequence, (events) => {
-      const line = new Simulation();
-      line.take("start");
+      const connection = new Simulation();
       for (const event of events) {
-        if (!line.canHappen(event)) continue;
-        line.happen(event);
-        const { at } = line.state;
-        const isAsked = line.poll || line.due.has("poll");
+        if (!connection.canHappen(event)) continue;
+        connection.happen(event);
+        const { at } = connection.state;
+        const isAsked = connection.poll || connection.due.has("poll");
         expect(isAsked).toBe(at === "polling" || at === "cache");
         // What makes a stream steady is for the one that is open.
-        expect(line.due.has("steady") && at !== "realtime").toBe(false);
+        expect(connection.due.has("steady") && at !== "realtime").toBe(false);
       }
     }),
     { numRuns: 2_000 },
@@ -99,16 +96,16 @@ test("without a stream that lives, a poll is under way or due, unless the first 
 test("a wait for the stream always ends in another attempt, also after many losses", () => {
   fc.assert(
     fc.property(sequence, fc.nat({ max: 50 }), (events, losses) => {
-      const line = new Simulation();
-      line.take("start");
-      for (const event of events) if (event !== "close" && line.canHappen(event)) line.happen(event);
+      const connection = new Simulation();
+      for (const event of events)
+        if (event !== "close" && connection.canHappen(event)) connection.happen(event);
       for (let n = 0; n < losses; n++) {
-        if (waits(line.state)) line.happen("retry-due");
-        line.happen("lost");
+        if (waits(connection.state)) connection.happen("retry-due");
+        connection.happen("lost");
       }
-      if (!waits(line.state)) return;
-      expect(line.due).toContain("retry");
-      expect(line.take("retry-due")).toContain("open stream");
+      if (!waits(connection.state)) return;
+      expect(connection.due).toContain("retry");
+      expect(connection.take("retry-due")).toContain("open stream");
     }),
   );
 });
@@ -116,13 +113,13 @@ test("a wait for the stream always ends in another attempt, also after many loss
 test("after close nothing is open, due or done, whatever comes too late", () => {
   fc.assert(
     fc.property(sequence, sequence, (before, after) => {
-      const line = new Simulation();
-      for (const event of before) line.take(event);
-      line.take("close");
-      expect([line.stream, line.poll, line.due.size]).toEqual([false, false, 0]);
-      const { state } = line;
-      for (const event of after) expect(line.take(event)).toEqual([]);
-      expect(line.state).toBe(state);
+      const connection = new Simulation();
+      for (const event of before) connection.take(event);
+      connection.take("close");
+      expect([connection.stream, connection.poll, connection.due.size]).toEqual([false, false, 0]);
+      const { state } = connection;
+      for (const event of after) expect(connection.take(event)).toEqual([]);
+      expect(connection.state).toBe(state);
     }),
   );
 });

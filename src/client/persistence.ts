@@ -1,19 +1,20 @@
 import { createStore, del, get, keys, promisifyRequest, set, type UseStore } from "idb-keyval";
 import { type Mutation, newId } from "./mutation.js";
-import { newest, type Replica, type State } from "./replica.js";
+import { type Replica, type State, stateFrom } from "./replica.js";
 
 /** Raised when what is kept is no longer understood. */
 const FORMAT = 1;
 const MESSAGES = 200;
 const SAVE_AFTER_MS = 300;
 /** A storage that does not answer must not keep the page waiting. */
-const PATIENCE_MS = 1_000;
+const TIMEOUT_MS = 1_000;
 
 let opened: UseStore | undefined;
 const store = () => {
   opened ??= createStore("spacefeed", "kept");
   return opened;
 };
+const lockOf = (tab: string) => `spacefeed changes ${tab}`;
 
 /**
  * What outlives the page, in IndexedDB: the last known state of a space, and the changes that wait to be sent.
@@ -21,9 +22,11 @@ const store = () => {
  * A storage that fails (private mode, full disk), and locks that are refused, cost what would have been kept, and
  * nothing else.
  */
-export class Keep {
+export class Persistence {
   readonly #space: string;
   readonly #tab = newId();
+  readonly #stateKey: IDBValidKey;
+  readonly #mutationsKey: IDBValidKey;
   readonly #closing = new AbortController();
   /** Held as long as the tab lives: that is how the others see that its changes are looked after. */
   readonly #isHeld: Promise<boolean>;
@@ -33,22 +36,22 @@ export class Keep {
   /** `space` tells spaces, relays and users apart. */
   constructor(space: string) {
     this.#space = space;
+    this.#stateKey = ["space", space];
+    this.#mutationsKey = ["changes", space, this.#tab];
     this.#isHeld = new Promise((resolve) => {
       const hold = () => {
         resolve(true);
         return new Promise((end) => this.#closing.signal.addEventListener("abort", end));
       };
-      void this.#try(() => navigator.locks.request(this.#lockOf(this.#tab), hold)).then(() => resolve(false));
+      void attempt(() => navigator.locks.request(lockOf(this.#tab), hold)).then(() => resolve(false));
     });
   }
 
   /** The state that was saved last; null when there is none. */
   async load(): Promise<State | null> {
-    const patience = new Promise<null>((resolve) => setTimeout(resolve, PATIENCE_MS, null));
-    const kept = await Promise.race([
-      this.#try(() => get<{ format: number; state: State }>(this.#key, store())),
-      patience,
-    ]);
+    const timeout = new Promise<undefined>((resolve) => setTimeout(resolve, TIMEOUT_MS));
+    const loaded = attempt(() => get<{ format: number; state: State }>(this.#stateKey, store()));
+    const kept = await Promise.race([loaded, timeout]);
     return kept?.format === FORMAT ? kept.state : null;
   }
 
@@ -65,27 +68,27 @@ export class Keep {
     const replica = this.#unsaved;
     this.#unsaved = undefined;
     if (!replica) return;
-    void this.#try(() => set(this.#key, { format: FORMAT, state: newest(replica, MESSAGES) }, store()));
+    void attempt(() => set(this.#stateKey, { format: FORMAT, state: stateFrom(replica, MESSAGES) }, store()));
   }
 
   /** Keeps the changes of this tab that wait to be sent. */
   async saveMutations(mutations: readonly Mutation[]): Promise<void> {
     if (!(await this.#isHeld)) return; // nobody could tell later whether we still look after them
     const key = this.#mutationsKey;
-    await this.#try(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
+    await attempt(() => (mutations.length > 0 ? set(key, mutations, store()) : del(key, store())));
   }
 
   /** Hands over the changes that tabs which have gone left behind, in their order. */
   async adoptMutations(take: (mutation: Mutation) => void): Promise<void> {
-    const all = (await this.#try(() => keys<[kind: string, space: string, tab: string]>(store()))) ?? [];
+    const all = (await attempt(() => keys<[kind: string, space: string, tab: string]>(store()))) ?? [];
     for (const key of all) {
       const [kind, space, tab] = key;
       if (kind !== "changes" || space !== this.#space || tab === this.#tab) continue;
       const adopt = async (lock: Lock | null) => {
-        const mutations = lock && (await this.#try(() => this.#takeOver(key)));
+        const mutations = lock && (await attempt(() => this.#takeOver(key)));
         for (const mutation of mutations ?? []) take(mutation);
       };
-      await this.#try(() => navigator.locks.request(this.#lockOf(tab), { ifAvailable: true }, adopt));
+      await attempt(() => navigator.locks.request(lockOf(tab), { ifAvailable: true }, adopt));
     }
   }
 
@@ -104,30 +107,18 @@ export class Keep {
     this.flush();
     this.#closing.abort();
   }
+}
 
-  get #key(): IDBValidKey {
-    return ["space", this.#space];
-  }
-
-  get #mutationsKey(): IDBValidKey {
-    return ["changes", this.#space, this.#tab];
-  }
-
-  #lockOf(tab: string): string {
-    return `spacefeed changes ${tab}`;
-  }
-
-  async #try<T>(work: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await work();
-    } catch {
-      return undefined;
-    }
+async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch {
+    return undefined;
   }
 }
 
-/** Whether there is anything to keep it in. Where storage is blocked, already to look at it may throw. */
-export function canKeep(): boolean {
+/** Whether there is an IndexedDB. Where storage is blocked, already to look at it may throw. */
+export function canPersist(): boolean {
   try {
     return Boolean(globalThis.indexedDB);
   } catch {

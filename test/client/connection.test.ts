@@ -1,16 +1,15 @@
 import { expect, test } from "vitest";
 import {
-  IDLE,
-  type LineEffect,
-  type LineEvent,
-  type LineState,
+  type ConnectionEffect,
+  type ConnectionEvent,
+  type ConnectionState,
   modeOf,
+  OPENING,
   step,
-} from "../../src/client/line.js";
+} from "../../src/client/connection.js";
 
 /** The states by their names; "after a gap" is a realtime whose stream was reopened because of one. */
 const STATES = {
-  idle: { at: "idle", trying: false },
   opening: { at: "opening", trying: false },
   realtime: { at: "realtime", trying: false, hadGap: false },
   "realtime after a gap": { at: "realtime", trying: false, hadGap: true },
@@ -23,40 +22,26 @@ const STATES = {
 type Name = keyof typeof STATES;
 
 const EVENTS = [
-  ...(["start", "alive", "steady", "lost", "gap", "polled", "poll-failed"] as const),
+  ...(["alive", "steady", "lost", "gap", "polled", "poll-failed"] as const),
   ...(["retry-due", "poll-due", "wake", "close"] as const),
-] satisfies LineEvent[];
+] satisfies ConnectionEvent[];
 
 interface Cell {
   next: Name;
-  effects: LineEffect[];
+  effects: ConnectionEffect[];
   losses?: "one more" | "none";
   hadGap?: boolean;
 }
-const to = (next: Name, ...effects: LineEffect[]): Cell => ({ next, effects });
-const losing = (next: Name, ...effects: LineEffect[]): Cell => ({ next, effects, losses: "one more" });
-const CLOSES = to("closed", "close stream", "stop polling", "stop");
+const to = (next: Name, ...effects: ConnectionEffect[]): Cell => ({ next, effects });
+const losing = (next: Name, ...effects: ConnectionEffect[]): Cell => ({ next, effects, losses: "one more" });
+const CLOSES = to("closed", "close stream", "stop polling");
 
 /**
  * Every state, and every event in it. "-": nothing changes, and nothing is done. Losses and the gap stay what they
  * were unless a cell says otherwise: a stream that comes back after a gap is "realtime after a gap".
  */
-const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
-  idle: {
-    start: to("opening", "open stream"),
-    alive: "-",
-    steady: "-",
-    lost: "-",
-    gap: "-",
-    polled: "-",
-    "poll-failed": "-",
-    "retry-due": "-",
-    "poll-due": "-",
-    wake: "-",
-    close: CLOSES,
-  },
+const TABLE: Record<Name, Record<ConnectionEvent, Cell | "-">> = {
   opening: {
-    start: "-",
     alive: to("realtime", "stop polling", "steady later"),
     steady: "-",
     lost: losing("polling", "close stream", "poll", "retry later"),
@@ -69,7 +54,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   realtime: {
-    start: "-",
     alive: "-",
     steady: { next: "realtime", effects: [], losses: "none", hadGap: false },
     lost: losing("polling", "close stream", "poll", "retry later"),
@@ -82,7 +66,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   "realtime after a gap": {
-    start: "-",
     alive: "-",
     steady: { next: "realtime", effects: [], losses: "none", hadGap: false },
     lost: losing("polling", "close stream", "poll", "retry later"),
@@ -95,7 +78,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   polling: {
-    start: "-",
     alive: "-",
     steady: "-",
     lost: "-",
@@ -108,7 +90,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   "polling, trying": {
-    start: "-",
     alive: to("realtime", "stop polling", "steady later"),
     steady: "-",
     lost: losing("polling", "close stream", "retry later"),
@@ -121,7 +102,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   cache: {
-    start: "-",
     alive: "-",
     steady: "-",
     lost: "-",
@@ -134,7 +114,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   "cache, trying": {
-    start: "-",
     alive: to("realtime", "stop polling", "steady later"),
     steady: "-",
     lost: losing("cache", "close stream", "retry later"),
@@ -147,7 +126,6 @@ const TABLE: Record<Name, Record<LineEvent, Cell | "-">> = {
     close: CLOSES,
   },
   closed: {
-    start: "-",
     alive: "-",
     steady: "-",
     lost: "-",
@@ -169,7 +147,7 @@ test("the table has a cell for every state and every event, and knows no others"
   expect(Object.keys(TABLE).sort()).toEqual([...NAMES].sort());
   for (const name of NAMES) expect(Object.keys(TABLE[name]).sort()).toEqual([...EVENTS].sort());
   expect(new Set(NAMES.map((name) => STATES[name].at))).toEqual(
-    new Set(["idle", "opening", "realtime", "polling", "cache", "closed"]),
+    new Set(["opening", "realtime", "polling", "cache", "closed"]),
   );
 });
 
@@ -177,7 +155,7 @@ test.for(cells)("in %s, on %s: as the table says", ([name, event]) => {
   const cell = TABLE[name][event];
   for (const losses of [0, 3]) {
     for (const hadGap of [false, true]) {
-      const before: LineState = { losses, hadGap, ...STATES[name] };
+      const before: ConnectionState = { losses, hadGap, ...STATES[name] };
       const [after, effects] = step(before, event);
       if (cell === "-") {
         expect([after, effects]).toEqual([before, []]);
@@ -204,7 +182,6 @@ test("a step does not change the state that it is given", () => {
 test("the mode is cache until a stream or a poll has brought something", () => {
   const modes = NAMES.map((name) => [name, modeOf({ losses: 0, hadGap: false, ...STATES[name] })]);
   expect(Object.fromEntries(modes)).toEqual({
-    idle: "cache",
     opening: "cache",
     realtime: "realtime",
     "realtime after a gap": "realtime",
@@ -214,5 +191,5 @@ test("the mode is cache until a stream or a poll has brought something", () => {
     "cache, trying": "cache",
     closed: "cache",
   });
-  expect(modeOf(IDLE)).toBe("cache");
+  expect(modeOf(OPENING)).toBe("cache");
 });

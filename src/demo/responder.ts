@@ -8,18 +8,18 @@ const MOST_ANSWERS = 3;
 /** A client keeps what it has seen. With more messages than this the bot takes a new one: it may sit here for years. */
 const MOST_MESSAGES = 1_000;
 
-/** The bot's place in one space. */
-export interface Desk {
+/** The bot at work in one space. */
+export interface Responder {
   close(): void;
 }
 
 /** Makes the space and the bot in it, clears away what was left growing, and answers what is said from now on. */
-export async function openDesk(
+export async function startResponder(
   url: string,
   space: DemoSpace,
   onError: (error: unknown) => void,
   mostMessages = MOST_MESSAGES,
-): Promise<Desk> {
+): Promise<Responder> {
   // No other client of this process has the same space: there is nobody to share a stream with.
   const open = () => createSpaceClient({ url, spaceId: space.id, tabs: false });
   let client = open();
@@ -54,7 +54,10 @@ export async function openDesk(
     for (const { id } of fresh) seen.add(id);
     waiting.push(...fresh.filter(({ createdAt }) => createdAt >= start));
     next();
-    if (growing === 0 && client.getSnapshot().intentions.length > mostMessages) renew();
+    if (growing > 0 || client.getSnapshot().intentions.length <= mostMessages) return;
+    client.close();
+    client = open();
+    follow();
   };
   const next = () => {
     if (waiting.length === 0 || growing >= MOST_ANSWERS || closing.signal.aborted) return;
@@ -77,21 +80,12 @@ export async function openDesk(
         onError(error);
       }
     });
-  let unfollow = follow();
-  const renew = () => {
-    unfollow();
+  follow();
+  const close = () => {
+    closing.abort();
     client.close();
-    client = open();
-    unfollow = follow();
   };
-
-  return {
-    close: () => {
-      closing.abort();
-      unfollow();
-      client.close();
-    },
-  };
+  return { close };
 }
 
 /** Whether a message is whole, stored, and of somebody who gets an answer. Bots get none: it would never end. */
@@ -120,7 +114,7 @@ async function unlessTaken(created: Promise<unknown>): Promise<void> {
   });
 }
 
-/** Whoever deletes a message, or has another bot answer it, has done nothing wrong. */
+/** A message may be deleted meanwhile, or be answered by another bot. */
 function unlessGone(onError: (error: unknown) => void): (error: unknown) => void {
   return (error) => {
     const isGone = error instanceof SpacefeedError && ["not_found", "conflict"].includes(error.code);

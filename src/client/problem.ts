@@ -1,7 +1,7 @@
 import type { ErrorCode, SpacefeedError } from "../protocol/errors.js";
 
-/** Something that is wrong. */
-export interface Trouble {
+/** Something that is wrong: with the connection (`fault`), or with a change or a question (`error`). */
+export interface Problem {
   /** For programs. */
   readonly code: ErrorCode;
   /** For people: the fault, and the next step. */
@@ -10,8 +10,8 @@ export interface Trouble {
   readonly since: string;
 }
 
-/** What an error says to who looks. One that is none of ours is the line's. */
-export function troubleOf(error: unknown, since = new Date().toISOString()): Trouble {
+/** What an error says to people. One that is not ours is of the connection. */
+export function problemOf(error: unknown, since = new Date().toISOString()): Problem {
   const { code = "unavailable", message } = error as Pick<SpacefeedError, "message"> &
     Partial<SpacefeedError>;
   return { code, message, since };
