@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
 import { useEmptyDatabases } from "../support/postgres/empty-database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { useCommand } from "../support/process/command.js";
 import { useRelay } from "../support/relay/relay.js";
 import { blocksOf, commandsOf, PAGES, ROOT, read } from "./blocks.js";
@@ -51,11 +51,10 @@ const emptyDatabase = useEmptyDatabases(db);
 const relay = useRelay(db);
 const shell = useCommand(["bash", "-o", "pipefail", "-c"]);
 const hasPsql = spawnSync("psql", ["--version"]).status === 0;
-let session: Session;
+const session = useSession(db);
 let bin: string;
 
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.query("insert into public.beings (id, type) values ('lobby', 'space')");
   bin = await mkdtemp(join(tmpdir(), "spacefeed-bin-"));
   // As npm installs it. The relay of `tail` has a port of its own here.
