@@ -4,9 +4,6 @@ import type { TestBrowser } from "../support/browser/browser.js";
 import type { TestDatabase } from "../support/postgres/database.js";
 import { type Command, useCommand } from "../support/process/command.js";
 
-/** For what takes a browser and a bot a moment, on a machine that has other things to do. */
-export const PATIENCE = { timeout: 20_000, interval: 50 };
-
 export interface RunningDemo {
   url: string;
   /** Ends the process as Ctrl-C does, and waits until it has. */
@@ -67,7 +64,7 @@ export class Visitor {
 
   async isLive(): Promise<void> {
     await this.page.getByRole("status").filter({ hasText: "Realtime" }).waitFor();
-    await expect.poll(() => this.name(), PATIENCE).not.toBe("");
+    await expect.poll(() => this.name()).not.toBe("");
   }
 
   /** The name in the field of one's own name. */
@@ -80,7 +77,7 @@ export class Visitor {
     await this.page.getByRole("button", { name: "Your name" }).click();
     await this.page.getByRole("textbox", { name: "Your name" }).fill(name);
     await this.page.keyboard.press("Enter");
-    await expect.poll(() => this.name(), PATIENCE).toBe(name);
+    await expect.poll(() => this.name()).toBe(name);
   }
 
   async say(text: string): Promise<void> {
@@ -113,7 +110,7 @@ export class Visitor {
           typeof text === "string" ? message.text === text : text.test(message.text),
         )?.text;
         return found !== undefined;
-      }, PATIENCE)
+      })
       .toBe(true);
     return found as string;
   }

@@ -22,13 +22,13 @@ const NOT_RUN: [RegExp, string][] = [
   [/^npm run (bench|chaos|stress)\b/, MINUTES],
   [/^(\w+=\d+ )?npx vitest run /, "a test of this suite, mostly for longer"],
   [/^bash \.ci\/run$/, "it runs this, and needs Docker"],
-  [/^npm install spacefeed /, "needs the registry; .ci/pack.sh installs the package that npm would bring"],
+  [
+    /^(npm install|npx) spacefeed\b/,
+    "needs the registry; .ci/pack.sh installs and starts what npm would bring",
+  ],
   [/^apt-get /, "needs root and Debian; .ci/chromium.sh runs it"],
   [/^psql postgres:\/\/postgres@127\.0\.0\.1:54329\/spacefeed$/, "session.test.ts has it"],
-  [
-    /^pg_dump --no-privileges$/,
-    "needs the pg_dump of the server; test/server/postgres/restore.test.ts runs it",
-  ],
+  [/^pg_dump --no-privileges$/, "needs the pg_dump of the server; test/clusters/restore.test.ts runs it"],
   [/^create role spacefeed_relay nologin$/, "migrations have made it in this cluster"],
 ];
 /** What is no command. */
