@@ -1,8 +1,9 @@
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterEach, beforeAll, expect } from "vitest";
+import { afterEach, expect } from "vitest";
 import type { TestBrowser } from "../support/browser/browser.js";
 import type { TestDatabase } from "../support/postgres/database.js";
 import { type Command, useCommand } from "../support/process/command.js";
+import { useRunning } from "../support/process/running.js";
 
 export interface RunningDemo {
   url: string;
@@ -31,17 +32,12 @@ export function useServe(): (env: Record<string, string>) => Promise<RunningDemo
 /** One demo for a test file. What its process complains of fails the test. */
 export function useDemo(db: TestDatabase): { readonly current: RunningDemo } {
   const serve = useServe();
-  let demo: RunningDemo | undefined;
-  beforeAll(async () => {
-    demo = await serve({ DATABASE_URL: db.url, DEMO: "true" });
-  });
-  afterEach(() => expect(demo?.command.stderr).toBe(""));
-  return {
-    get current() {
-      if (!demo) throw new Error("the demo has not started yet");
-      return demo;
-    },
-  };
+  const demo = useRunning(
+    () => serve({ DATABASE_URL: db.url, DEMO: "true" }),
+    ({ stop }) => stop(),
+  );
+  afterEach(() => expect(demo.current.command.stderr).toBe(""));
+  return demo;
 }
 
 /** Somebody with a browser of his own who looks at the demo. */
