@@ -3,15 +3,23 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 /** After a failure of the database it is asked again after so long, in milliseconds. */
 export const RETRY_MS = 250;
 
+/** By default one question in one query at a time. */
 export interface LoaderOptions<Question, Answer> {
-  /** Answers many questions, in their order: each by itself, or with an Error that is the answer to it alone. */
+  /** Answers in the order of the questions; an Error is the answer to its question alone. */
   ask(questions: Question[]): Promise<(Answer | Error)[]>;
-  /** How many questions are asked in one go: one, unless told otherwise. */
+  /** Questions in one query at most. */
   batch?: () => number;
-  /** How many goes are under way at once: one, unless told otherwise. */
+  /** Queries under way at most. */
   atOnce?: number;
-  /** Milliseconds after each go in which more questions gather. */
+  /** Milliseconds after each query in which questions gather. */
   gatherMs?: number;
+}
+
+interface Asked<Question, Answer> {
+  question: Question;
+  answer: Promise<Answer>;
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -19,14 +27,12 @@ export interface LoaderOptions<Question, Answer> {
  * know of later changes. The same question is never under way twice.
  */
 export class Loader<Question, Answer> {
-  readonly #options: LoaderOptions<Question, Answer>;
-  readonly #waiting = new Map<unknown, Waiting<Question, Answer>>();
+  readonly #waiting = new Map<unknown, Asked<Question, Answer>>();
   readonly #underWay = new Set<unknown>();
-  #lanes = 0;
+  #running = 0;
   #atOnce: number;
 
-  constructor(options: LoaderOptions<Question, Answer>) {
-    this.#options = options;
+  constructor(private readonly options: LoaderOptions<Question, Answer>) {
     this.#atOnce = options.atOnce ?? 1;
   }
 
@@ -37,54 +43,47 @@ export class Loader<Question, Answer> {
 
   /** The answer to a question. Those with the same `key` are the same. */
   load(question: Question, key: unknown = question): Promise<Answer> {
-    let waiting = this.#waiting.get(key);
-    if (!waiting) {
-      waiting = new Waiting(question);
-      this.#waiting.set(key, waiting);
-      this.#open();
+    let asked = this.#waiting.get(key);
+    if (!asked) {
+      asked = { question, ...withResolvers<Answer>() };
+      this.#waiting.set(key, asked);
+      if (this.#running < this.#atOnce) void this.#run();
     }
-    return waiting.answer;
+    return asked.answer;
   }
 
-  /** Changes how many goes are under way at once. */
+  /** Changes how many queries may be under way. */
   widen(by: number): void {
     this.#atOnce += by;
-    this.#open();
-  }
-
-  #open(): void {
-    if (this.#lanes < this.#atOnce) void this.#run();
+    if (this.#running < this.#atOnce) void this.#run();
   }
 
   async #run(): Promise<void> {
-    this.#lanes++;
-    await nextTurn(); // who comes together asks together
-    while (this.#lanes <= this.#atOnce) {
-      const batch = this.#take();
-      if (batch.size === 0) break;
-      await this.#ask(batch);
-      if (this.#options.gatherMs) await sleep(this.#options.gatherMs);
+    this.#running++;
+    await nextTurn(); // those that come together are asked together
+    while (this.#running <= this.#atOnce) {
+      const { batch = () => 1, gatherMs } = this.options;
+      const keys: unknown[] = [];
+      const most = batch();
+      for (const key of this.#waiting.keys()) {
+        if (keys.length === most) break;
+        if (!this.#underWay.has(key)) keys.push(key);
+      }
+      if (keys.length === 0) break;
+      await this.#ask(keys);
+      if (gatherMs) await sleep(gatherMs);
     }
-    this.#lanes--;
+    this.#running--;
   }
 
-  #take(): Map<unknown, Waiting<Question, Answer>> {
-    const most = this.#options.batch?.() ?? 1;
-    const batch = new Map<unknown, Waiting<Question, Answer>>();
-    for (const [key, waiting] of this.#waiting) {
-      if (batch.size === most) break;
-      if (this.#underWay.has(key)) continue;
+  async #ask(keys: unknown[]): Promise<void> {
+    const all = keys.map((key) => this.#waiting.get(key) as Asked<Question, Answer>);
+    for (const key of keys) {
       this.#waiting.delete(key);
-      batch.set(key, waiting);
+      this.#underWay.add(key);
     }
-    return batch;
-  }
-
-  async #ask(batch: Map<unknown, Waiting<Question, Answer>>): Promise<void> {
-    for (const key of batch.keys()) this.#underWay.add(key);
-    const all = [...batch.values()];
     try {
-      const answers = await this.#options.ask(all.map(({ question }) => question));
+      const answers = await this.options.ask(all.map(({ question }) => question));
       for (const [index, { resolve, reject }] of all.entries()) {
         const answer = answers[index] as Answer | Error;
         if (answer instanceof Error) reject(answer);
@@ -93,17 +92,16 @@ export class Loader<Question, Answer> {
     } catch (error) {
       for (const { reject } of all) reject(error);
     }
-    for (const key of batch.keys()) this.#underWay.delete(key);
+    for (const key of keys) this.#underWay.delete(key);
   }
 }
 
-class Waiting<Question, Answer> {
-  resolve!: (answer: Answer) => void;
-  reject!: (error: unknown) => void;
-  readonly answer = new Promise<Answer>((resolve, reject) => {
-    this.resolve = resolve;
-    this.reject = reject;
+// As Promise.withResolvers(), which Node has from version 22 on.
+function withResolvers<Answer>() {
+  let resolve!: (answer: Answer) => void;
+  let reject!: (error: unknown) => void;
+  const answer = new Promise<Answer>((...both) => {
+    [resolve, reject] = both;
   });
-
-  constructor(readonly question: Question) {}
+  return { answer, resolve, reject };
 }

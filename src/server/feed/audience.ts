@@ -17,19 +17,18 @@ export interface Delivery {
 /**
  * A reader of one space. It takes what it gets at once, and never throws.
  *
- *                  too far behind, or another epoch
- *     join ──► live ────────────────────────────────► needs a snapshot ◄── join
- *              │  ▲ ◄────────── snapshot ──────────── │  ▲
- *      backpressure, or to be asked about             │  │
- *              ▼  │ resume                            ▼  │ resume
- *              aside                                  aside
+ *              too far behind, or another epoch
+ *     ──► live ────────────────────────────────► needs a snapshot ◄──
+ *         │  ▲ ◄─────────── snapshot ─────────── │  ▲
+ *         ▼  │                                   ▼  │
+ *         aside (backpressure, or first to be asked about), until it resumes
  */
 export interface Subscriber {
   audience?: Audience;
   /** Up to where it has the space; while it needs a snapshot: what that one may not be older than. */
   cursor: Cursor;
   needsSnapshot: boolean;
-  /** It takes nothing but heartbeats, until it resumes by itself. */
+  /** Gets nothing but heartbeats. */
   isAside: boolean;
   deliver(delivery: Delivery): void;
   heartbeat(frame: Buffer): void;
@@ -62,11 +61,7 @@ export abstract class Audience {
     this.readers.delete(reader);
   }
 
-  /** Whether somebody waits for a snapshot. */
-  get isWaiting(): boolean {
-    return this.waiting().length > 0;
-  }
-
+  /** Those who wait for a snapshot. */
   waiting(): Subscriber[] {
     return [...this.readers].filter(({ needsSnapshot, isAside }) => needsSnapshot && !isAside);
   }

@@ -11,16 +11,10 @@ export interface CatchUpOptions {
   log: Logger;
   /** More changed entities than that behind: a space-sync. */
   catchUpLimit: number;
-  /** The versions of a space from which somebody is to be caught up. */
-  versionsOf(spaceId: string): number[];
-  /** The incarnation of the data that a question is asked in. */
-  epoch(): string | undefined;
-  /** Takes the answers to one question, with the epoch in which it was asked. */
-  apply(answers: Changes[], askedIn: string | undefined): void;
 }
 
 const SPACES_AT_ONCE = 1_000;
-/** A query that takes longer holds up its own spaces only: another one may be under way for the rest, up to so many. */
+/** A query that takes longer holds up its own spaces only: for the others one more may be under way, up to so many. */
 const SLOW_MS = 50;
 const MOST_SLOW = 3;
 
@@ -29,12 +23,18 @@ const MOST_SLOW = 3;
  * meanwhile: the busier it is, the more each query carries.
  */
 export class CatchUp {
-  readonly #options: CatchUpOptions;
   readonly #loader: Loader<string, undefined>;
   #slow = 0;
 
-  constructor(options: CatchUpOptions) {
-    this.#options = options;
+  /**
+   * `versionsOf`: from which versions of a space somebody is to be caught up. `asking`: called before each query,
+   * returns what takes the answers.
+   */
+  constructor(
+    private readonly options: CatchUpOptions,
+    private readonly versionsOf: (spaceId: string) => number[],
+    private readonly asking: () => (answers: Changes[]) => void,
+  ) {
     this.#loader = new Loader({ batch: () => SPACES_AT_ONCE, ask: (spaceIds) => this.#catchUp(spaceIds) });
   }
 
@@ -44,46 +44,41 @@ export class CatchUp {
   }
 
   async #catchUp(spaceIds: string[]): Promise<undefined[]> {
-    const { versionsOf, epoch, apply, log } = this.#options;
-    const questions = spaceIds.flatMap((id) => versionsOf(id).map((version) => [id, version] as const));
-    if (questions.length === 0) return [];
-    let lanes = 0;
-    const slow = setTimeout(() => {
-      if (this.#slow === MOST_SLOW) return;
-      lanes = 1;
-      this.#slow++;
-      this.#loader.widen(1);
+    const questions = spaceIds.flatMap((id) => this.versionsOf(id).map((version) => ({ id, version })));
+    let widened = 0;
+    const timer = setTimeout(() => {
+      widened = this.#slow < MOST_SLOW ? 1 : 0;
+      this.#slow += widened;
+      this.#loader.widen(widened);
     }, SLOW_MS);
-    const askedIn = epoch();
+    const apply = this.asking();
     try {
-      apply(await this.#ask(questions), askedIn);
+      if (questions.length > 0) apply(await this.#ask(questions));
     } catch (error) {
-      log.warn({ err: error }, "catch-up did not work; trying again");
+      this.options.log.warn({ err: error }, "catch-up did not work; trying again");
       await sleep(RETRY_MS, undefined, { ref: false });
       for (const spaceId of spaceIds) this.wake(spaceId);
     }
-    clearTimeout(slow);
-    this.#slow -= lanes;
-    this.#loader.widen(-lanes);
+    clearTimeout(timer);
+    this.#slow -= widened;
+    this.#loader.widen(-widened);
     return [];
   }
 
   /** Throws only when the database is away. A space of which the query fails does not hold up the others. */
-  async #ask(questions: (readonly [spaceId: string, version: number])[]): Promise<Changes[]> {
-    const { database, catchUpLimit, metrics, log } = this.#options;
-    const [spaceIds, versions] = [questions.map(([id]) => id), questions.map(([, version]) => version)];
+  async #ask(questions: { id: string; version: number }[]): Promise<Changes[]> {
+    const { database, catchUpLimit, metrics, log } = this.options;
+    const [spaceIds, versions] = [questions.map(({ id }) => id), questions.map(({ version }) => version)];
     try {
       const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
       metrics.catchUps.inc(answers.length);
       return answers;
     } catch (error) {
       if (error instanceof SpacefeedError && error.code === "unavailable") throw error;
-      if (questions.length === 1) {
-        log.error({ err: error, spaceId: spaceIds[0] }, "this space cannot be caught up for now");
-        return [];
-      }
       const answers: Changes[] = [];
-      for (const question of questions) answers.push(...(await this.#ask([question])));
+      if (questions.length === 1)
+        log.error({ err: error, spaceId: spaceIds[0] }, "this space cannot be caught up for now");
+      else for (const question of questions) answers.push(...(await this.#ask([question])));
       return answers;
     }
   }

@@ -1,46 +1,39 @@
-import type { Logger } from "pino";
 import { LIMITS } from "../../protocol/messages.js";
 import { encodeGroup, encodeHeartbeat } from "../../protocol/sse.js";
-import type { Metrics } from "../metrics.js";
-import type { Changes, Cursor, Database } from "../postgres/functions.js";
+import type { Changes, Cursor } from "../postgres/functions.js";
 import { ALL_TYPES, Audience, type Delivery, type Subscriber } from "./audience.js";
-import { CatchUp } from "./catch-up.js";
+import { CatchUp, type CatchUpOptions } from "./catch-up.js";
 import { cursorText } from "./cursor.js";
 import { History, Memory } from "./history.js";
 import { Snapshots } from "./snapshot.js";
 
-export interface HubOptions {
-  database: Database;
-  metrics: Metrics;
-  log: Logger;
-  /** More changed entities than that behind: a space-sync. */
-  catchUpLimit: number;
+export interface HubOptions extends CatchUpOptions {
   /** How often `heartbeat` is called, in milliseconds. */
   heartbeatMs: number;
 }
 
 /** Large reads of all kinds together leave some connections of the pool to the others. */
 const SNAPSHOTS_AT_ONCE = 3;
-/** Readers at more versions of a space get a snapshot: many old ones would be many copies of the same. */
+/** Versions of a space to catch up from. Readers at older ones get a snapshot, or it would be many copies of the same. */
 const VERSIONS_AT_ONCE = 16;
-/** A space without readers is kept up to date for so long, in milliseconds: who was cut off comes back to it. */
+/** A space without readers is kept up to date for so long, in milliseconds: those that were cut off come back to it. */
 const LINGER_MS = 15_000;
 
 /** The readers of the events of a space. Normally all of them are at one version. */
 class EventAudience extends Audience {
-  /** When its last reader left, in milliseconds. Others may be about to come back. */
+  /** When its last reader left, in milliseconds since 1970. */
   emptyAt = Date.now();
 
   constructor(
     spaceId: string,
     readonly history: History,
-    readonly hub: Hub,
+    private readonly hub: Hub,
   ) {
     super(spaceId);
   }
 
   override place(reader: Subscriber): void {
-    this.hub.place(this, reader);
+    this.hub.place(this, reader, reader.cursor);
   }
 
   override leave(reader: Subscriber): void {
@@ -50,14 +43,13 @@ class EventAudience extends Audience {
 }
 
 /**
- * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: a wake-up marks a
- * space, and one query asks for the changes of all marked spaces, from each version that some reader
- * has. A newcomer is simply a reader at another version: there is no join to get wrong (P3).
+ * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: of the spaces that were woken,
+ * one query asks for the changes from each version that some reader is at. A newcomer is simply a reader at another
+ * version: there is no join to get wrong (P3).
  */
 export class Hub {
   /** The heartbeat of a reader of which is not known where it should be. */
   readonly beat: Buffer;
-  readonly #options: HubOptions;
   readonly #audiences = new Map<string, EventAudience>();
   readonly #memory = new Memory();
   readonly #catchUp: CatchUp;
@@ -66,20 +58,18 @@ export class Hub {
   #epoch: string | undefined;
   #isClosed = false;
 
-  constructor(options: HubOptions) {
-    this.#options = options;
+  constructor(private readonly options: HubOptions) {
     this.beat = encodeHeartbeat(null, options.heartbeatMs);
-    this.#snapshots = new Snapshots(options.log, SNAPSHOTS_AT_ONCE, (audience) => this.#snapshot(audience));
-    this.#catchUp = new CatchUp({
-      ...options,
-      versionsOf: (spaceId) => this.#versionsOf(spaceId),
-      epoch: () => this.#epoch,
-      apply: (answers, askedIn) => {
+    this.#snapshots = new Snapshots(SNAPSHOTS_AT_ONCE, options.log, (audience) => this.#snapshot(audience));
+    const versionsOf = (spaceId: string) => this.#versionsOf(spaceId);
+    this.#catchUp = new CatchUp(options, versionsOf, () => {
+      const askedIn = this.#epoch;
+      return (answers) => {
         for (const changes of answers) {
           if (this.#isOutdated(askedIn, changes)) this.wake(changes.spaceId);
           else this.#apply(changes);
         }
-      },
+      };
     });
   }
 
@@ -95,36 +85,29 @@ export class Hub {
     this.#epoch ??= now.epoch;
     let audience = this.#audiences.get(spaceId);
     if (!audience) {
-      const history = new History(this.#memory, this.#options.catchUpLimit);
-      audience = new EventAudience(spaceId, history, this);
+      audience = new EventAudience(spaceId, new History(this.#memory, this.options.catchUpLimit), this);
       this.#audiences.set(spaceId, audience);
     }
     audience.enter(reader, since === null ? now : { epoch: now.epoch, version: since }, since === null);
     this.place(audience, reader, now);
   }
 
-  /** Gives a reader what it lacks, from memory where that has it; else sees to it that it comes. */
-  place(audience: EventAudience, reader: Subscriber, now = reader.cursor): void {
-    if (now.epoch !== this.#epoch) {
-      this.#startOver(reader);
-      this.#snapshots.request(audience);
-      return;
-    }
+  /** Gives a reader what it lacks up to `now`, from memory where that has it; else sees to it that it comes. */
+  place(audience: EventAudience, reader: Subscriber, now: Cursor): void {
     const { history, spaceId } = audience;
     const { head } = history;
     const isStale = head === undefined || head < now.version;
-    let lacking: Delivery | undefined;
-    if (!reader.needsSnapshot) lacking = history.since(reader.cursor.version);
-    else if (!isStale) lacking = history.snapshot;
-    if (isStale || (!lacking && (reader.needsSnapshot || reader.cursor.version !== head))) {
-      this.#catchUp.wake(spaceId);
+    if (now.epoch !== this.#epoch) this.#startOver(reader);
+    else if (isStale || reader.needsSnapshot || reader.cursor.version !== head) {
+      const known = isStale ? undefined : history.snapshot;
+      const lacking = reader.needsSnapshot ? known : history.since(reader.cursor.version);
+      if (isStale || !lacking) this.#catchUp.wake(spaceId);
+      if (lacking) {
+        this.options.metrics.fromMemory.inc();
+        reader.deliver(lacking);
+      }
     }
-    if (lacking) {
-      this.#options.metrics.fromMemory.inc();
-      reader.deliver(lacking);
-    } else if (reader.needsSnapshot) {
-      this.#snapshots.request(audience);
-    }
+    if (reader.needsSnapshot) this.#snapshots.request(audience);
   }
 
   /** Something was committed in this space. */
@@ -135,24 +118,24 @@ export class Hub {
   /** Anything may have been committed anywhere: notifications were lost, or it is time to look. */
   wakeAll(): void {
     for (const [spaceId, { readers, emptyAt, history }] of this.#audiences) {
-      if (readers.size === 0 && Date.now() - emptyAt > LINGER_MS) {
+      if (readers.size > 0 || Date.now() - emptyAt <= LINGER_MS) {
+        this.#catchUp.wake(spaceId);
+      } else {
         this.#audiences.delete(spaceId);
         history.restart(undefined);
-      } else {
-        this.#catchUp.wake(spaceId);
       }
     }
   }
 
   /** Sends a heartbeat to every reader, one Buffer for all who are at the same version. */
   heartbeat(): void {
-    const frames = new Map<number | null, Buffer>([[null, this.beat]]);
+    const frames = new Map<number | null, Buffer>();
     for (const { readers } of this.#audiences.values()) {
       for (const reader of readers) {
         const version = isLive(reader) ? reader.cursor.version : null;
         let frame = frames.get(version);
         if (!frame) {
-          frame = encodeHeartbeat(version, this.#options.heartbeatMs);
+          frame = encodeHeartbeat(version, this.options.heartbeatMs);
           frames.set(version, frame);
         }
         reader.heartbeat(frame);
@@ -165,7 +148,6 @@ export class Hub {
     this.#isClosed = true;
     for (const { readers } of this.#audiences.values()) {
       for (const reader of readers) reader.end();
-      readers.clear();
     }
     this.#audiences.clear();
   }
@@ -175,7 +157,6 @@ export class Hub {
     const audience = this.#audiences.get(spaceId);
     if (!audience) return;
     const { history, readers } = audience;
-    const cursor = { epoch, version };
     if (events === null) {
       if (since === history.head) history.restart(version);
       for (const reader of readers) if (isLive(reader, since)) reader.needsSnapshot = true;
@@ -183,6 +164,7 @@ export class Hub {
     } else if (events.length === 0) {
       history.head ??= version;
     } else {
+      const cursor = { epoch, version };
       const delivery = { frame: encodeGroup(events, cursorText(cursor)), cursor, types, change };
       history.add(since, delivery, events.length);
       for (const reader of readers) if (isLive(reader, since)) reader.deliver(delivery);
@@ -190,14 +172,15 @@ export class Hub {
   }
 
   async #snapshot(audience: EventAudience): Promise<Delivery | null | undefined> {
+    const { database, metrics } = this.options;
     const askedIn = this.#epoch;
-    const snapshot = await this.#options.database.snapshot(audience.spaceId, LIMITS.defaultPage);
-    this.#options.metrics.snapshots.inc();
+    const snapshot = await database.snapshot(audience.spaceId, LIMITS.defaultPage);
+    metrics.snapshots.inc();
     if (!snapshot) return null;
-    if (this.#isOutdated(askedIn, snapshot)) return undefined;
-    this.#enter(snapshot.epoch);
-    const cursor = { epoch: snapshot.epoch, version: snapshot.version };
-    const frame = encodeGroup([snapshot.json], cursorText(cursor));
+    const { json, ...cursor } = snapshot;
+    if (this.#isOutdated(askedIn, cursor)) return undefined;
+    this.#enter(cursor.epoch);
+    const frame = encodeGroup([json], cursorText(cursor));
     const delivery = { frame, cursor, types: ALL_TYPES, change: null };
     audience.history.keep(delivery);
     this.wake(audience.spaceId);
@@ -209,9 +192,7 @@ export class Hub {
     if (epoch === this.#epoch) return;
     const from = this.#epoch;
     this.#epoch = epoch;
-    if (from !== undefined) {
-      this.#options.log.warn({ from, to: epoch }, "the database is another: every reader starts over");
-    }
+    if (from) this.options.log.warn({ from, to: epoch }, "the database is another: every reader starts over");
     for (const audience of this.#audiences.values()) {
       audience.history.restart(undefined);
       for (const reader of audience.readers) this.#startOver(reader);
@@ -231,13 +212,11 @@ export class Hub {
     const { readers, history } = audience;
     const at = new Set<number>();
     for (const reader of readers) if (isLive(reader)) at.add(reader.cursor.version);
-    const versions = [...at].sort((a, b) => b - a).slice(0, VERSIONS_AT_ONCE);
-    if (at.size > versions.length) {
-      const oldest = versions.at(-1) as number;
-      for (const reader of readers)
-        if (reader.cursor.version < oldest) reader.needsSnapshot ||= isLive(reader);
+    const versions = [...at].sort((a, b) => b - a);
+    for (const old of versions.splice(VERSIONS_AT_ONCE)) {
+      for (const reader of readers) if (isLive(reader, old)) reader.needsSnapshot = true;
+      this.#snapshots.request(audience);
     }
-    this.#snapshots.request(audience);
     if (history.head !== undefined && !at.has(history.head)) versions.push(history.head);
     return versions;
   }
@@ -248,7 +227,7 @@ export class Hub {
   }
 }
 
-/** Gets what builds on its version, or on this one. */
+/** Whether it gets what builds on its version, or on this one. */
 function isLive({ needsSnapshot, isAside, cursor }: Subscriber, version = cursor.version): boolean {
   return !needsSnapshot && !isAside && cursor.version === version;
 }

@@ -5,36 +5,38 @@ import { type Audience, type Delivery, isAsOf } from "./audience.js";
 
 /** Reads snapshots for those of an audience who need one, a few at a time. */
 export class Snapshots<Of extends Audience> {
-  readonly #loader: Loader<Of, void>;
-  readonly #log: Logger;
-  readonly #read: (audience: Of) => Promise<Delivery | null | undefined>;
+  readonly #loader: Loader<Of, undefined>;
 
   /** `read`: null where there is no such space; undefined where what was read is outdated. */
-  constructor(log: Logger, atOnce: number, read: (audience: Of) => Promise<Delivery | null | undefined>) {
-    this.#log = log;
-    this.#read = read;
+  constructor(
+    atOnce: number,
+    private readonly log: Logger,
+    private readonly read: (audience: Of) => Promise<Delivery | null | undefined>,
+  ) {
     this.#loader = new Loader({ atOnce, ask: async ([audience]) => [await this.#serve(audience as Of)] });
   }
 
+  /** Sees to it that those who wait get a snapshot. */
   request(audience: Of): void {
-    if (audience.isWaiting) void this.#loader.load(audience);
+    void this.#loader.load(audience);
   }
 
-  async #serve(audience: Of): Promise<void> {
-    if (!audience.isWaiting) return;
+  async #serve(audience: Of): Promise<undefined> {
+    const asked = new Set(audience.waiting());
+    if (asked.size === 0) return;
     try {
-      const reading = this.#read(audience);
-      const asked = new Set(audience.waiting());
-      const delivery = await reading;
+      const delivery = await this.read(audience);
       // Those who have begun to wait meanwhile may be further than this: they get the next one. Those who waited
       // before, and are further all the same, have what the database has lost.
-      for (const reader of delivery === undefined ? [] : audience.waiting()) {
-        if (!delivery) reader.end();
-        else if (asked.has(reader) || isAsOf(delivery.cursor, reader.cursor)) reader.deliver(delivery);
+      for (const reader of audience.waiting()) {
+        if (delivery === null) reader.end();
+        else if (delivery && (asked.has(reader) || isAsOf(delivery.cursor, reader.cursor))) {
+          reader.deliver(delivery);
+        }
       }
       if (delivery === null) return;
     } catch (error) {
-      this.#log.warn({ err: error, spaceId: audience.spaceId }, "a snapshot could not be read; trying again");
+      this.log.warn({ err: error, spaceId: audience.spaceId }, "a snapshot could not be read; trying again");
       await sleep(RETRY_MS, undefined, { ref: false });
     }
     this.request(audience);

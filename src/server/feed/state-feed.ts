@@ -15,25 +15,19 @@ class StateFeed extends Audience implements Subscriber {
   declare cursor: Cursor;
   needsSnapshot = false;
   isAside = false;
-  /** The newest state, for newcomers; undefined while none is as new as the last change. */
+  /** The last state, for newcomers; undefined while it is read, or was not. */
   state: Delivery | undefined;
-  /** What the next state differs in, if that is just one change. */
-  change: string | null = null;
+  /** Something has changed since a state was last asked for, and what, if it is just one change. */
   isStale = false;
+  change: string | null = null;
 
   constructor(
     spaceId: string,
     readonly types: readonly string[],
     readonly limit: number,
-    readonly beat: Buffer,
-    readonly request: (feed: StateFeed) => void,
-    readonly close: () => void,
+    private readonly feeds: StateFeeds,
   ) {
     super(spaceId);
-  }
-
-  override get isWaiting(): boolean {
-    return this.readers.size > 0 && (this.isStale || super.isWaiting);
   }
 
   place(reader: Subscriber): void {
@@ -41,29 +35,31 @@ class StateFeed extends Audience implements Subscriber {
     reader.needsSnapshot ||= reader.cursor !== this.state?.cursor;
     if (!reader.needsSnapshot) return;
     if (this.state && isAsOf(this.state.cursor, reader.cursor)) reader.deliver(this.state);
-    else this.request(this);
+    else this.feeds.request(this);
+  }
+
+  override waiting(): Subscriber[] {
+    return this.isStale ? [...this.readers].filter(({ isAside }) => !isAside) : super.waiting();
   }
 
   override leave(reader: Subscriber): void {
     super.leave(reader);
-    if (this.readers.size > 0) return;
-    this.audience?.leave(this);
-    this.close();
+    if (this.readers.size === 0) this.feeds.close(this);
   }
 
   deliver({ cursor, types, change }: Delivery): void {
     this.cursor = cursor;
     this.needsSnapshot = false;
     if (!types.some((type) => this.types.includes(`${type}s`))) return;
-    this.change = this.isWaiting ? null : change;
+    this.change = this.waiting().length > 0 ? null : change;
     this.isStale = true;
     this.state = undefined;
-    this.request(this);
+    this.feeds.request(this);
   }
 
   // Of no version: its readers may have an older state, some of them.
   heartbeat(): void {
-    for (const reader of this.readers) reader.heartbeat(this.beat);
+    for (const reader of this.readers) reader.heartbeat(this.feeds.hub.beat);
   }
 
   end(): void {
@@ -72,49 +68,55 @@ class StateFeed extends Audience implements Subscriber {
 }
 
 /**
- * The readers of `/api/sync`, who get the complete state at each change: a slow one skips those that it has no room for
- * (P10). One feed for each space, types and limit: each state is read and encoded once.
+ * The readers of `/api/sync`, who get the complete state at each change; a slow one skips some (P10). One feed for each
+ * space, types and limit: each state is read and encoded once.
  */
 export class StateFeeds {
   readonly #feeds = new Map<string, StateFeed>();
-  readonly #hub: Hub;
-  readonly #database: Database;
   readonly #snapshots: Snapshots<StateFeed>;
 
-  constructor(hub: Hub, database: Database, log: Logger) {
-    this.#hub = hub;
-    this.#database = database;
-    this.#snapshots = new Snapshots(log, STATES_AT_ONCE, (feed) => this.#read(feed));
+  constructor(
+    readonly hub: Hub,
+    private readonly database: Database,
+    log: Logger,
+  ) {
+    this.#snapshots = new Snapshots(STATES_AT_ONCE, log, (feed) => this.#read(feed));
   }
 
   join(spaceId: string, now: Cursor, types: readonly string[], limit: number, reader: Subscriber): void {
-    const key = JSON.stringify([spaceId, types, limit]);
+    const key = keyOf({ spaceId, types, limit });
     const known = this.#feeds.get(key);
-    const feed = known ?? this.#open(key, spaceId, types, limit);
+    const feed = known ?? new StateFeed(spaceId, types, limit, this);
+    this.#feeds.set(key, feed);
     feed.enter(reader, now, true);
-    if (!known) this.#hub.join(spaceId, now, now.version, feed);
+    if (!known) this.hub.join(spaceId, now, now.version, feed);
     feed.place(reader);
   }
 
-  #open(key: string, spaceId: string, types: readonly string[], limit: number): StateFeed {
-    const request = (feed: StateFeed) => this.#snapshots.request(feed);
-    const feed = new StateFeed(spaceId, types, limit, this.#hub.beat, request, () => this.#feeds.delete(key));
-    this.#feeds.set(key, feed);
-    return feed;
+  request(feed: StateFeed): void {
+    this.#snapshots.request(feed);
+  }
+
+  close(feed: StateFeed): void {
+    this.#feeds.delete(keyOf(feed));
+    feed.audience?.leave(feed);
   }
 
   async #read(feed: StateFeed): Promise<Delivery | null> {
-    const { spaceId, limit, types, change } = feed;
-    // Who comes after this, or a change, makes one more state.
-    for (const reader of feed.readers) reader.needsSnapshot ||= feed.isStale;
+    const { spaceId, limit, types, change, isStale } = feed;
+    for (const reader of feed.readers) reader.needsSnapshot ||= isStale;
     feed.isStale = false;
     feed.change = null;
-    const snapshot = await this.#database.snapshot(spaceId, limit, types);
+    const snapshot = await this.database.snapshot(spaceId, limit, types);
     if (!snapshot) return null;
-    const cursor = { epoch: snapshot.epoch, version: snapshot.version };
-    const json = change ? `${snapshot.json.slice(0, -1)},"changeInfo":${change}}` : snapshot.json;
-    const state = { frame: encodeGroup([json], cursorText(cursor)), cursor, types: ALL_TYPES, change: null };
+    const { json, ...cursor } = snapshot;
+    const text = change ? `${json.slice(0, -1)},"changeInfo":${change}}` : json;
+    const state = { frame: encodeGroup([text], cursorText(cursor)), cursor, types: ALL_TYPES, change: null };
     if (!feed.isStale) feed.state = state;
     return state;
   }
+}
+
+function keyOf({ spaceId, types, limit }: Pick<StateFeed, "spaceId" | "types" | "limit">): string {
+  return JSON.stringify([spaceId, types, limit]);
 }

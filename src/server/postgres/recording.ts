@@ -25,35 +25,17 @@
  * rousing  there are many notifications: asks for the lock, to be awake.
  * waking   says that it records for everybody.
  * away     the database is; begins anew, and its first recording looks at all notes.
+ *
+ * said     what was said is committed. overlooked: and until then commits need not have notified, since no relay had
+ *          given a sign of life for a while.
+ * busy     many notifications.
+ * left     notes were left to the relays.
+ * recorded, or quiet: nothing was there for a while; or unfinished: there is more, or others were recording some of the
+ *          spaces; or passed: every transaction below the xid that was drawn had ended.
  */
 export type RecordingState = keyof typeof TABLE;
 
-export type RecordingEvent =
-  | "start"
-  | "locked"
-  | "refused"
-  /** What was said is committed. */
-  | "said"
-  /** The same, and until then commits need not have notified: no relay had given a sign of life for a while. */
-  | "overlooked"
-  | "drawn"
-  | "recorded"
-  /** Recorded, and there has been nothing for a while. */
-  | "quiet"
-  /** Recorded, and every transaction below the xid that was drawn had ended. */
-  | "passed"
-  /** Recorded, and there is more, or others were recording some of the spaces. */
-  | "unfinished"
-  /** Many notifications. */
-  | "busy"
-  /** Notes were left to the relays. */
-  | "left"
-  | "record-due"
-  | "life-due"
-  | "ask-due"
-  | "failed"
-  | "retry-due"
-  | "close";
+export type RecordingEvent = { [At in RecordingState]: keyof (typeof TABLE)[At] }[RecordingState];
 
 /** All but those with "later" are carried out one after another, in the order in which they are given. */
 export type RecordingEffect =

@@ -43,7 +43,7 @@ export class Connection {
     socket.setNoDelay(true);
     // The head and all that is there for a newcomer leave in one write.
     socket.cork();
-    process.nextTick(uncork, socket);
+    process.nextTick(() => socket.uncork());
     response.writeHead(200, STREAM_HEADERS).flushHeaders();
     response.removeAllListeners("close"); // Hono's, which has the request
     response.on("timeout", ignore); // or Node ends the connection by itself
@@ -133,13 +133,9 @@ export const STREAM_HEADERS = {
   Connection: "close",
 };
 
-function uncork(socket: Socket): void {
-  socket.uncork();
-}
-
 /**
  * What a client sends behind its request is no request: nothing would ever answer it, so nothing may be kept of it.
- * Of what came before the stream began some is heard already: then http-server.ts closes the connection.
+ * Of what came before the stream began some is heard already: then listen.ts closes the connection.
  */
 function deafen(socket: Socket): void {
   socket.on("data", ignore);

@@ -15,12 +15,12 @@ const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * The rechecks of all open streams. Every `recheckMs` the database is asked again about each, together for those whose
- * turn it is: a stream that may not go on is ended, and its client hears why when it comes again.
+ * turn it is.
  */
 export class Rechecks {
   /** The one that was asked about longest ago is first. */
   readonly #all = new Set<Recheck>();
-  /** Apart from one another and from newcomers: nobody waits behind a question that is less urgent. */
+  /** Apart from each other, and from newcomers: nobody waits behind a question that is less urgent. */
   readonly held: Admission;
   readonly due: Admission;
   #timer: NodeJS.Timeout | undefined;
@@ -58,26 +58,21 @@ export class Rechecks {
   }
 }
 
-/** Whether one stream may go on: until its token expires, or the policy says no. */
+/** Whether one stream may go on: until its token expires, or the policy says no. Its client hears why at its next try. */
 export class Recheck {
-  readonly #all: Rechecks;
-  readonly #caller: Caller;
-  readonly #spaceId: string;
-  readonly #connection: Connection;
-  /** Where the space was when the database last said yes: whatever leads no further is allowed. */
-  #asked: Cursor;
   #expiry: NodeJS.Timeout | undefined;
   #isAsking = false;
   #isOver = false;
 
-  constructor(all: Rechecks, caller: Caller, spaceId: string, asked: Cursor, connection: Connection) {
-    this.#all = all;
-    this.#caller = caller;
-    this.#spaceId = spaceId;
-    this.#asked = asked;
-    this.#connection = connection;
-    if (caller.expiresAt === null) return;
-    const left = caller.expiresAt - Date.now();
+  /** `asked`: where the space was when the database last said yes. Whatever leads no further is allowed. */
+  constructor(
+    private readonly all: Rechecks,
+    private readonly caller: Caller,
+    private readonly spaceId: string,
+    private asked: Cursor,
+    private readonly connection: Connection,
+  ) {
+    const left = (caller.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
     if (left < LONGEST_MS) this.#expiry = setTimeout(() => this.#end("stream_expired"), left);
   }
 
@@ -92,19 +87,19 @@ export class Recheck {
    * be the reader's own. Nobody in particular has no being.
    */
   isDue({ cursor, types }: Delivery): boolean {
-    return this.#caller.claims !== null && types.includes("being") && !isAsOf(this.#asked, cursor);
+    return this.caller.claims !== null && types.includes("being") && !isAsOf(this.asked, cursor);
   }
 
   /** Calls back once the database has said again that this stream may go on. If it says no, the stream ends. */
   async onceAllowed(goOn: () => void): Promise<void> {
-    if (await this.#isAllowed(this.#all.held)) goOn();
+    if (await this.#isAllowed(this.all.held)) goOn();
   }
 
   /** Asks again, unless an answer is still awaited. */
   async again(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    await this.#isAllowed(this.#all.due);
+    await this.#isAllowed(this.all.due);
     this.#isAsking = false;
   }
 
@@ -112,8 +107,7 @@ export class Recheck {
   async #isAllowed(admission: Admission): Promise<boolean> {
     while (!this.#isOver) {
       try {
-        const opening = await admission.open(this.#caller.claims, this.#spaceId, null);
-        if (opening) this.#asked = opening;
+        this.asked = (await admission.open(this.caller.claims, this.spaceId, null)) ?? this.asked;
         break;
       } catch (error) {
         const isAway = error instanceof SpacefeedError && error.code === "unavailable";
@@ -127,7 +121,7 @@ export class Recheck {
   #end(reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#all.metrics.refusals.inc({ reason });
-    this.#connection.end();
+    this.all.metrics.refusals.inc({ reason });
+    this.connection.end();
   }
 }

@@ -2,6 +2,7 @@ import { createHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import { pino } from "pino";
+import type { Subscriber } from "../../../src/server/feed/audience.js";
 import { Hub } from "../../../src/server/feed/hub.js";
 import { Database, type Opening } from "../../../src/server/postgres/functions.js";
 import type { RecorderOptions } from "../../../src/server/postgres/recorder.js";
@@ -51,12 +52,12 @@ export class StressedRelay {
     const ledger = this.#ledger;
     for (const spaceId of spaceIds) {
       const [cursor] = (await this.#database.open([{ claims: null, spaceId, since: null }])) as [Opening];
-      this.#hub.join(spaceId, cursor, cursor.version, {
+      const reader: Subscriber = {
         cursor,
         needsSnapshot: false,
         isAside: false,
-        deliver({ frame, cursor }) {
-          this.cursor = cursor;
+        deliver: ({ frame, cursor }) => {
+          reader.cursor = cursor;
           const now = performance.now();
           for (const [, event] of frame.toString().matchAll(/^data: (.*)$/gm)) {
             const { id } = (JSON.parse(event as string) as { data: { id: string } }).data;
@@ -67,7 +68,8 @@ export class StressedRelay {
         },
         heartbeat: () => {},
         end: () => {},
-      });
+      };
+      this.#hub.join(spaceId, cursor, cursor.version, reader);
     }
     await this.recorder.start();
   }

@@ -170,10 +170,9 @@ async function acrossRestart(
       await say(own, "before");
       await restart(server, (await own.value("show data_directory")) as string);
     });
-    expect(await post(relay, "intentions", { action: "create", spaceId })).toMatchObject({
-      status: 503,
-      body: { code: "unavailable" },
-    });
+    // A killed server's backends may answer for a moment more.
+    const ask = () => post(relay, "intentions", { action: "create", intentionId: "meanwhile", spaceId });
+    await expect.poll(ask, { timeout: SLOW }).toMatchObject({ status: 503, body: { code: "unavailable" } });
     server = await startEmbedded({ dataDir, port: Number(new URL(url).port), log: () => {} });
     expect(server.url, "the same port").toBe(url);
     await withSession(url, async (own) => {
