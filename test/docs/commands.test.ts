@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
 import { useEmptyDatabases } from "../support/postgres/empty-database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { useCommand } from "../support/process/command.js";
 import { useRelay } from "../support/relay/relay.js";
 import { blocksOf, commandsOf, PAGES, ROOT, read } from "./blocks.js";
@@ -22,13 +22,13 @@ const NOT_RUN: [RegExp, string][] = [
   [/^npm run (bench|chaos|stress)\b/, MINUTES],
   [/^(\w+=\d+ )?npx vitest run /, "a test of this suite, mostly for longer"],
   [/^bash \.ci\/run$/, "it runs this, and needs Docker"],
-  [/^npm install spacefeed /, "needs the registry; .ci/pack.sh installs the package that npm would bring"],
+  [
+    /^(npm install|npx) spacefeed\b/,
+    "needs the registry; .ci/pack.sh installs and starts what npm would bring",
+  ],
   [/^apt-get /, "needs root and Debian; .ci/chromium.sh runs it"],
   [/^psql postgres:\/\/postgres@127\.0\.0\.1:54329\/spacefeed$/, "session.test.ts has it"],
-  [
-    /^pg_dump --no-privileges$/,
-    "needs the pg_dump of the server; test/server/postgres/restore.test.ts runs it",
-  ],
+  [/^pg_dump --no-privileges$/, "needs the pg_dump of the server; test/clusters/restore.test.ts runs it"],
   [/^create role spacefeed_relay nologin$/, "migrations have made it in this cluster"],
 ];
 /** What is no command. */
@@ -41,7 +41,7 @@ const NO_COMMANDS: [string, RegExp, string][] = [
     /^\{"type":"space-sync"/,
     "the shapes of events; test/server/http/openapi.test.ts holds them",
   ],
-  ["docs/CONTRIBUTING.md", /^sql\/ /, "the map"],
+  ["docs/CONTRIBUTING.md", /^packages\/ /, "the map"],
 ];
 const DRAWING = /[─│▼▶]/;
 const COMPONENT = "test/reports/10-the-readme.test.ts";
@@ -51,11 +51,10 @@ const emptyDatabase = useEmptyDatabases(db);
 const relay = useRelay(db);
 const shell = useCommand(["bash", "-o", "pipefail", "-c"]);
 const hasPsql = spawnSync("psql", ["--version"]).status === 0;
-let session: Session;
+const session = useSession(db);
 let bin: string;
 
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.query("insert into public.beings (id, type) values ('lobby', 'space')");
   bin = await mkdtemp(join(tmpdir(), "spacefeed-bin-"));
   // As npm installs it. The relay of `tail` has a port of its own here.
@@ -69,9 +68,13 @@ const blocks = PAGES.flatMap(blocksOf);
 const commands = blocks.flatMap((block) =>
   commandsOf(block).map(({ kind, code }) => ({ where: `${block.page}:${block.line}`, kind, code })),
 );
-const reasonOf = (code: string) => NOT_RUN.find(([pattern]) => pattern.test(code));
-const run = commands.filter(({ code }) => !reasonOf(code));
-const named = commands.filter(({ code }) => reasonOf(code));
+const isNamed = ({ code }: { code: string }) => NOT_RUN.some(([pattern]) => pattern.test(code));
+const named = commands.filter(isNamed);
+const rest = commands.filter((command) => !isNamed(command));
+/** What changes nothing but its own database: npm, for one, would work on this repository. */
+const run = rest.filter(
+  ({ kind, code }) => kind === "sql" || /^(\w+=\S+ )*(spacefeed|node|psql|curl) /.test(code),
+);
 
 test("every block has commands, or is named as one that has none", () => {
   const silent = blocks
@@ -79,6 +82,10 @@ test("every block has commands, or is named as one that has none", () => {
     .filter(({ page, language }) => language !== "tsx" || !read(COMPONENT).includes(page))
     .filter(({ page, text }) => !NO_COMMANDS.some(([of, pattern]) => of === page && pattern.test(text)));
   expect(silent).toEqual([]);
+});
+
+test("every command is run, or named with the reason why it is not", () => {
+  expect(rest.filter((command) => !run.includes(command))).toEqual([]);
   expect(run.length).toBeGreaterThan(20);
 });
 

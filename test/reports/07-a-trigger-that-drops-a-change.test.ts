@@ -1,15 +1,14 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { post, useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
+const session = useSession(db);
 
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.run(
     "create function public.drop_it() returns trigger language plpgsql as $$ begin return null; end $$",
   );

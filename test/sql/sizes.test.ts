@@ -1,17 +1,16 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { toSpacefeedError } from "../../src/server/postgres/errors.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 
 // A text of 512 MiB ends the process of a relay. Here a piece of JSON may have 100,000 bytes, and a row 400,000.
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 let space: string;
 let n = 0;
 
 beforeAll(async () => {
-  s = await Session.open(db);
   expect(await s.value("select sync._most_bytes()")).toBe(64 * 1024 * 1024);
   await s.run(
     "create or replace function sync._most_bytes() returns integer language sql immutable set search_path = '' as 'select 100000'",

@@ -1,15 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 
 // Where pg_temp is not named in a search_path, types are looked for in it first, also where the path is empty.
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 
 beforeAll(async () => {
-  s = await Session.open(db);
   await s.run(
     "insert into public.beings (id, type) values ('den', 'space')",
     "insert into public.intentions (id, location_id) values ('m', 'den'), ('n', 'den')",

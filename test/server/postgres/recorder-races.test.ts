@@ -1,20 +1,16 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
 import { useRecorders } from "../../support/postgres/recorder.js";
-import { Session } from "../../support/postgres/session.js";
+import { type Session, useSession } from "../../support/postgres/session.js";
 import { faults } from "../../support/relay/feed.js";
 
 const db = useDatabase();
 const makeRecorder = useRecorders(db);
-let writer: Session;
-let other: Session;
-let observer: Session;
+const writer = useSession(db);
+const other = useSession(db);
+const observer = useSession(db);
 let spaceId: string;
 let made = 0;
-
-beforeAll(async () => {
-  [writer, other, observer] = [await Session.open(db), await Session.open(db), await Session.open(db)];
-});
 
 beforeEach(async () => {
   spaceId = `space-${++made}`;
