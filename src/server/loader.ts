@@ -4,7 +4,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 export const RETRY_MS = 250;
 
 /** By default one question in one query at a time. */
-export interface LoaderOptions<Question, Answer> {
+interface LoaderOptions<Question, Answer> {
   /** Answers in the order of the questions; an Error is the answer to its question alone. */
   ask(questions: Question[]): Promise<(Answer | Error)[]>;
   /** Questions in one query at most. */
