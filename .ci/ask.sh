@@ -54,6 +54,20 @@ say_with_sql() {
     await client.end();' "$1"
 }
 
+# hold_session RELAY DATA_DIR STREAM: the README's first session. A row written with SQL is seen with curl, into the file STREAM.
+hold_session() {
+  local database curl_pid
+  create_hall "$1"
+  curl -sSN --max-time 60 "$1/api/stream?spaceId=hall" > "$3" 2>&1 &
+  curl_pid=$!
+  until_true 10 grep -q '^data:.*Hello over HTTP' "$3" || fail 'the stream does not begin with the state' "$3"
+  database=$(embedded_database "$2") || fail 'where is the database?'
+  say_with_sql "$database"
+  until_true 5 grep -q '^data:.*Hello from SQL' "$3" || fail 'the row written with SQL is not in the stream' "$3"
+  grep 'Hello from SQL' "$3"
+  kill "$curl_pid"
+}
+
 # end_group PID: ends a process group as Ctrl-C does. npm's shell dies of a signal without passing it on.
 end_group() {
   kill -- "-$1" 2> /dev/null || return 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The package in projects that are CommonJS: TypeScript's older ways to find modules, Jest without any settings, and
+# The packages in projects that are CommonJS: TypeScript's older ways to find modules, Jest without any settings, and
 # Next.js (next-project), whose page is rendered on the server and taken over in Chromium without a complaint.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ export NEXT_TELEMETRY_DISABLED=1
 
 cp -R .ci/next-project "$dir/project"
 cd "$dir/project"
-run 300 'npm install, from the registry and the tarball' npm install --no-audit --no-fund "$tarball"
+run 300 'npm install, from the registry and the tarballs' npm install --no-audit --no-fund "$page" "$server"
 for resolution in node10 node16 nodenext; do
   run 120 "tsc, moduleResolution $resolution, CommonJS" npx tsc --project "tsconfig.$resolution.json"
 done

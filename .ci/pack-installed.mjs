@@ -1,12 +1,13 @@
-// node pack-installed.mjs PROJECT: the installed package has what its package.json promises.
+// node pack-installed.mjs PROJECT PACKAGE: the installed package has what its package.json promises.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const project = resolve(process.argv[2]);
-const root = join(project, "node_modules/spacefeed");
-const { bin, exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const packageName = process.argv[3];
+const root = join(project, "node_modules", packageName);
+const { bin = {}, exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const faults = [];
 
 for (const [name, target] of Object.entries({ ...exports, bin: Object.values(bin) })) {
@@ -18,7 +19,7 @@ for (const [name, target] of Object.entries({ ...exports, bin: Object.values(bin
 // As a module of the project would: by the package's name.
 const { resolve: locate } = createRequire(join(project, "index.js"));
 for (const name of Object.keys(exports)) {
-  const specifier = join("spacefeed", name);
+  const specifier = join(packageName, name);
   try {
     const module = await import(pathToFileURL(locate(specifier)).href);
     if (Object.keys(module).length === 0) faults.push(`${specifier} exports nothing`);

@@ -1,5 +1,6 @@
-# To be sourced in the root of the repository, after ask.sh: the package, packed and checked, in a directory of its own,
-# and what those who install it share. Sets root, dir, log and tarball; $relay after start_relay, $site after start_site.
+# To be sourced in the root of the repository, after ask.sh: the two packages, packed, in a directory of its own, and what
+# those who install them share. Sets root, dir, log, page and server (the tarballs of spacefeed and spacefeed-server);
+# $relay and $data after start_relay, $site after start_site.
 
 unset DATABASE_URL NODE_ENV
 root=$PWD
@@ -21,18 +22,19 @@ run() {
   timeout --kill-after=10 "$seconds" "$@" > "$log" 2>&1 < /dev/null || fail "$what (exit code $?)" "$log"
 }
 
-# In the project: the relay of the installed package.
+# In a folder with the server's package: the relay, with a Postgres of its own and the demo.
 start_relay() {
   local port
   port=$(free_port)
   relay=http://127.0.0.1:$port
+  data=$PWD/.spacefeed
   set -m # process groups of their own
-  PORT="$port" DATA_DIR="$dir/data" npx spacefeed serve < /dev/null > "$dir/relay.log" 2>&1 &
+  PORT="$port" npx spacefeed-server < /dev/null > "$dir/relay.log" 2>&1 &
   relay_pid=$!
   set +m
   ready_or_over() { curl -fsS --max-time 5 "$relay/readyz" || ! kill -0 "$relay_pid"; }
-  until_true 120 ready_or_over || fail 'spacefeed serve: /readyz does not answer after 120 s' "$dir/relay.log"
-  kill -0 "$relay_pid" 2> /dev/null || fail 'spacefeed serve ended' "$dir/relay.log"
+  until_true 120 ready_or_over || fail 'spacefeed-server: /readyz does not answer after 120 s' "$dir/relay.log"
+  kill -0 "$relay_pid" 2> /dev/null || fail 'spacefeed-server ended' "$dir/relay.log"
 }
 
 # start_site COMMAND...: in the project, its pages at $site, whose port the command finds in PORT.
@@ -49,5 +51,6 @@ start_site() {
 
 version_of() { node -p "require('./node_modules/$1/package.json').version"; }
 
-run 300 'npm pack' npm pack --pack-destination "$dir"
-tarball=$(find "$dir" -maxdepth 1 -name '*.tgz')
+run 300 'npm pack' npm pack --workspaces --include-workspace-root --pack-destination "$dir"
+page=$(echo "$dir"/spacefeed-[0-9]*.tgz)
+server=$(echo "$dir"/spacefeed-server-[0-9]*.tgz)

@@ -6,9 +6,8 @@ cd "$(dirname "$0")/.."
 
 dir=$(mktemp -d)
 chmod 755 "$dir" # root's Postgres runs as another user, who has to enter
-npm_pid='' curl_pid=''
+npm_pid=''
 clean() {
-  [ -z "$curl_pid" ] || kill "$curl_pid" 2> /dev/null || true
   [ -z "$npm_pid" ] || end_group "$npm_pid"
   rm -rf "$dir"
 }
@@ -27,17 +26,7 @@ until_true 300 ready_or_over || fail 'npm start: /readyz does not answer after 3
 kill -0 "$npm_pid" 2> /dev/null || fail 'npm start ended' "$log"
 echo "ready after $((SECONDS - started)) s"
 
-create_hall "$url"
-
-stream=$dir/stream
-curl -sSN "$url/api/stream?spaceId=hall" > "$stream" 2>&1 &
-curl_pid=$!
-until_true 10 grep -q '^data:.*Hello over HTTP' "$stream" || fail 'the stream does not begin with the state' "$stream"
-
-database=$(embedded_database "$dir/data") || fail 'where is the database?' "$log"
-say_with_sql "$database"
-until_true 5 grep -q '^data:.*Hello from SQL' "$stream" || fail 'the row written with SQL is not in the stream' "$stream"
-grep 'Hello from SQL' "$stream"
+hold_session "$url" "$dir/data" "$dir/stream"
 
 root=$(sed -n 1p "$dir/data/postgres/postmaster.pid")
 postgres="$root $(pgrep -P "$root" | tr '\n' ' ')"

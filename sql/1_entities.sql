@@ -5,16 +5,17 @@
 -- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only. A row that a policy
 -- hides from the owner is an error and not a deletion: so row_security = off, which is what it says.
 
--- The tables, and of each the columns that the API reads and writes.
+-- The tables, what people call their rows, and the columns that the API may write.
 create or replace function sync._entities()
-returns table (entity_type text, of_table text, columns text[])
+returns table (entity_type text, of_table text, noun text, writable text[])
 language sql
 immutable
 set search_path = ''
 as $$
   values
-    ('being', 'public.beings', '{id,name,type,owner_id,location_id,metadata,properties,content}'::pg_catalog.text[]),
-    ('intention', 'public.intentions', '{id,name,type,state,owner_id,location_id,content}')
+    ('being', 'public.beings', 'being',
+      '{id,name,type,owner_id,location_id,metadata,properties,content}'::pg_catalog.text[]),
+    ('intention', 'public.intentions', 'message', '{id,name,type,state,owner_id,location_id,content}')
 $$;
 
 -- Before a row is written, by the last of the BEFORE triggers. A space without a location is in itself: its name is in its
@@ -38,19 +39,14 @@ begin
     return new;
   end if;
 
-  if tg_argv[0] = 'being' then
-    is_changed := record_image_ne(
-      row(old.id, old.name, old.type, old.owner_id, old.location_id, old.metadata, old.properties, old.content),
-      row(new.id, new.name, new.type, new.owner_id, new.location_id, new.metadata, new.properties, new.content))
-      or record_image_ne(old, new) and sync.being_json(old)::pg_catalog.text <> sync.being_json(new)::pg_catalog.text;
+  is_changed := record_image_ne(row(old.content), row(new.content));  -- mostly this; the wire form costs more
+  if tg_argv[0] = 'intention' then
+    new.message_id := old.message_id;
+    is_changed := is_changed or record_image_ne(old, new)
+      and sync.intention_json(old)::pg_catalog.text <> sync.intention_json(new)::pg_catalog.text;
   else
-    if new.message_id is distinct from old.message_id then
-      new.message_id := old.message_id;
-    end if;
-    is_changed := record_image_ne(
-      row(old.id, old.name, old.type, old.state, old.owner_id, old.location_id, old.content),
-      row(new.id, new.name, new.type, new.state, new.owner_id, new.location_id, new.content))
-      or record_image_ne(old, new) and sync.intention_json(old)::pg_catalog.text <> sync.intention_json(new)::pg_catalog.text;
+    is_changed := is_changed or record_image_ne(old, new)
+      and sync.being_json(old)::pg_catalog.text <> sync.being_json(new)::pg_catalog.text;
   end if;
   if not is_changed and record_image_ne(old, new) then  -- a trigger does not see virtual columns
     is_changed := exists (select from pg_catalog.pg_attribute a where a.attrelid = tg_relid and a.attgenerated = 'v');
@@ -131,15 +127,6 @@ begin
   end if;
 end
 $$;
-
-create or replace function sync.entity(entity_type text, id text, out wire json, out space_id text)
-language sql
-volatile
-security definer
-set search_path = ''
-as 'select w.wire, w.space_id from sync._wire(entity_type, id) w';
-comment on function sync.entity(text, text) is 'A being or an intention as clients see it, and the space that it is in.
-Volatile: asked in the statement that writes a row, it sees the row that this has written.';
 
 -- Which of these the table has in that space, in their order: the message_id, '' for a being, null where it has it not.
 create or replace function sync._find(entity_type text, space_id text, entity_ids text[])

@@ -30,22 +30,30 @@ as $$
 $$;
 comment on function sync.epoch() is 'Names this incarnation of the data, in 16 hex digits: a cursor of another one is foreign (P11).';
 
-create or replace function sync.current_cursor(space_id text)
-returns text
+-- The version of a space: 0 while nothing was in it; null when there is no such space. It is there once a being of type
+-- space has its ID, or anything was ever in it.
+create or replace function sync._version(space_id text)
+returns bigint
 language sql
 stable
 security definer
 set search_path = ''
 set row_security = off
 as $$
-  select sync.epoch() || '.' || coalesce(
-    (select s.version from sync.spaces s where s.space_id = current_cursor.space_id and s.version > 0),
-    (select 0 from public.beings b where b.id = current_cursor.space_id and b.type = 'space')
-  )
+  select coalesce(
+    (select s.version from sync.spaces s where s.space_id = _version.space_id and s.version > 0),
+    (select 0 from public.beings b where b.id = _version.space_id and b.type = 'space'))
 $$;
-comment on function sync.current_cursor(text) is
-  'The cursor of a space as it is now; null when there is no such space. A space is there once a being of type
-space has its ID, or anything was ever in it.';
+
+create or replace function sync.current_cursor(space_id text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select sync.epoch() || '.' || sync._version(space_id)
+$$;
+comment on function sync.current_cursor(text) is 'The cursor of a space as it is now; null when there is no such space.';
 
 -- How much JSON leaves in one piece: 64 MiB. A single row may have four times that.
 create or replace function sync._most_bytes()
@@ -174,3 +182,22 @@ comment on function sync.snapshot(text, integer) is
   'A space as it is: its beings, its newest messages (oldest first), and the cursor that they stand at, all from one MVCC
 snapshot (P7): what is not recorded yet is there already, and comes once more. No row when there is no such space. Raises
 program_limit_exceeded where the beings alone are too much.';
+
+create or replace function sync.state(space_id text, message_limit integer, types text[] default null)
+returns table (cursor text, state text)
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  select s.cursor, case when types is null then '{"type":"space-sync",' else '{' end
+    || '"spaceId":' || to_json(state.space_id) || ',"version":' || s.version || ',"cursor":"' || s.cursor || '"'
+    || ',"timestamp":"' || to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"'
+    || case when 'beings' <> all (types) then '' else ',"beings":' || s.beings end
+    || case when 'intentions' <> all (types) then '' else ',"intentions":' || s.intentions end
+    || case when types is null then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
+    || ',"hasMore":' || (s.has_more and not coalesce('intentions' <> all (types), false)) || '}'
+  from sync.snapshot(state.space_id, case when 'intentions' <> all (types) then 0 else message_limit end) s
+$$;
+comment on function sync.state(text, integer, text[]) is
+  'sync.snapshot() as the one JSON text that is sent: as a space-sync event, or the state of these types (beings, intentions).';

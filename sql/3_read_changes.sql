@@ -31,7 +31,7 @@ end
 $$;
 
 create or replace function sync.changes_since(space_ids text[], versions bigint[], max integer)
-returns table (space_id text, since bigint, version bigint, cursor text, events text[])
+returns table (space_id text, since bigint, version bigint, cursor text, events text[], types text[], change text)
 language plpgsql
 volatile
 security definer
@@ -63,7 +63,7 @@ begin
       -- A version that is not to be had in events: pruned, truncated or of another history.
       when wanted.since not between here.floor and here.version then null
       else changed.events
-    end
+    end, changed.types, changed.change
   from (select sync.epoch() as epoch) as present
   cross join unnest(space_ids, versions) as wanted (space_id, since)
   cross join lateral (
@@ -83,11 +83,18 @@ begin
           left(c.event, -1) || ',"prev":' || wanted.since || ',"cursor":"' || present.epoch || '.' || here.version || '"}'
         end
         order by c.n) filter (where c.bytes <= most_bytes)
-      end as events
+      end as events,
+      array_agg(distinct (c.change).entity_type) as types,
+      min('{"type":"' || case split_part(c.event, '"', 4)
+          when (c.change).entity_type || '-created' then 'add'
+          when (c.change).entity_type || '-updated' then 'update'
+          else 'delete'
+        end || '","entityType":"' || (c.change).entity_type || '","entityId":' || to_json((c.change).entity_id) || '}')
+      filter (where c.total = 1) as change
     from (
       select c.*, sum(octet_length(c.event)) over () as bytes
       from (
-        select row_number() over in_order as n, count(*) over () as total,
+        select c.change, row_number() over in_order as n, count(*) over () as total,
           case when count(*) over () <= max then sync._event(c.change, wanted.since) end as event
         from (
           with recorded as materialized (
@@ -127,7 +134,7 @@ end
 $$;
 comment on function sync.changes_since(text[], bigint[], integer) is
   'For each space what changed in it after a version, as events in version order; the last one has prev and
-cursor. No events ({}) when nothing changed; null when more than max entities did, when their events are more than
+cursor. types: of the entities in them; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than max entities did, when their events are more than
 64 MiB, or when the version is not of this history: take a snapshot then.';
 
 create or replace function sync.resolve_cursor(space_id text, since text)
@@ -184,28 +191,24 @@ begin
     end;
     -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
     -- message is before it, nothing says what happened when.
-    select case when bool_or(m.n = 0 and m.created_version is not null) then greatest(min(m.created_version) - 2, 0) end
+    select case when (array_agg(m.version order by m.created_at))[1] is not null then greatest(min(m.version) - 2, 0) end
     into resolved
     from (
-      select near.n, (
+      select i.created_at, (
         select k.created_version
         from sync.changes k
-        where (k.entity_id, k.entity_type) = (near.id, 'intention') and k.space_id || '' = resolve_cursor.space_id
-          and k.message_id = near.message_id
-      ) as created_version
-      from (
-        (select 0 as n, i.id, i.message_id
-         from public.intentions i
-         where i.location_id = resolve_cursor.space_id and i.created_at < asked.since_at
-         order by i.created_at desc
-         limit 1)
-        union all
-        (select 1, i.id, i.message_id
-         from public.intentions i
-         where i.location_id = resolve_cursor.space_id and i.created_at >= asked.since_at
-         order by i.created_at
-         limit 1000)
-      ) as near
+        where (k.entity_id, k.entity_type) = (i.id, 'intention') and k.space_id || '' = i.location_id
+          and k.message_id = i.message_id
+      ) as version
+      from public.intentions i
+      where i.location_id = resolve_cursor.space_id and i.created_at >= (
+        select o.created_at
+        from public.intentions o
+        where o.location_id = resolve_cursor.space_id and o.created_at < asked.since_at
+        order by o.created_at desc
+        limit 1)
+      order by i.created_at
+      limit 1001
     ) as m;
   end if;
 

@@ -2,7 +2,7 @@
 -- sync.authorize() is the DBA's: replace it with "create or replace function", with the same signature. It is
 -- created only where it is missing, so that a migration never replaces yours. The one that comes with
 -- Spacefeed allows everything to everybody. It is called as the owner: its search_path names pg_temp last, as in
--- chapter 1. Then what the relay asks, and the role that it has: what that role may do is listed in 7_rights.sql.
+-- chapter 1. Then who asks it, and the role of relays: what that may do is listed in 7_rights.sql.
 
 do $$
 begin
@@ -21,24 +21,52 @@ token, and "being": the ID of the being that it stands for. It sees the tables a
 end
 $$;
 
-create or replace function sync.demand(claims jsonb, action text, space_id text, entity jsonb)
+-- These three return, or raise what is for the caller. Not named is the space: of an entity, it is none of their business.
+-- The state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
+
+create or replace function sync._demand(claims jsonb, action text, space_id text, entity jsonb)
 returns boolean
 language plpgsql
 stable
-security definer
 set search_path = ''
 as $$
 begin
-  -- Not named is the space: of an entity, it is none of the caller's business. The state is our own, so that it is
-  -- told from whatever error the policy has, of which the text is not for him either.
   if sync.authorize(claims, action, space_id, entity) is not true then
     raise exception 'not allowed: %', action using errcode = 'SF403';
   end if;
   return true;
 end
 $$;
-comment on function sync.demand(jsonb, text, text, jsonb) is 'True, or an error with the SQLSTATE SF403 where
-sync.authorize() does not say true: a statement of the relay that asks for it does all or nothing.';
+
+-- Nobody with claims gives a row to somebody else: of what they create the owner is their being, else it stays.
+create or replace function sync._demand_owner(claims jsonb, owner_id text, wanted text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if claims is not null and wanted is distinct from owner_id then
+    raise exception 'not allowed: ownerId is %, and no request may make it %',
+      coalesce(owner_id, 'null'), coalesce(wanted, 'null') using errcode = 'SF403';
+  end if;
+  return true;
+end
+$$;
+
+create or replace function sync._demand_space(space_id text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if space_id is not null and sync._version(space_id) is null then
+    raise exception '%', space_id using errcode = 'SF404';
+  end if;
+  return true;
+end
+$$;
 
 create or replace function sync.open(claims jsonb[], space_ids text[], sinces text[])
 returns table (cursor text, since bigint, refusal text, reason text)
@@ -53,7 +81,7 @@ begin
   for n in 1 .. cardinality(space_ids) loop
     select false, null, null, null, null into is_decided, cursor, since, refusal, reason;
     begin
-      is_decided := sync.demand(claims[n], 'read', space_ids[n], null);
+      is_decided := sync._demand(claims[n], 'read', space_ids[n], null);
       cursor := sync.current_cursor(space_ids[n]);
       since := sync.resolve_cursor(space_ids[n], sinces[n]);
     exception when others then
@@ -69,24 +97,6 @@ $$;
 comment on function sync.open(jsonb[], text[], text[]) is
   'Lets many newcomers in at once, a row each, in their order: the cursor of the space (null: there is none), and
 the version that since stands for (null: only a snapshot will do). Or else the SQLSTATE of the refusal, and its reason.';
-
-create or replace function sync.demand_owner(claims jsonb, owner_id text, wanted text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if claims is not null and wanted is distinct from owner_id then
-    raise exception 'not allowed: ownerId is %, and no request may make it %',
-      coalesce(owner_id, 'null'), coalesce(wanted, 'null') using errcode = 'SF403';
-  end if;
-  return true;
-end
-$$;
-comment on function sync.demand_owner(jsonb, text, text) is
-  'True, or an error with the SQLSTATE SF403 where somebody with claims wants another owner than there has to be: of
-what he creates his own being, of what he updates the one that it has.';
 
 -- A role is the cluster's, and another database may have made it. Grant it to the login of each relay.
 do $$

@@ -108,25 +108,7 @@ begin
         format('alter table %s no force row level security;  -- or, as a superuser: ', o.of_table) else '' end
       || format('alter role %I bypassrls;', current_user)
   from ours o
-  join pg_catalog.pg_class c on c.oid = o.oid and row_security_active(c.oid)
-
-  -- The relays' role.
-  union all
-  select 'relay_schema', 'spacefeed_relay may not use schema public: each write of a relay is refused',
-    'grant usage on schema public to spacefeed_relay;'
-  from pg_catalog.pg_roles r
-  where r.rolname = 'spacefeed_relay' and not has_schema_privilege(r.oid, 'public', 'usage')
-  union all
-  select 'relay_rights', format('spacefeed_relay lacks rights on %s: writes of a relay are refused', o.of_table),
-    'spacefeed migrate up'
-  from ours o
-  join pg_catalog.pg_roles r on r.rolname = 'spacefeed_relay'
-  join pg_catalog.pg_attribute a on a.attrelid = o.oid and a.attname = any (o.columns)
-  group by o.of_table
-  having not bool_and(has_table_privilege(r.oid, o.oid, 'delete')
-    and has_column_privilege(r.oid, o.oid, a.attnum, 'select')
-    and has_column_privilege(r.oid, o.oid, a.attnum, 'insert')
-    and (a.attname = 'id' or has_column_privilege(r.oid, o.oid, a.attnum, 'update')));
+  join pg_catalog.pg_class c on c.oid = o.oid and row_security_active(c.oid);
 
   -- The numbers of messages. The index has no order of numbers: so whether the next ones are taken, before they are met.
   begin

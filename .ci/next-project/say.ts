@@ -18,6 +18,6 @@ export async function say(url: string, text: string): Promise<Intention> {
 
 /** The server is ESM only. */
 export async function config(env: Record<string, string>) {
-  const { readConfig } = await import("spacefeed/server");
+  const { readConfig } = await import("spacefeed-server");
   return readConfig(env);
 }

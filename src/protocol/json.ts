@@ -1,5 +1,5 @@
 /** How deep arrays and objects may be nested in what a client sends. */
-export const MAX_DEPTH = 64;
+const MAX_DEPTH = 64;
 
 /**
  * Why a parsed JSON value cannot be stored, or null when it can. Postgres has no NUL in its text, UTF-8 has

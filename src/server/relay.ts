@@ -1,29 +1,28 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
-import { type EmbeddedPostgres, startEmbedded } from "../embedded/embedded.js";
+import { startEmbedded } from "../embedded/embedded.js";
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Config } from "./config.js";
 import { Hub } from "./feed/hub.js";
+import { StateFeeds } from "./feed/state-feed.js";
 import { createApp } from "./http/app.js";
 import { createHttpServer } from "./http/listen.js";
 import { Metrics } from "./metrics.js";
 import { Database } from "./postgres/functions.js";
 import { Listener } from "./postgres/listener.js";
 import { migrateOrLeave } from "./postgres/migrate.js";
-import { THROUGH_POOLER } from "./postgres/pool.js";
+import { POOLER_SETTINGS, RECORDER_SETTINGS } from "./postgres/pool.js";
 import { Reach } from "./postgres/reach.js";
-import { RECORDER_CONNECTION, Recorder } from "./postgres/recorder.js";
+import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
-import { QueueWatch } from "./postgres/watch/queue.js";
-import { WarningWatch } from "./postgres/watch/warnings.js";
-import { StateFeeds } from "./stream/state-feed.js";
+import { queueWatch } from "./postgres/watch/queue.js";
+import { warningWatch } from "./postgres/watch/warnings.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
 const QUEUE_WATCH_MS = 10_000;
 const WARNING_WATCH_MS = 60_000;
-const SNAPSHOT_LIMIT = 100;
 /** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
 const BACKLOG = 4_096;
 
@@ -42,33 +41,44 @@ export interface Relay {
 
 /** Starts the database if it is the embedded one, migrates it, and serves. */
 export async function startRelay(config: Config, log: Logger): Promise<Relay> {
-  const open: (() => Promise<unknown>)[] = [];
+  /** What ends each part that has started, in the order of their starts. */
+  const ends: (() => unknown)[] = [];
+  const closeAll = async () => {
+    for (const end of ends.reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        log.warn({ err: error }, "while stopping");
+      }
+    }
+  };
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= (async () => {
-      for (const end of open.reverse())
-        await end().catch((error) => log.warn({ err: error }, "while stopping"));
-    })();
+    closing ??= closeAll();
     return closing;
+  };
+  const every = (ms: number, work: () => unknown) => {
+    const timer = setInterval(work, ms);
+    ends.push(() => clearInterval(timer));
   };
 
   try {
-    let embedded: EmbeddedPostgres | undefined;
-    if (config.databaseUrl === undefined) {
-      embedded = await startEmbedded({ dataDir: config.dataDir, log: (message) => log.info(message) });
-      open.push(() => (embedded as EmbeddedPostgres).stop());
-    }
-    const databaseUrl = config.databaseUrl ?? (embedded as EmbeddedPostgres).url;
+    const { dataDir, catchUpLimit, heartbeatMs, host, port } = config;
+    const embedded =
+      config.databaseUrl === undefined
+        ? await startEmbedded({ dataDir, log: (message) => log.info(message) })
+        : undefined;
+    if (embedded) ends.push(embedded.stop);
+    const databaseUrl = config.databaseUrl ?? (embedded?.url as string);
     const poolUrl = await asLibpq(databaseUrl);
+    const isPooled = config.listenDatabaseUrl !== undefined;
     const sessionUrl = config.listenDatabaseUrl ? await asLibpq(config.listenDatabaseUrl) : poolUrl;
     const metrics = new Metrics();
-    open.push(async () => metrics.registry.clear());
-    const isPooled = config.listenDatabaseUrl !== undefined;
-    const database = new Database(poolUrl, log, metrics, isPooled ? THROUGH_POOLER : {});
-    open.push(() => database.close());
+    ends.push(() => metrics.registry.clear());
+    const database = new Database(poolUrl, log, metrics, isPooled ? POOLER_SETTINGS : {});
+    ends.push(() => database.close());
 
-    const { catchUpLimit, heartbeatMs } = config;
-    const hub = new Hub({ database, metrics, log, catchUpLimit, snapshotLimit: SNAPSHOT_LIMIT, heartbeatMs });
+    const hub = new Hub({ database, metrics, log, catchUpLimit, heartbeatMs });
     const listener = new Listener({
       url: sessionUrl,
       log,
@@ -81,19 +91,20 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         recorder.heard();
         recorder.left();
       },
-      onListening: () => {
-        hub.wakeAll();
-        recorder.left();
-      },
+      onListening: wakeAll,
     });
     const recorder = new Recorder({
-      database: new Database(sessionUrl, log, metrics, RECORDER_CONNECTION),
+      database: new Database(sessionUrl, log, metrics, RECORDER_SETTINGS),
       metrics,
       log,
       onOverlooked: () => hub.wakeAll(),
     });
+    function wakeAll() {
+      hub.wakeAll();
+      recorder.left();
+    }
     await listener.start();
-    open.push(() => listener.close());
+    ends.push(() => listener.close());
     // Now that the address has proved to lead to a session: a lock of the migrations, taken through a pooler, would
     // stay behind in it.
     const migrations = await migrateOrLeave(sessionUrl, (message) => log.warn(message));
@@ -101,44 +112,33 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
     if (isPooled && (await database.isUnlimited())) {
       log.warn(
-        "behind the pooler the relay's queries have no limit: alter role … set statement_timeout = '10s' for the role " +
-          "of DATABASE_URL",
+        "behind the pooler the relay's queries have no time limit: alter role … set statement_timeout = '10s' for the " +
+          "role of DATABASE_URL",
       );
     }
-    open.push(() => recorder.close());
+    ends.push(() => recorder.close());
     await recorder.start();
 
-    const queueWatch = new QueueWatch(database, metrics, log);
-    const warningWatch = new WarningWatch(database, log);
-    await Promise.all([queueWatch.look(), warningWatch.look()]);
-    const timers = [
-      setInterval(() => hub.heartbeat(), heartbeatMs),
-      setInterval(() => {
-        hub.wakeAll();
-        recorder.left();
-      }, BACKSTOP_MS),
-      setInterval(() => queueWatch.look(), QUEUE_WATCH_MS),
-      setInterval(() => warningWatch.look(), WARNING_WATCH_MS),
-    ];
-    open.push(async () => {
-      for (const timer of timers) clearInterval(timer);
-    });
+    const queue = queueWatch(database, metrics, log);
+    const troubles = warningWatch(database, log);
+    await Promise.all([queue.look(), troubles.look()]);
+    every(heartbeatMs, () => hub.heartbeat());
+    every(BACKSTOP_MS, wakeAll);
+    every(QUEUE_WATCH_MS, () => queue.look());
+    every(WARNING_WATCH_MS, () => troubles.look());
 
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
-    const watches = [queueWatch, warningWatch, database.outages, recorder.apart];
+    const watches = [queue, troubles, database.outages, recorder.quarantine];
     const reach = new Reach(database);
     const app = createApp({ ...config, database, reach, hub, feeds, listener, metrics, watches, log, page });
     const server = createHttpServer(app, config.http, metrics);
-    server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
-    await once(server, "listening").catch((error) => {
-      throw new SpacefeedError(
-        "config",
-        `cannot listen on ${config.host}:${config.port}: ${error.message}; set HOST or PORT`,
-      );
+    server.listen({ port, host, backlog: BACKLOG });
+    await once(server, "listening").catch(({ message }) => {
+      throw new SpacefeedError("config", `cannot listen on ${host}:${port}: ${message}; set HOST or PORT`);
     });
-    open.push(async () => {
+    ends.push(async () => {
       const closed = once(server, "close");
       server.close();
       hub.close();
@@ -148,10 +148,9 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       clearTimeout(impatient);
     });
 
-    const { port } = server.address() as AddressInfo;
-    const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-    const lost = embedded?.exited ?? new Promise<string>(() => {});
-    return { url: `http://${host}:${port}`, databaseUrl, metrics, lost, close };
+    const { port: bound } = server.address() as AddressInfo;
+    const url = `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+    return { url, databaseUrl, metrics, lost: embedded?.exited ?? new Promise(() => {}), close };
   } catch (error) {
     await close();
     throw error;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -96,10 +96,9 @@ test("beings come and go, and the space's own name changes", async () => {
   );
   const names = (tab: SpacePage) =>
     tab.page.evaluate(() => globalThis.spacePage.client.getSnapshot().beings.map(({ name }) => name));
-  for (const tab of [ann, bob])
-    await expect.poll(() => names(tab), PATIENCE).toEqual(["The room", "Ann", "Bot"]);
+  for (const tab of [ann, bob]) await expect.poll(() => names(tab)).toEqual(["The room", "Ann", "Bot"]);
   await conversation.session.query("delete from beings where id = 'bot'");
-  for (const tab of [ann, bob]) await expect.poll(() => names(tab), PATIENCE).toEqual(["The room", "Ann"]);
+  for (const tab of [ann, bob]) await expect.poll(() => names(tab)).toEqual(["The room", "Ann"]);
 });
 
 test("a change that is refused is taken back, with the reason", async () => {

@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -65,7 +65,7 @@ test("headers go with everything, the stream too, and are asked for anew with ea
   await tab.page.evaluate(() => globalThis.spacePage.client.refresh());
   expect(door.of("/api/sync")).toEqual(["Bearer 3"]);
   door.server.closeAllConnections();
-  await expect.poll(() => door.of("/api/stream").length, PATIENCE).toBeGreaterThan(1);
+  await expect.poll(() => door.of("/api/stream").length).toBeGreaterThan(1);
   const later = [...door.of("/api/stream").slice(1), ...door.of("/api/sync").slice(1)];
   for (const authorization of later) expect(authorization).toMatch(/^Bearer ([4-9]|\d\d)$/);
   await tab.reaches("realtime");

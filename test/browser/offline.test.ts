@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -38,7 +38,7 @@ test("P3: offline, changes show and wait; online again they are sent in their or
 
   await near.setOffline(false);
   await ann.reaches("realtime");
-  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["before", "theirs", ...mine]);
+  await expect.poll(() => conversation.texts()).toEqual(["before", "theirs", ...mine]);
   await settled(conversation, ann, bob);
   expect((await ann.view()).modes.join(" ")).toMatch(/^opening realtime polling cache( polling)? realtime$/);
   expect((await bob.view()).modes).toEqual(["opening", "realtime"]);
@@ -79,7 +79,7 @@ test("what was made, changed and deleted offline ends as it was meant, for all",
   await bob.shows(["kept", "dropped"]);
 
   await near.setOffline(false);
-  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["kept, and changed", "done"]);
+  await expect.poll(() => conversation.texts()).toEqual(["kept, and changed", "done"]);
   await settled(conversation, ann, bob);
   // The one that was refused is said to whoever made it.
   expect((await ann.view()).error).toContain("gone");
@@ -103,7 +103,7 @@ test("every tab of a browser that is offline waits, and each sends its own", { t
   await conversation.write("from SQL");
   for (const [n, tab] of tabs.entries()) await tab.shows([`from tab ${n}`]);
   await context.setOffline(false);
-  await expect.poll(() => conversation.texts(), PATIENCE).toHaveLength(4);
+  await expect.poll(() => conversation.texts()).toHaveLength(4);
   await settled(conversation, ...tabs);
   for (const tab of tabs) await tab.reaches("realtime");
 });

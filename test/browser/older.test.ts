@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -31,7 +31,7 @@ test("5,000 messages load page by page, while somebody writes and changes old on
   const { spaceId, session } = conversation;
   const tab = await SpacePage.open(await browser.newContext(), site.current.url, { spaceId });
   await tab.reaches("realtime");
-  await expect.poll(async () => (await tab.view()).texts.length, PATIENCE).toBe(100);
+  await expect.poll(async () => (await tab.view()).texts.length).toBe(100);
   expect(await tab.view()).toMatchObject({ hasMore: true });
   const all = tab.page.evaluate(() => globalThis.spacePage.loadAll());
   for (let n = 0; n < 20; n++) {
@@ -66,20 +66,20 @@ test("each tab of a browser loads as much as it likes, and keeps it when others 
   const { spaceId } = conversation;
   const context = await browser.newContext();
   const first = await SpacePage.open(context, site.current.url, { spaceId });
-  await expect.poll(async () => (await first.view()).texts.length, PATIENCE).toBe(100);
+  await expect.poll(async () => (await first.view()).texts.length).toBe(100);
   const second = await SpacePage.open(context, site.current.url, { spaceId });
-  await expect.poll(async () => (await second.view()).texts.length, PATIENCE).toBe(100);
+  await expect.poll(async () => (await second.view()).texts.length).toBe(100);
   await second.page.evaluate(() => globalThis.spacePage.loadAll());
   await settled(conversation, second);
   await first.page.evaluate(() => globalThis.spacePage.client.loadOlder());
   expect((await first.view()).texts).toHaveLength(200);
   // A third gets what the leader has; the others keep what is theirs.
   const third = await SpacePage.open(context, site.current.url, { spaceId });
-  await expect.poll(async () => (await third.view()).texts.length, PATIENCE).toBe(200);
+  await expect.poll(async () => (await third.view()).texts.length).toBe(200);
   await conversation.write("for all");
   await settled(conversation, second);
   for (const tab of [first, third]) {
-    await expect.poll(async () => (await tab.view()).texts.length, PATIENCE).toBe(201);
+    await expect.poll(async () => (await tab.view()).texts.length).toBe(201);
     await tab.page.evaluate(() => globalThis.spacePage.loadAll());
     await settled(conversation, tab);
   }
@@ -92,14 +92,14 @@ test("where streams do not get through, no tab loses what it has loaded", { time
   const context = await browser.newContext();
   await context.route("**/api/stream?*", (route) => route.fulfill({ status: 503 }));
   const first = await SpacePage.open(context, site.current.url, { spaceId });
-  await expect.poll(async () => (await first.view()).texts.length, PATIENCE).toBe(100);
+  await expect.poll(async () => (await first.view()).texts.length).toBe(100);
   const second = await SpacePage.open(context, site.current.url, { spaceId });
-  await expect.poll(async () => (await second.view()).texts.length, PATIENCE).toBe(100);
+  await expect.poll(async () => (await second.view()).texts.length).toBe(100);
   await first.page.evaluate(() => globalThis.spacePage.client.loadOlder());
   await second.page.evaluate(() => globalThis.spacePage.loadAll());
   await settled(conversation, second);
   await conversation.write("polled");
-  await expect.poll(async () => (await first.view()).texts.at(-1), PATIENCE).toBe("polled");
+  await expect.poll(async () => (await first.view()).texts.at(-1)).toBe("polled");
   // The first asks for what it has; the second has more.
   expect((await first.view()).texts).toHaveLength(201);
   await settled(conversation, second);

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { leaderOf, PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { leaderOf, SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 import { streamsBecome } from "../support/relay/relay-metrics.js";
@@ -27,7 +27,7 @@ async function leave({ page }: SpacePage): Promise<void> {
 /** Goes back, to the page as it was left: nothing is opened anew. */
 async function comeBack({ page }: SpacePage): Promise<void> {
   await page.goBack({ waitUntil: "commit" });
-  await expect.poll(() => page.evaluate(() => document.title), PATIENCE).toBe("as it was");
+  await expect.poll(() => page.evaluate(() => document.title)).toBe("as it was");
 }
 
 for (const options of [{}, { tabs: false }, { persist: true }]) {

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, type PageOptions, SpacePage, settled } from "../support/browser/space-page.js";
+import { type PageOptions, SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -57,7 +57,7 @@ for (const [sign, give] of Object.entries(SIGNS)) {
     await tab.shows(["before", "meanwhile", "said meanwhile"]);
     // An attempt to send may have failed just then: it makes a pause, as it should.
     await tab.page.clock.resume();
-    await expect.poll(() => conversation.texts(), PATIENCE).toHaveLength(3);
+    await expect.poll(() => conversation.texts()).toHaveLength(3);
     await settled(conversation, tab);
   });
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { changesKept, kept, stateKept } from "../support/relay/kept.js";
 import { useRelay } from "../support/relay/relay.js";
@@ -51,7 +51,7 @@ for (const how of ["reloaded", "closed"] as const) {
     await changesKept(next, ["a draft", "two", "one"]);
 
     await context.unroute(API);
-    await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["before", "one", "two"]);
+    await expect.poll(() => conversation.texts()).toEqual(["before", "one", "two"]);
     await settled(conversation, next);
     await changesKept(next, []);
     // Nothing is left to be sent again.
@@ -86,7 +86,7 @@ test("changes of a tab that lives are its own: another leaves them, and takes th
 
   await cut.page.close();
   const next = await SpacePage.open(context, site.current.url, options);
-  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["from another tab", "mine to send"]);
+  await expect.poll(() => conversation.texts()).toEqual(["from another tab", "mine to send"]);
   await settled(conversation, other, next);
   await changesKept(next, []);
 });
@@ -104,13 +104,13 @@ test("tabs that come back together take over what was left, each change once", {
     const tab = await SpacePage.open(context, site.current.url, options);
     await tab.begin(...texts);
     const all = left.slice(0, n + 1).flat();
-    await expect.poll(async () => (await tab.view()).pending.sort(), PATIENCE).toEqual(all);
+    await expect.poll(async () => (await tab.view()).pending.sort()).toEqual(all);
     await changesKept(tab, all);
     await tab.page.close();
   }
   await context.unroute(API);
   const tabs = await Promise.all([1, 2, 3].map(() => SpacePage.open(context, site.current.url, options)));
-  await expect.poll(async () => (await conversation.texts()).sort(), PATIENCE).toEqual(left.flat());
+  await expect.poll(async () => (await conversation.texts()).sort()).toEqual(left.flat());
   await settled(conversation, ...tabs);
   // Those of one tab are in their order.
   const said = await conversation.texts();
@@ -132,7 +132,7 @@ test("a change that was stored, but whose answer was lost with the tab, is not s
   });
   await tab.begin("once");
   await changesKept(tab, ["once"]);
-  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["once"]);
+  await expect.poll(() => conversation.texts()).toEqual(["once"]);
   await tab.page.close();
   const next = await SpacePage.open(context, site.current.url, options);
   await next.say("after");
@@ -157,7 +157,7 @@ test("spaces whose IDs begin alike do not take one another's changes", { timeout
   expect(await room.texts()).toEqual(["for room"]);
   await changesKept(cut, ["for room 2"]);
   await cut.page.unroute(WRITES);
-  await expect.poll(() => second.texts(), PATIENCE).toEqual(["for room 2"]);
+  await expect.poll(() => second.texts()).toEqual(["for room 2"]);
   await settled(second, cut);
 });
 

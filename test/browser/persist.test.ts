@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { kept, stateKept } from "../support/relay/kept.js";
 import { useRelay } from "../support/relay/relay.js";
@@ -113,7 +113,7 @@ test("what is kept in another format is left alone until the network knows bette
   );
   await context.route(API, (route) => route.abort());
   await tab.reload();
-  await expect.poll(async () => (await tab.view()).fault, PATIENCE).toContain("does not answer");
+  await expect.poll(async () => (await tab.view()).fault).toContain("does not answer");
   expect(await tab.view()).toMatchObject({ texts: [], version: null, mode: "opening" });
   await context.unroute(API);
   await settled(conversation, tab);
@@ -141,7 +141,7 @@ test("without persist nothing is stored; spaces and users are kept apart", { tim
   await context.route(API, (route) => route.abort());
   // Neither another user nor another space gets what Ann has.
   for (const other of [await open(one.spaceId, "bob"), await open(two.spaceId, "ann")]) {
-    await expect.poll(async () => (await other.view()).fault, PATIENCE).toContain("does not answer");
+    await expect.poll(async () => (await other.view()).fault).toContain("does not answer");
     expect((await other.view()).texts).toEqual([]);
   }
   await ann.reload();
@@ -191,7 +191,7 @@ test("of a long conversation the newest messages are kept, and the older ones lo
   await conversation.write("the newest");
   await stateKept(tab, conversation);
   await tab.reload();
-  await expect.poll(async () => (await tab.view()).texts.length, PATIENCE).toBe(200);
+  await expect.poll(async () => (await tab.view()).texts.length).toBe(200);
   expect((await tab.view()).hasMore).toBe(true);
   await tab.page.evaluate(() => globalThis.spacePage.loadAll());
   await settled(conversation, tab);

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useCommand } from "../support/process/command.js";
 import { useRelay } from "../support/relay/relay.js";
@@ -57,7 +57,7 @@ test("P3: the relay's process is killed and comes back: nobody misses anything",
   expect(second.url.href).toBe(first.url.href);
   for (const tab of [ann, bob]) await tab.reaches("realtime");
   await conversation.write("after");
-  await expect.poll(() => conversation.texts(), PATIENCE).toHaveLength(7);
+  await expect.poll(() => conversation.texts()).toHaveLength(7);
   await settled(conversation, ann, bob);
   for (const tab of [ann, bob]) {
     const { modes, error, fault } = await tab.view();

@@ -1,17 +1,16 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { followed } from "../support/relay/follow.js";
 import { useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
+const session = useSession(db);
 
 // A page has 64 MiB at most: here 100,000 bytes.
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.run(
     "create or replace function sync._most_bytes() returns integer language sql immutable set search_path = '' as 'select 100000'",
   );

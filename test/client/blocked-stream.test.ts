@@ -1,7 +1,7 @@
-import { beforeAll, expect, type TestContext, test, vi } from "vitest";
+import { expect, type TestContext, test, vi } from "vitest";
 import { createSpaceClient } from "../../src/client/index.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { closing, eventually, expectEqual, follow, followed } from "../support/relay/follow.js";
 import { HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
 import { useRelay } from "../support/relay/relay.js";
@@ -11,12 +11,8 @@ import { TcpProxy } from "../support/relay/tcp-proxy.js";
 const db = useDatabase();
 const relay = useRelay(db);
 vi.setConfig({ testTimeout: 90_000 });
-let session: Session;
+const session = useSession(db);
 let queue: Promise<unknown> = Promise.resolve();
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
 
 /** One statement after the other: the tests that run beside one another share the session. */
 function sql(text: string, values: unknown[] = []): Promise<unknown> {

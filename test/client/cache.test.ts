@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { remember } from "../../src/client/cache.js";
 import { beingCache, getCachedBeing, getCachedIntention, intentionCache } from "../../src/client/index.js";
 import { apply, type Replica, replace } from "../../src/client/replica.js";
@@ -15,18 +15,14 @@ import {
   stateOf,
   updated,
 } from "../support/postgres/rows.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { eventually, followed } from "../support/relay/follow.js";
 import { useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 /** Replicas as their clients have them, one after the other. */
 class Page {

@@ -1,7 +1,7 @@
-import { beforeAll, expect, type TestContext, test, vi } from "vitest";
+import { expect, type TestContext, test, vi } from "vitest";
 import { createSpaceClient } from "../../src/client/index.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { runProgram } from "../support/process/run-program.js";
 import { closing, eventually, expectEqual, follow, followed } from "../support/relay/follow.js";
 import { HttpProxy } from "../support/relay/http-proxy.js";
@@ -11,11 +11,7 @@ import { newSpace } from "../support/relay/space.js";
 const db = useDatabase();
 const relay = useRelay(db);
 vi.setConfig({ testTimeout: 60_000 });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 async function begin(context: TestContext) {
   const spaceId = await newSpace(relay.current);

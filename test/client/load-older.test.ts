@@ -1,6 +1,6 @@
-import { beforeAll, expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { keepDoing } from "../support/process/keep-doing.js";
 import { closing, eventually, expectEqual, followed, stateAt } from "../support/relay/follow.js";
 import { HttpProxy } from "../support/relay/http-proxy.js";
@@ -9,11 +9,7 @@ import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 /** A client of a space with so many messages, behind a proxy. */
 async function begin(context: TestContext, messages: number) {

@@ -1,18 +1,14 @@
 import pg from "pg";
-import { beforeAll, expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test } from "vitest";
 import { migrate } from "../../src/server/postgres/migrate.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { closing, eventually, expectEqual, followed, stateAt } from "../support/relay/follow.js";
 import { startTestRelay, useRelay } from "../support/relay/relay.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 // All of one instant. As text, as numbers, in upper and lower case, and beyond the characters of two bytes.
 const IDS = ["b", "B", "a", "A", "_", "-", "é", "z", "10", "9", "𝄞", "ab", "a b", "a-b"];

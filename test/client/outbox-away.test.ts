@@ -1,6 +1,6 @@
-import { beforeAll, expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { runProgram } from "../support/process/run-program.js";
 import { closing, expectEqual, follow, followed, PATIENTLY } from "../support/relay/follow.js";
 import { HttpProxy } from "../support/relay/http-proxy.js";
@@ -10,11 +10,7 @@ import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const names = async (spaceId: string) =>
   (

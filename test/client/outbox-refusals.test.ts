@@ -1,6 +1,6 @@
-import { beforeAll, expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { closing, eventually, expectEqual, followed } from "../support/relay/follow.js";
 import { HttpProxy } from "../support/relay/http-proxy.js";
 import { useRelay } from "../support/relay/relay.js";
@@ -8,11 +8,7 @@ import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 async function begin(context: TestContext) {
   const spaceId = await newSpace(relay.current);

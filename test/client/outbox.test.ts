@@ -1,7 +1,7 @@
-import { beforeAll, expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test } from "vitest";
 import type { SpaceClient } from "../../src/client/index.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { versionOf } from "../support/relay/feed.js";
 import { closing, expectEqual, followed, PATIENTLY } from "../support/relay/follow.js";
 import { type Asked, HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
@@ -10,11 +10,7 @@ import { newSpace } from "../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 /** A client in a space of its own, and the proxy before its relay. */
 async function begin(context: TestContext) {

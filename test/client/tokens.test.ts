@@ -1,6 +1,6 @@
-import { beforeAll, expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { eventually, follow } from "../support/relay/follow.js";
 import { useRelay } from "../support/relay/relay.js";
 import { SECRET, tokenOf, tokensBy } from "../support/relay/token.js";
@@ -9,12 +9,8 @@ const db = useDatabase();
 const relay = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }), recheckMs: 100 });
 /** As many seconds as clocks may differ by: a token that has so few more has them left. */
 const TOLERANCE_S = 5;
-let session: Session;
+const session = useSession(db);
 let made = 0;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
 
 const decide = (sql: string) =>
   session.run(

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, expect, type TestContext, test, vi } from "vitest";
+import { expect, type TestContext, test, vi } from "vitest";
 import type { SpaceClient } from "../../src/client/index.js";
 import type { Mode } from "../../src/client/snapshot.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { closing, eventually, expectEqual, follow, followed } from "../support/relay/follow.js";
 import { HttpProxy } from "../support/relay/http-proxy.js";
 import { startTestRelay, useRelay } from "../support/relay/relay.js";
@@ -15,11 +15,7 @@ const db = useDatabase();
 const relay = useRelay(db);
 const rare = useRelay(db, { heartbeatMs: 10_000 });
 vi.setConfig({ testTimeout: 90_000 });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 /** One statement after the other: the tests that run beside one another share the session. */
 let queue: Promise<unknown> = Promise.resolve();

@@ -5,7 +5,6 @@ import { SPACES } from "../../src/demo/spaces.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
 import { startTestRelay, useRelay } from "../support/relay/relay.js";
-import { PATIENCE } from "./demo.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
@@ -60,7 +59,7 @@ test("it answers what is said from its start on, once, with one row that grows",
       const [answer] = await answersIn(session);
       lengths.add(((answer?.text as string | null) ?? "").length);
       return answer?.state;
-    }, PATIENCE)
+    })
     .toBe("complete");
   expect(lengths.size).toBeGreaterThan(5);
   const answers = await answersIn(session);
@@ -85,9 +84,9 @@ test("it answers a message that grows when that is whole, and no bot at all", as
   const idOf = async (id: string) =>
     `pip-workshop-re-${await session.value("select message_id from intentions where id = $1", [id])}`;
   const last = await idOf("last");
-  await expect.poll(answered, PATIENCE).toEqual([last]);
+  await expect.poll(answered).toEqual([last]);
   await session.run(`update intentions set state = 'complete', content = '["I am done"]' where id = 'slow'`);
-  await expect.poll(answered, PATIENCE).toEqual([await idOf("slow"), last].sort());
+  await expect.poll(answered).toEqual([await idOf("slow"), last].sort());
 });
 
 test("what it left growing when it was killed is marked as failed at its next start", async () => {
@@ -95,14 +94,14 @@ test("what it left growing when it was killed is marked as failed at its next st
   await clear(session);
   const bot = await start();
   await session.run(`insert into intentions (location_id, content) values ('lobby', '["long"]')`);
-  await expect.poll(async () => (await answersIn(session))[0]?.text ?? "", PATIENCE).toMatch(/^A long/);
+  await expect.poll(async () => (await answersIn(session))[0]?.text ?? "").toMatch(/^A long/);
   await bot.close();
   expect((await answersIn(session))[0]?.state).toBe("active");
   await session.run(
     `insert into intentions (id, location_id, state, content) values ('other', 'lobby', 'active', '["Mine"]')`,
   );
   await start();
-  await expect.poll(async () => (await answersIn(session))[0]?.state, PATIENCE).toBe("failed");
+  await expect.poll(async () => (await answersIn(session))[0]?.state).toBe("failed");
   expect(await session.value("select state from intentions where id = 'other'")).toBe("active");
 });
 
@@ -113,7 +112,7 @@ test("a thousand messages in one transaction have one answer", async () => {
   await session.run(
     `insert into intentions (location_id, content) select 'lobby', '["bulk"]' from generate_series(1, 1000)`,
   );
-  await expect.poll(async () => (await answersIn(session))[0]?.state, PATIENCE).toBe("complete");
+  await expect.poll(async () => (await answersIn(session))[0]?.state).toBe("complete");
   const answers = await answersIn(session);
   expect(answers).toHaveLength(1);
   expect(answers[0]?.text).toMatch(/^More than 100 messages came/);
@@ -133,10 +132,10 @@ test("it may sit there for years: it does not keep what was said long ago, and m
         `insert into intentions (id, location_id, content) values ($1, 'lobby', '["Hello"]')`,
         [`h${n}`],
       );
-      await expect.poll(async () => (await answersIn(session)).length, PATIENCE).toBe(n);
+      await expect.poll(async () => (await answersIn(session)).length).toBe(n);
       const growing = async () => (await answersIn(session)).filter(({ state }) => state !== "complete");
       // Every other time the next one comes when the bot has nothing to do, and may take a new client.
-      if (n % 2 === 0) await expect.poll(growing, PATIENCE).toEqual([]);
+      if (n % 2 === 0) await expect.poll(growing).toEqual([]);
     }
   } finally {
     responder.close();
@@ -149,10 +148,10 @@ test("messages that are deleted under its hands, and a relay that goes and comes
   const first = await startTestRelay(db);
   const bot = await start(first.url);
   await session.run(`insert into intentions (location_id, content) values ('lobby', '["long"]')`);
-  await expect.poll(async () => (await answersIn(session))[0]?.text ?? "", PATIENCE).toMatch(/^A long/);
+  await expect.poll(async () => (await answersIn(session))[0]?.text ?? "").toMatch(/^A long/);
   await session.run("delete from intentions");
   await session.run(`insert into intentions (location_id, content) values ('lobby', '["long"]')`);
-  await expect.poll(async () => (await answersIn(session))[0]?.text ?? "", PATIENCE).toMatch(/^A long/);
+  await expect.poll(async () => (await answersIn(session))[0]?.text ?? "").toMatch(/^A long/);
   await first.close();
   const second = await startTestRelay(db, { port: Number(new URL(first.url).port) });
   try {
@@ -160,7 +159,7 @@ test("messages that are deleted under its hands, and a relay that goes and comes
       `insert into intentions (id, location_id, content) values ('back', 'lobby', '["Are you back?"]')`,
     );
     const id = `pip-lobby-re-${await session.value("select message_id from intentions where id = 'back'")}`;
-    await expect.poll(async () => (await answersIn(session)).map((row) => row.id), PATIENCE).toContain(id);
+    await expect.poll(async () => (await answersIn(session)).map((row) => row.id)).toContain(id);
   } finally {
     await bot.close();
     await second.close();

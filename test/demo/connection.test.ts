@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
-import { PATIENCE, useServe, Visitor } from "./demo.js";
+import { useServe, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 90_000 });
 const db = useDatabase();
@@ -14,7 +14,7 @@ test("the mode is shown: realtime, polling without the stream, and offline with 
   const demo = await serve({ DATABASE_URL: db.url, DEMO: "true" });
   const ada = await Visitor.come(browser, demo.url);
   const status = ada.page.getByRole("status").filter({ hasText: /Realtime|Polling|Offline|Connecting/ });
-  const isShown = (words: RegExp) => expect.poll(() => status.textContent(), PATIENCE).toMatch(words);
+  const isShown = (words: RegExp) => expect.poll(() => status.textContent()).toMatch(words);
   await isShown(/^●Realtime/);
 
   await ada.page.route("**/api/stream*", (route) => route.abort());
@@ -31,11 +31,11 @@ test("the mode is shown: realtime, polling without the stream, and offline with 
   await ada.sees("Found by looking");
   await ada.say("Written while the server was away");
   const message = ada.page.locator(".sf-message", { hasText: "Written while the server was away" });
-  await expect.poll(() => message.getAttribute("data-pending"), PATIENCE).toBe("true");
+  await expect.poll(() => message.getAttribute("data-pending")).toBe("true");
 
   const again = await serve({ DATABASE_URL: db.url, DEMO: "true", PORT: new URL(demo.url).port });
   await isShown(/^●Realtime/);
-  await expect.poll(() => message.getAttribute("data-pending"), PATIENCE).toBeNull();
+  await expect.poll(() => message.getAttribute("data-pending")).toBeNull();
   const stored = `select count(*)::int from intentions where content->>0 = 'Written while the server was away'`;
   expect(await session.value(stored)).toBe(1);
   await again.stop();

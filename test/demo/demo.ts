@@ -1,11 +1,9 @@
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterEach, beforeAll, expect } from "vitest";
+import { afterEach, expect } from "vitest";
 import type { TestBrowser } from "../support/browser/browser.js";
 import type { TestDatabase } from "../support/postgres/database.js";
 import { type Command, useCommand } from "../support/process/command.js";
-
-/** For what takes a browser and a bot a moment, on a machine that has other things to do. */
-export const PATIENCE = { timeout: 20_000, interval: 50 };
+import { useRunning } from "../support/process/running.js";
 
 export interface RunningDemo {
   url: string;
@@ -34,17 +32,12 @@ export function useServe(): (env: Record<string, string>) => Promise<RunningDemo
 /** One demo for a test file. What its process complains of fails the test. */
 export function useDemo(db: TestDatabase): { readonly current: RunningDemo } {
   const serve = useServe();
-  let demo: RunningDemo | undefined;
-  beforeAll(async () => {
-    demo = await serve({ DATABASE_URL: db.url, DEMO: "true" });
-  });
-  afterEach(() => expect(demo?.command.stderr).toBe(""));
-  return {
-    get current() {
-      if (!demo) throw new Error("the demo has not started yet");
-      return demo;
-    },
-  };
+  const demo = useRunning(
+    () => serve({ DATABASE_URL: db.url, DEMO: "true" }),
+    ({ stop }) => stop(),
+  );
+  afterEach(() => expect(demo.current.command.stderr).toBe(""));
+  return demo;
 }
 
 /** Somebody with a browser of his own who looks at the demo. */
@@ -67,7 +60,7 @@ export class Visitor {
 
   async isLive(): Promise<void> {
     await this.page.getByRole("status").filter({ hasText: "Realtime" }).waitFor();
-    await expect.poll(() => this.name(), PATIENCE).not.toBe("");
+    await expect.poll(() => this.name()).not.toBe("");
   }
 
   /** The name in the field of one's own name. */
@@ -80,7 +73,7 @@ export class Visitor {
     await this.page.getByRole("button", { name: "Your name" }).click();
     await this.page.getByRole("textbox", { name: "Your name" }).fill(name);
     await this.page.keyboard.press("Enter");
-    await expect.poll(() => this.name(), PATIENCE).toBe(name);
+    await expect.poll(() => this.name()).toBe(name);
   }
 
   async say(text: string): Promise<void> {
@@ -113,7 +106,7 @@ export class Visitor {
           typeof text === "string" ? message.text === text : text.test(message.text),
         )?.text;
         return found !== undefined;
-      }, PATIENCE)
+      })
       .toBe(true);
     return found as string;
   }

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { useBrowser } from "../support/browser/browser.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
-import { PATIENCE, useDemo, Visitor } from "./demo.js";
+import { useDemo, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();
@@ -19,7 +19,7 @@ test("two visitors chat, each from a browser of his own", async () => {
   await bob.say("I am, Ada.");
   await ada.sees("I am, Ada.");
   const owner = bob.page.locator(".sf-message", { hasText: "Good morning" }).first();
-  await expect.poll(() => owner.locator(".sf-message-owner").textContent(), PATIENCE).toBe("Ada");
+  await expect.poll(() => owner.locator(".sf-message-owner").textContent()).toBe("Ada");
   expect((await ada.messages()).find(({ text }) => text === "Good morning")?.isOwn).toBe(true);
   expect((await bob.messages()).find(({ text }) => text === "Good morning")?.isOwn).toBe(false);
   for (const visitor of [ada, bob]) {
@@ -62,13 +62,13 @@ test("the answer names the message ID and the name of who asks", async () => {
       session.value("select message_id from intentions where content->>0 = $1", [
         `A remark of Grace, number ${n}`,
       ]);
-    await expect.poll(messageId, PATIENCE).toMatch(/^msg_\d+$/);
+    await expect.poll(messageId).toMatch(/^msg_\d+$/);
     const replies = () =>
       session.query("select content->>0 as text, state from intentions where id = $1", [
         `pip-lobby-re-${id}`,
       ]);
     const id = (await messageId()) as string;
-    await expect.poll(replies, PATIENCE).toMatchObject([{ state: "complete" }]);
+    await expect.poll(replies).toMatchObject([{ state: "complete" }]);
     const [{ text } = {}] = await replies();
     if (!/your message is/.test(text as string)) continue;
     expect(text).toContain(`Grace, your message is ${id}, and the space is now at version`);
@@ -110,9 +110,9 @@ test("what is said in the other space is counted at its tab, until the visitor g
     `insert into intentions (location_id, content, state) values ('workshop', '["One"]', 'paused')`,
     `insert into intentions (location_id, content, state) values ('workshop', '["Two"]', 'paused')`,
   );
-  await expect.poll(() => tab.textContent(), PATIENCE).toBe("Workshop2 new");
+  await expect.poll(() => tab.textContent()).toBe("Workshop2 new");
   await tab.click();
-  await expect.poll(() => tab.textContent(), PATIENCE).toBe("Workshop");
+  await expect.poll(() => tab.textContent()).toBe("Workshop");
   await ada.enter("The lobby");
   await ada.isLive();
   expect(await tab.textContent()).toBe("Workshop");
@@ -127,8 +127,8 @@ test("a name is the visitor's own, shows everywhere, and goes along to the other
   expect(await ada.name()).toBe(first);
   await ada.rename("Ada Lovelace");
   await ada.enter("The lobby");
-  await expect.poll(() => ada.name(), PATIENCE).toBe("Ada Lovelace");
-  await expect.poll(() => bob.people(), PATIENCE).toContain("Ada Lovelace");
+  await expect.poll(() => ada.name()).toBe("Ada Lovelace");
+  await expect.poll(() => bob.people()).toContain("Ada Lovelace");
   expect(await bob.people()).not.toContain(first);
   await ada.page.reload();
   await ada.isLive();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { useBrowser } from "../support/browser/browser.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
-import { PATIENCE, type RunningDemo, useDemo, useServe, Visitor } from "./demo.js";
+import { type RunningDemo, useDemo, useServe, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();
@@ -74,10 +74,7 @@ test.runIf(hasPsql)("copied and pasted into a shell, it works as it is", async (
   const before = (await ada.messages()).filter(({ text }) => text === "Hello from psql").length;
   expect(execFileSync("sh", ["-c", line], { encoding: "utf8" })).toMatch(/INSERT 0 1/);
   await expect
-    .poll(
-      async () => (await ada.messages()).filter(({ text }) => text === "Hello from psql").length,
-      PATIENCE,
-    )
+    .poll(async () => (await ada.messages()).filter(({ text }) => text === "Hello from psql").length)
     .toBe(before + 1);
 });
 

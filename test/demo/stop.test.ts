@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
-import { PATIENCE, useServe } from "./demo.js";
+import { useServe } from "./demo.js";
 
 const db = useDatabase();
 const serve = useServe();
@@ -22,9 +22,7 @@ test("a signal is obeyed while an answer grows, and it is failed after the next 
   const { command } = await serve(env);
   const answer = () =>
     session.value("select state || ': ' || (content->>0) from intentions where owner_id = 'pip-workshop'");
-  await expect
-    .poll(() => session.value("select count(*)::int from beings where type = 'bot'"), PATIENCE)
-    .toBe(2);
+  await expect.poll(() => session.value("select count(*)::int from beings where type = 'bot'")).toBe(2);
   // Only what is said after its start has an answer.
   await expect
     .poll(
@@ -32,14 +30,14 @@ test("a signal is obeyed while an answer grows, and it is failed after the next 
         await session.run(`insert into intentions (location_id, content) values ('workshop', '["long"]')`);
         return answer();
       },
-      { ...PATIENCE, interval: 500 },
+      { interval: 500 },
     )
     .toMatch(/^active: A long/);
   command.child.kill("SIGTERM");
   expect(await command.end).toMatchObject({ code: 0, stderr: "" });
   expect(await answer()).toMatch(/^active: /);
   const again = await serve(env);
-  await expect.poll(answer, PATIENCE).toMatch(/^failed: A long/);
+  await expect.poll(answer).toMatch(/^failed: A long/);
   await again.stop();
 });
 

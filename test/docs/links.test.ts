@@ -1,12 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { PAGES, ROOT, read } from "./blocks.js";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 const inDocs = readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`);
-const pages = ["README.md", "SECURITY.md", ...inDocs.filter((file) => file.endsWith(".md"))];
 
 interface Link {
   from: string;
@@ -36,7 +33,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-const links = pages.flatMap(linksOf);
+const links = PAGES.flatMap(linksOf);
 
 test("the README ends: it has at most 150 lines", () => {
   expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(150);

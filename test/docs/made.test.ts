@@ -1,18 +1,14 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { listSettings } from "../../src/server/settings.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { settingsPage } from "./settings-page.js";
 import { sqlPage } from "./sql-page.js";
 
 // `npm run docs` makes both pages anew: it is this file, with the leave to write them.
 
 const db = useDatabase();
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 test("docs/sql.md says what the comments in sql/ say: npm run docs makes it", async () => {
   await expect(await sqlPage((text) => session.query(text))).toMatchFileSnapshot("../../docs/sql.md");

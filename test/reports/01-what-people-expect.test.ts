@@ -7,7 +7,6 @@ import { CHROMIUM, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { FIREFOX, useFirefox } from "../support/browser/firefox.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 import { REFUSALS } from "./refusals.js";
@@ -32,7 +31,7 @@ async function lives(place: Place, ways = [false, true]) {
   for (const persist of ways) {
     const conversation = await Conversation.begin(db);
     await place.evaluate(`spacePage.open(${JSON.stringify({ spaceId: conversation.spaceId, persist })})`);
-    const view = (what: string) => expect.poll(() => place.evaluate(`spacePage.view().${what}`), PATIENCE);
+    const view = (what: string) => expect.poll(() => place.evaluate(`spacePage.view().${what}`));
     await view("mode").toBe("realtime");
     await place.evaluate(`spacePage.say("from the page")`);
     await conversation.write("from SQL");
@@ -45,7 +44,7 @@ async function livesInReact(place: Place) {
   const { spaceId } = await Conversation.begin(db);
   const scene = { provider: { persist: true }, parts: [{ what: "useSpaceData", spaceId }] };
   await place.evaluate(`stage.show(${JSON.stringify(scene)})`);
-  await expect.poll(() => place.evaluate("stage.seen.data?.mode"), PATIENCE).toBe("realtime");
+  await expect.poll(() => place.evaluate("stage.seen.data?.mode")).toBe("realtime");
   await place.evaluate(`stage.seen.data.createIntention({ content: ["from React"] })`);
 }
 

@@ -3,7 +3,6 @@ import { useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { FIREFOX, useFirefox } from "../support/browser/firefox.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { closing, eventually, followed } from "../support/relay/follow.js";
 import { HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
@@ -23,7 +22,7 @@ async function sixStreams(page: { evaluate(expression: string): Promise<unknown>
   const conversations = [];
   for (let n = 0; n < 5; n++) conversations.push(await Conversation.begin(db));
   const [first, last] = [conversations[0] as Conversation, conversations[4] as Conversation];
-  const view = (what: string) => expect.poll(() => page.evaluate(`spacePage.view().${what}`), PATIENCE);
+  const view = (what: string) => expect.poll(() => page.evaluate(`spacePage.view().${what}`));
   for (const { spaceId } of conversations) {
     await page.evaluate(`spacePage.open(${JSON.stringify({ spaceId })})`);
     await view("mode").toBe("realtime");

@@ -2,7 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { Session, useSession } from "../support/postgres/session.js";
 import { post, startTestRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 import { TcpProxy } from "../support/relay/tcp-proxy.js";
@@ -10,7 +10,7 @@ import { TcpProxy } from "../support/relay/tcp-proxy.js";
 // What an operator does to a database, with a relay before it. Each is taken back, and the same request works.
 
 const db = useDatabase();
-let session: Session;
+const session = useSession(db);
 /** In another database, for what is done to this one. */
 let admin: pg.Client;
 let relay: Relay;
@@ -18,7 +18,6 @@ let login: string;
 let name: string;
 
 beforeAll(async () => {
-  session = await Session.open(db);
   const postgres = new URL(db.url);
   postgres.pathname = "/postgres";
   admin = new pg.Client({ connectionString: postgres.href });
@@ -70,13 +69,13 @@ test.each([
   ],
   [
     "a right is missing",
-    "revoke usage on schema public from public, spacefeed_relay",
-    "grant usage on schema public to public, spacefeed_relay",
+    "revoke usage on schema sync from spacefeed_relay",
+    "grant usage on schema sync to spacefeed_relay",
   ],
   [
     "a function has no right",
-    "revoke execute on function sync.current_cursor(text) from spacefeed_relay",
-    "grant execute on function sync.current_cursor(text) to spacefeed_relay",
+    "revoke execute on function sync.write(jsonb, text, text, text, text, jsonb, text[]) from spacefeed_relay",
+    "grant execute on function sync.write(jsonb, text, text, text, text, jsonb, text[]) to spacefeed_relay",
   ],
   [
     "the message sequence is behind",

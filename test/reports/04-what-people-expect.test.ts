@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from "vitest";
 import { useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
-import { PATIENCE, SpacePage, settled } from "../support/browser/space-page.js";
+import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -116,8 +116,8 @@ test("a page without the functions that older browsers lack writes, refreshes an
   // And where streams do not get through.
   await context.route("**/api/stream?*", (route) => route.fulfill({ status: 204 }));
   const other = await SpacePage.open(context, site.current.url, { ...options, tabs: false });
-  await expect.poll(async () => (await other.view()).mode, PATIENCE).toBe("polling");
+  await expect.poll(async () => (await other.view()).mode).toBe("polling");
   await other.say("hello again");
   await settled(conversation, tab);
-  await expect.poll(async () => (await other.view()).texts.at(-1), PATIENCE).toBe("hello again");
+  await expect.poll(async () => (await other.view()).texts.at(-1)).toBe("hello again");
 });

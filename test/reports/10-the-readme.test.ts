@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { type Site, startSite } from "../support/browser/site.js";
-import { PATIENCE } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRelay } from "../support/relay/relay.js";
 
@@ -45,10 +44,10 @@ test("the ten lines of the README say hello to everybody", async () => {
   const [mine, others] = [await browser.newPage(), await browser.newPage()];
   const { url } = await siteOf("README.md");
   await Promise.all([mine.goto(url), others.goto(url)]);
-  await expect.poll(() => others.getByRole("status").textContent(), PATIENCE).toBe("realtime");
+  await expect.poll(() => others.getByRole("status").textContent()).toBe("realtime");
   await mine.getByRole("button").click();
   await others.getByText("Hello", { exact: true }).waitFor();
-  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["Hello"]);
+  await expect.poll(() => conversation.texts()).toEqual(["Hello"]);
 });
 
 test("the form of docs/client.md keeps a text that is refused, and says why", async () => {
@@ -60,17 +59,17 @@ test("the form of docs/client.md keeps a text that is refused, and says why", as
   await tab.goto((await siteOf("docs/client.md")).url);
   const field = tab.getByLabel("Message");
   const status = tab.getByRole("status");
-  await expect.poll(() => status.textContent(), PATIENCE).toBe("realtime");
+  await expect.poll(() => status.textContent()).toBe("realtime");
 
   await field.fill("a curse");
   await field.press("Enter");
-  await expect.poll(() => status.textContent(), PATIENCE).toContain("polite");
-  await expect.poll(() => field.inputValue(), PATIENCE).toBe("a curse");
+  await expect.poll(() => status.textContent()).toContain("polite");
+  await expect.poll(() => field.inputValue()).toBe("a curse");
   expect(await conversation.texts()).toEqual([]);
 
   await field.fill("a blessing");
   await field.press("Enter");
-  await expect.poll(() => conversation.texts(), PATIENCE).toEqual(["a blessing"]);
+  await expect.poll(() => conversation.texts()).toEqual(["a blessing"]);
   expect(await field.inputValue()).toBe("");
   expect(await status.textContent()).toBe("realtime");
   await tab.getByText("a blessing").waitFor();

@@ -1,7 +1,7 @@
 import { CompactSign } from "jose";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { post, useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 import { SECRET, tokensBy } from "../support/relay/token.js";
@@ -9,11 +9,7 @@ import { SECRET, tokensBy } from "../support/relay/token.js";
 const db = useDatabase();
 const relay = useRelay(db);
 const guarded = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }) });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const NUMBERS = [
   "12345678901234567890",

@@ -5,7 +5,7 @@ import { Session } from "../support/postgres/session.js";
 import { post, startTestRelay } from "../support/relay/relay.js";
 
 const SQL = new URL("../../sql/", import.meta.url);
-const SOURCES = ["../../src/server/postgres/crud.ts", "../../src/server/postgres/functions.ts"];
+const SOURCES = ["../../src/server/postgres/functions.ts"];
 
 /** Every word that stands in what Postgres is given to run, also in its texts; not in comments. */
 async function identifiers(): Promise<string[]> {
@@ -50,8 +50,14 @@ const STATEMENTS = [
   "select messages, last_message_id, has_more from sync.messages('hall', 2, 'msg_3')",
   "select sync.beings('hall', 2)",
   "select sync.beings('hall')",
-  "select wire, space_id from sync.entity('being', 'a')",
-  "select wire, space_id from sync.entity('intention', 'm1')",
+  "select data, version from sync.read(null, 'being', 'a', null)",
+  "select data, version from sync.read(null, 'intention', 'm1', 'hall')",
+  "select data, version, has_more from sync.read(null, 'intention', null, 'hall', 2, 'msg_3')",
+  `select * from sync.write('{"being":"a"}', 'create', 'intention', 'w', null, '{"locationId":"hall","content":[1]}')`,
+  `select * from sync.write('{"being":"a"}', 'create', 'intention', 'w', null, '{"locationId":"hall","content":[1]}')`,
+  `select * from sync.write('{"being":"a"}', 'update', 'intention', 'w', 'hall', '{"state":"failed"}')`,
+  "select * from sync.write(null, 'delete', 'intention', 'w', null, '{}')",
+  "select * from sync.state('hall', 5)",
   "begin isolation level repeatable read; insert into intentions (id, location_id) values ('left', 'hall'); update beings set name = 'left' where id = 'a'; commit",
   "select space_id, version, events from sync.changes_since('{hall}', '{1}', 100)",
   "select filed, is_more, left_behind, failed, reason from sync.record()",

@@ -1,14 +1,13 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { eventsSince, inShort, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 let version: number;
 
 beforeAll(async () => {
-  s = await Session.open(db);
   await s.run(
     "alter table beings add column secret text",
     "alter table intentions add column secret text, add column mood text",

@@ -1,14 +1,10 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, recordOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
-
-beforeAll(async () => {
-  s = await Session.open(db);
-});
+const s = useSession(db);
 
 test("P3: an entity has one row in sync.changes, however often it changes", async () => {
   await s.run("insert into intentions (id, location_id) values ('often', 'often')");

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { Session, useSession } from "../support/postgres/session.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 let epoch: string;
 
 const resolve = (since: unknown, spaceId = "r") =>
@@ -17,7 +17,6 @@ const say = (id: string, createdAt: string, spaceId = "r") =>
 
 // Version 1 is the space, 2 to 5 are messages of 10, 11, 12 and 13 o'clock, 6 is an update of the first.
 beforeAll(async () => {
-  s = await Session.open(db);
   epoch = (await s.value("select sync.epoch()")) as string;
   await s.run("insert into beings (id, type) values ('r', 'space')");
   for (const hour of [10, 11, 12, 13]) await say(`at-${hour}`, `2024-03-01T${hour}:00Z`);

@@ -1,16 +1,15 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { eventsSince, inShort } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 let epoch: unknown;
 
 const TIMES = "'2024-03-01T12:00Z', '2024-03-01T13:00:00.5+00'";
 
 beforeAll(async () => {
-  s = await Session.open(db);
   epoch = await s.value("select sync.epoch()");
   await s.run(
     `insert into beings (id, name, type, owner_id, location_id, metadata, properties, content, created_at, modified_at)

@@ -1,15 +1,14 @@
 import { beforeEach, expect, test } from "vitest";
 import { copyFrom } from "../support/postgres/copy.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 // After "set constraints all immediate" each statement is filed by itself, in the version of its transaction.
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 
 beforeEach(async () => {
-  s ??= await Session.open(db);
   await s.run("truncate beings, intentions", "truncate sync.spaces, sync.changes");
   await s.run(
     "insert into beings (id, location_id) values ('a', 'room'), ('b', 'room')",

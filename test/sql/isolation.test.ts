@@ -1,16 +1,12 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { awake } from "../support/postgres/awake.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { type Session, useSession } from "../support/postgres/session.js";
 import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let a: Session;
-let b: Session;
-
-beforeAll(async () => {
-  [a, b] = [await Session.open(db), await Session.open(db)];
-});
+const a = useSession(db);
+const b = useSession(db);
 
 const insert = (id: string, spaceId: string) =>
   `insert into intentions (id, location_id) values ('${id}', '${spaceId}')`;

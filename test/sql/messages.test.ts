@@ -1,13 +1,9 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { type Row, Session } from "../support/postgres/session.js";
+import { type Row, useSession } from "../support/postgres/session.js";
 
 const db = useDatabase();
-let s: Session;
-
-beforeAll(async () => {
-  s = await Session.open(db);
-});
+const s = useSession(db);
 
 async function page(spaceId: string, limit: number, before: unknown = null) {
   const [row] = await s.query("select * from sync.messages($1, $2, $3)", [spaceId, limit, before]);

@@ -1,12 +1,11 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 
 beforeAll(async () => {
-  s = await Session.open(db);
   await s.run(
     "insert into beings (id, type) values ('hall', 'space'), ('vault', 'space')",
     `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)

@@ -1,18 +1,14 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { awake } from "../support/postgres/awake.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { type Row, Session } from "../support/postgres/session.js";
+import { type Row, useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 // What readers get of what is committed, but not recorded yet: a relay is awake, and takes a turn where record() stands.
 const db = useDatabase();
-let s: Session;
-let other: Session;
-let relay: Session;
-
-beforeAll(async () => {
-  [s, other, relay] = [await Session.open(db), await Session.open(db), await Session.open(db)];
-});
+const s = useSession(db);
+const other = useSession(db);
+const relay = useSession(db);
 
 beforeEach(() => relay.run("truncate beings, intentions, sync.spaces, sync.changes, sync.notes", awake));
 

@@ -1,16 +1,14 @@
 import { beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { progress, Session } from "../support/postgres/session.js";
+import { progress, Session, useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, recordOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
-let other: Session;
+const s = useSession(db);
+const other = useSession(db);
 
 // In "old" five messages were deleted 5, 4, 3, 2 and 1 days ago, at the versions 2 to 6, and one is there.
 beforeEach(async () => {
-  s ??= await Session.open(db);
-  other ??= await Session.open(db);
   await s.run("truncate beings, intentions", "truncate sync.spaces, sync.changes");
   await s.run("insert into intentions (id, location_id) select 'm' || n, 'old' from generate_series(1, 6) n");
   for (let n = 1; n <= 5; n++) {

@@ -1,19 +1,15 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { awake } from "../support/postgres/awake.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { explainEverything, scansOf } from "../support/postgres/plan.js";
-import { progress, Session } from "../support/postgres/session.js";
+import { progress, Session, useSession } from "../support/postgres/session.js";
 import { faults, recordOf, versionOf } from "../support/relay/feed.js";
 
 // A relay is awake: a commit leaves its notes, and sync.record() makes versions of them.
 const db = useDatabase();
-let s: Session;
-let other: Session;
-let relay: Session;
-
-beforeAll(async () => {
-  [s, other, relay] = [await Session.open(db), await Session.open(db), await Session.open(db)];
-});
+const s = useSession(db);
+const other = useSession(db);
+const relay = useSession(db);
 
 beforeEach(() => relay.run("truncate beings, intentions, sync.spaces, sync.changes, sync.notes", awake));
 

@@ -1,15 +1,11 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { migrate } from "../../src/server/postgres/migrate.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { faults, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
-
-beforeAll(async () => {
-  s = await Session.open(db);
-});
+const s = useSession(db);
 
 test("P11: tables that were made anew from a dump are another epoch, in the same database too", async () => {
   const before = await s.value("select sync.epoch()");

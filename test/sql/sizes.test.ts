@@ -1,17 +1,16 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { toSpacefeedError } from "../../src/server/postgres/errors.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 
 // A text of 512 MiB ends the process of a relay. Here a piece of JSON may have 100,000 bytes, and a row 400,000.
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 let space: string;
 let n = 0;
 
 beforeAll(async () => {
-  s = await Session.open(db);
   expect(await s.value("select sync._most_bytes()")).toBe(64 * 1024 * 1024);
   await s.run(
     "create or replace function sync._most_bytes() returns integer language sql immutable set search_path = '' as 'select 100000'",
@@ -79,18 +78,18 @@ test("a message that is more by itself comes alone; one of four times that is re
   expect(await page(2)).toMatchObject({ has_more: true, ids: [`${space}-3`] });
   await s.query("delete from public.intentions where id = $1", [`${space}-3`]);
   expect(await page(2)).toMatchObject({ has_more: true, ids: [`${space}-2`] });
-  expect(await s.value("select (sync.entity('intention', $1)).space_id", [`${space}-2`])).toBe(space);
+  expect(await s.value("select (sync._wire('intention', $1)).space_id", [`${space}-2`])).toBe(space);
   await s.query("update public.intentions set name = repeat('x', 400000) where id = $1", [`${space}-2`]);
   for (const ask of ["sync.messages($1, 2)", "sync.snapshot($1)"]) {
     expect(await refusalOf(`select * from ${ask}`, [space])).toEqual(
       tooLarge(/^the message cannot be sent: 40\d{4} bytes/),
     );
   }
-  expect(await refusalOf("select sync.entity('intention', $1)", [`${space}-2`])).toEqual(
+  expect(await refusalOf("select sync.read(null, 'intention', $1, null)", [`${space}-2`])).toEqual(
     tooLarge(/^the message cannot be sent/),
   );
   await s.query("update public.beings set name = repeat('x', 400000) where id = $1", [space]);
-  expect(await refusalOf("select sync.entity('being', $1)", [space])).toEqual(
+  expect(await refusalOf("select sync.read(null, 'being', $1, null)", [space])).toEqual(
     tooLarge(/^the being cannot be sent/),
   );
 });

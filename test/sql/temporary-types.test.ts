@@ -1,15 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 
 // Where pg_temp is not named in a search_path, types are looked for in it first, also where the path is empty.
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 
 beforeAll(async () => {
-  s = await Session.open(db);
   await s.run(
     "insert into public.beings (id, type) values ('den', 'space')",
     "insert into public.intentions (id, location_id) values ('m', 'den'), ('n', 'den')",
@@ -18,32 +17,30 @@ beforeAll(async () => {
 
 /** Every call of a function that the relays' role may make, in each of its ways, and its writes. */
 const CALLS = [
-  "select sync.entity('being', 'den')",
-  "select sync.entity('intention', 'm')",
-  "select sync.beings('den'), sync.beings('den', 1)",
-  "select * from sync.messages('den', 1)",
-  "select * from sync.messages('den', 1, (select messages -> 0 ->> 'messageId' from sync.messages('den', 1)))",
-  "select * from sync.snapshot('den')",
+  "select * from sync.read(null, 'being', 'den', null)",
+  "select * from sync.read(null, 'intention', 'm', 'den')",
+  "select * from sync.read(null, 'being', null, 'den', 1)",
+  "select * from sync.read(null, 'intention', null, 'den', 1)",
+  "select * from sync.read(null, 'intention', null, 'den', 1, (select data ->> 'messageId' from sync.read(null, 'intention', 'm', null)))",
+  "select * from sync.state('den', 10)",
   "select * from sync.changes_since('{den}', '{0}', 10)",
-  "select sync.current_cursor('den'), sync.epoch()",
-  "select sync.demand('{\"being\":\"ada\"}', 'read', 'den', '{\"name\":\"7\"}')",
-  "select sync.demand_owner('{}', 'ada', 'ada')",
+  "select sync.epoch()",
   "select * from sync.notify_queue()",
-  `select * from sync.open('{null,null,null,null}', '{den,den,den,den}',
-     array['1', sync.current_cursor('den'), '2024-02-29T12:00:00Z', 'msg_1'])`,
+  `select * from sync.open('{null,null,null,null,null}', '{den,den,den,den,den}',
+     array['1', (select cursor from sync.state('den', 1)), '2024-02-29T12:00:00Z', 'msg_1', '2044-02-29'])`,
   "select sync.relay_seen(), sync.relay_seen(true), sync.relay_seen(false)",
   "select sync.lead(true), sync.lead(false)",
-  "insert into public.beings (id, type) values ('nook', 'space')",
-  "insert into public.intentions (id, location_id) values ('o', 'den'), ('p', 'nook')",
-  "update public.intentions set location_id = 'nook' where id in ('m', 'o')",
-  "update public.beings set name = 'x' where id = 'den'",
-  "delete from public.intentions where id = 'n'",
+  `select * from sync.write(null, 'create', 'being', 'nook', null, '{"type":"space","metadata":{"a":1}}')`,
+  `select * from sync.write('{"being":"ada"}', 'create', 'intention', 'o', null, '{"locationId":"den"}', '{yard}')`,
+  `select * from sync.write('{"being":"ada"}', 'create', 'intention', 'o', null, '{"locationId":"den"}', '{yard}')`,
+  `select * from sync.write(null, 'update', 'intention', 'o', 'den', '{"locationId":"nook","content":["7"]}')`,
+  `select * from sync.write(null, 'update', 'being', 'den', null, '{"name":"x"}')`,
+  "select * from sync.write(null, 'delete', 'intention', 'n', null, '{}')",
   "select * from sync.reach('{den}')",
   "select * from sync.record(pg_current_snapshot(), '{nook}', 5)",
   "select * from sync.record()",
-  "update public.beings set name = 'z' where id = 'den'",
   "set constraints all immediate",
-  "update public.beings set name = 'y' where id = 'den'",
+  `select * from sync.write(null, 'update', 'being', 'den', null, '{"name":"y"}')`,
 ];
 
 test("P9: no temporary type of a relay's login has its check run as the owner", async () => {

@@ -1,13 +1,12 @@
 import { beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { progress, Session } from "../support/postgres/session.js";
+import { progress, Session, useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 
 beforeEach(async () => {
-  s ??= await Session.open(db);
   await s.run("truncate beings, intentions", "truncate sync.spaces, sync.changes");
   await s.run("insert into beings (id, type) values ('room', 'space'), ('hall', 'space')");
   await s.run("insert into intentions (id, location_id) values ('m1', 'room'), ('m2', 'room')");

@@ -1,13 +1,12 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { faults, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 
 beforeAll(async () => {
-  s = await Session.open(db);
   await s.run(
     "insert into beings (id, type) values ('v', 'space')",
     "insert into intentions (id, location_id) values ('m', 'v')",

@@ -1,14 +1,10 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
-
-beforeAll(async () => {
-  s = await Session.open(db);
-});
+const s = useSession(db);
 
 test("P1: each committed transaction raises the version by one, from 1 on", async () => {
   for (let n = 1; n <= 5; n++) {

@@ -1,15 +1,14 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { progress, Session } from "../support/postgres/session.js";
+import { progress, Session, useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let a: Session;
-let b: Session;
-let watch: Session;
+const a = useSession(db);
+const b = useSession(db);
+const watch = useSession(db);
 
 beforeAll(async () => {
-  [a, b, watch] = [await Session.open(db), await Session.open(db), await Session.open(db)];
   // Would a writer wait where none should, it is refused instead of hanging.
   for (const s of [a, b]) await s.run("set lock_timeout = '15s'");
 });

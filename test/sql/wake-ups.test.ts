@@ -1,13 +1,12 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 
 const db = useDatabase();
-let s: Session;
+const s = useSession(db);
 let heard: (string | undefined)[] = [];
 
 beforeAll(async () => {
-  s = await Session.open(db);
   s.client.on("notification", ({ payload }) => heard.push(payload));
   await s.run("listen spacefeed", "select sync.relay_seen()");
 });

@@ -1,17 +1,13 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { migrate } from "../../src/server/postgres/migrate.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useEmptyDatabases } from "../support/postgres/empty-database.js";
-import { Session } from "../support/postgres/session.js";
+import { Session, useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
-let s: Session;
-
-beforeAll(async () => {
-  s = await Session.open(db);
-});
+const s = useSession(db);
 
 const warnings = () => s.query("select code, message, remedy from sync.warnings()");
 const database = () => new URL(db.url).pathname.slice(1);
@@ -94,16 +90,6 @@ const CASES: [string, string[], [string, RegExp][]][] = [
       "set local session_replication_role = origin",
     ],
     [["message_sequence", /inserts will fail/]],
-  ],
-  [
-    "a schema public that is closed",
-    ["revoke usage on schema public from public, spacefeed_relay"],
-    [["relay_schema", /each write of a relay is refused/]],
-  ],
-  [
-    "rights that were revoked",
-    ["revoke insert, select on public.beings from spacefeed_relay"],
-    [["relay_rights", /on (public\.)?beings/]],
   ],
   [
     "a table that inherits from ours",

@@ -1,17 +1,16 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { awake } from "../support/postgres/awake.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { Session, useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
-let other: Session;
-let relay: Session;
+const s = useSession(db);
+const other = useSession(db);
+const relay = useSession(db);
 let heard: (string | undefined)[] = [];
 
 beforeAll(async () => {
-  [s, other, relay] = [await Session.open(db), await Session.open(db), await Session.open(db)];
   s.client.on("notification", ({ payload }) => heard.push(payload));
   await s.run("listen spacefeed");
 });

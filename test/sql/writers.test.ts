@@ -1,15 +1,11 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { copyFrom } from "../support/postgres/copy.js";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { useSession } from "../support/postgres/session.js";
 import { eventsSince, faults, inShort, recordOf, versionOf } from "../support/relay/feed.js";
 
 const db = useDatabase();
-let s: Session;
-
-beforeAll(async () => {
-  s = await Session.open(db);
-});
+const s = useSession(db);
 
 test("P6: COPY is one version", async () => {
   const rows = Array.from({ length: 200 }, (_, n) => `copy-${n + 1}\tcopy\tGrüße, "${n + 1}"\n`);

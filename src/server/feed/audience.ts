@@ -1,81 +1,73 @@
-import type { Cursor } from "./cursor.js";
-import type { Recent } from "./history.js";
+import type { Cursor } from "../postgres/functions.js";
 
-/** What a reader gets at once. */
+/** The types of entities. A snapshot may have all of them. */
+export const ALL_TYPES = ["being", "intention"] as const;
+
+/** What readers get at once: one Buffer of SSE text, which all who get it share. */
 export interface Delivery {
-  /** The SSE text, one Buffer shared by every reader. */
   frame: Buffer;
   /** Where it takes the reader. */
-  reached: Cursor;
-  /** The events of one group, each one JSON text; null for a space-sync, or several groups. */
-  events: readonly string[] | null;
-  /** A being came, changed or went in it, as far as is known. */
-  hasBeings: boolean;
+  cursor: Cursor;
+  /** The types of the entities in it. */
+  types: readonly string[];
+  /** Of just one event: the JSON text of `changeInfo`. */
+  change: string | null;
 }
 
-/** A reader of one space. Whoever it is must take what it gets at once, and never throw. */
+/**
+ * A reader of one space. It takes what it gets at once, and never throws.
+ *
+ *              too far behind, or another epoch
+ *     ──► live ────────────────────────────────► needs a snapshot ◄──
+ *         │  ▲ ◄─────────── snapshot ─────────── │  ▲
+ *         ▼  │                                   ▼  │
+ *         aside (backpressure, or first to be asked about), until it resumes
+ */
 export interface Subscriber {
+  audience?: Audience;
+  /** Up to where it has the space; while it needs a snapshot: what that one may not be older than. */
+  cursor: Cursor;
+  needsSnapshot: boolean;
+  /** Gets nothing but heartbeats. */
+  isAside: boolean;
   deliver(delivery: Delivery): void;
   heartbeat(frame: Buffer): void;
   /** The space is gone, or the relay stops. */
   end(): void;
 }
 
-/**
- * The readers of one space, by the version that each has reached: normally all of them stand at one. A
- * group that builds on version v goes to those at v, and moves them on; who waits has no usable version.
- */
-export class Room {
-  readonly at = new Map<number, Set<Subscriber>>();
-  /** Who waits for a snapshot, each with the version that it must not fall behind. */
-  readonly waiting = new Map<Subscriber, number>();
-  /** Who takes nothing for now, and comes back by itself. */
-  readonly aside = new Set<Subscriber>();
-  snapshotting = false;
-  /** When its last reader left, in milliseconds. Others may be about to come back. */
-  emptyAt = Date.now();
+/** Readers of one space who get the same. */
+export abstract class Audience {
+  readonly readers = new Set<Subscriber>();
 
-  constructor(
-    readonly spaceId: string,
-    readonly recent: Recent,
-  ) {}
+  constructor(readonly spaceId: string) {}
 
-  get isEmpty(): boolean {
-    return this.at.size === 0 && this.waiting.size === 0 && this.aside.size === 0;
+  /** Gives a reader what it lacks, from memory where that has it; else sees to it that it comes. */
+  abstract place(reader: Subscriber): void;
+
+  enter(reader: Subscriber, cursor: Cursor, needsSnapshot: boolean): void {
+    reader.audience = this;
+    reader.cursor = cursor;
+    reader.needsSnapshot = needsSnapshot;
+    this.readers.add(reader);
   }
 
-  /** Puts readers at a version, to those who stand there already. */
-  place(version: number, newcomers: Set<Subscriber>): void {
-    const there = this.at.get(version);
-    if (!there) this.at.set(version, newcomers);
-    else for (const newcomer of newcomers) there.add(newcomer);
+  resume(reader: Subscriber): void {
+    reader.isAside = false;
+    this.place(reader);
   }
 
-  add(version: number, newcomer: Subscriber): void {
-    const there = this.at.get(version);
-    if (there) there.add(newcomer);
-    else this.at.set(version, new Set([newcomer]));
+  leave(reader: Subscriber): void {
+    this.readers.delete(reader);
   }
 
-  /** Takes the readers at a version away from it, to wait for a snapshot that is not older than `least`. */
-  putOff(version: number, least: number): void {
-    for (const subscriber of this.at.get(version) ?? []) this.waiting.set(subscriber, least);
-    this.at.delete(version);
+  /** Those who wait for a snapshot. */
+  waiting(): Subscriber[] {
+    return [...this.readers].filter(({ needsSnapshot, isAside }) => needsSnapshot && !isAside);
   }
+}
 
-  leave(subscriber: Subscriber): void {
-    this.waiting.delete(subscriber);
-    this.aside.delete(subscriber);
-    for (const [version, subscribers] of this.at) {
-      if (subscribers.delete(subscriber) && subscribers.size === 0) this.at.delete(version);
-    }
-    if (this.isEmpty) this.emptyAt = Date.now();
-  }
-
-  /** Everybody in the room. */
-  *readers(): Generator<Subscriber> {
-    for (const subscribers of this.at.values()) yield* subscribers;
-    yield* this.waiting.keys();
-    yield* this.aside;
-  }
+/** Whether this is no older state than that, in the same incarnation of the data. */
+export function isAsOf(cursor: Cursor, least: Cursor): boolean {
+  return cursor.epoch === least.epoch && cursor.version >= least.version;
 }

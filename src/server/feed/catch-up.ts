@@ -1,122 +1,84 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../../protocol/errors.js";
+import { Loader, RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
 import type { Changes, Database } from "../postgres/functions.js";
 
-export interface PumpOptions {
+export interface CatchUpOptions {
   database: Database;
   metrics: Metrics;
   log: Logger;
   /** More changed entities than that behind: a space-sync. */
   catchUpLimit: number;
-  /** The versions of a space from which somebody is to be caught up. */
-  versionsOf(spaceId: string): number[];
-  /** The incarnation of the data that a question is asked in. */
-  epoch(): string | undefined;
-  /** Takes the answers to one question, with the epoch in which it was asked. */
-  apply(answers: Changes[], askedIn: string | undefined): void;
 }
 
-const RETRY_MS = 250;
 const SPACES_AT_ONCE = 1_000;
-/** A query that takes longer holds up its own spaces only. */
+/** A query that takes longer holds up its own spaces only: for the others one more may be under way, up to so many. */
 const SLOW_MS = 50;
-const LANES = 4;
+const MOST_SLOW = 3;
 
 /**
- * Asks for the changes of all dirty spaces in one query, and starts again with what became dirty meanwhile: the
- * busier it is, the more each query carries. Where one takes long, another lane opens for the other spaces.
+ * Asks for the changes of all spaces that were woken in one query, and starts again with those that were woken
+ * meanwhile: the busier it is, the more each query carries.
  */
-export class Pump {
-  readonly #options: PumpOptions;
-  readonly #dirty = new Set<string>();
-  /** The spaces of the queries that run: one is never asked for twice at a time. */
-  readonly #asked = new Set<string>();
-  readonly #closing = new AbortController();
-  #lanes = 0;
-  #slowLanes = 0;
+export class CatchUp {
+  readonly #loader: Loader<string, undefined>;
+  #slow = 0;
 
-  constructor(options: PumpOptions) {
-    this.#options = options;
+  /**
+   * `versionsOf`: from which versions of a space somebody is to be caught up. `asking`: called before each query,
+   * returns what takes the answers.
+   */
+  constructor(
+    private readonly options: CatchUpOptions,
+    private readonly versionsOf: (spaceId: string) => number[],
+    private readonly asking: () => (answers: Changes[]) => void,
+  ) {
+    this.#loader = new Loader({ batch: () => SPACES_AT_ONCE, ask: (spaceIds) => this.#catchUp(spaceIds) });
   }
 
   /** The space may have changed, or somebody is to be caught up in it. */
   wake(spaceId: string): void {
-    this.#dirty.add(spaceId);
-    this.#open();
+    void this.#loader.load(spaceId);
   }
 
-  close(): void {
-    this.#closing.abort();
-    this.#dirty.clear();
-  }
-
-  #open(): void {
-    if (this.#lanes === this.#slowLanes && this.#lanes < LANES && this.#dirty.size > 0) void this.#run();
-  }
-
-  async #run(): Promise<void> {
-    this.#lanes++;
-    // One turn of the event loop: what is committed together, or joins together, shares the query.
-    await new Promise(setImmediate);
-    // Not where this lane was slow, and another has opened meanwhile.
-    while (this.#lanes - this.#slowLanes === 1 && !this.#closing.signal.aborted) {
-      const spaceIds: string[] = [];
-      const versions: number[] = [];
-      for (const spaceId of this.#dirty) {
-        if (this.#asked.has(spaceId)) continue;
-        this.#dirty.delete(spaceId);
-        for (const version of this.#options.versionsOf(spaceId)) {
-          spaceIds.push(spaceId);
-          versions.push(version);
-        }
-        if (spaceIds.length >= SPACES_AT_ONCE) break;
-      }
-      if (spaceIds.length === 0) break;
-      await this.#catchUp(spaceIds, versions);
-    }
-    this.#lanes--;
-  }
-
-  async #catchUp(spaceIds: string[], versions: number[]): Promise<void> {
-    let isSlow = false;
-    const slow = setTimeout(() => {
-      isSlow = true;
-      this.#slowLanes++;
-      this.#open();
+  async #catchUp(spaceIds: string[]): Promise<undefined[]> {
+    const questions = spaceIds.flatMap((id) => this.versionsOf(id).map((version) => ({ id, version })));
+    let widened = 0;
+    const timer = setTimeout(() => {
+      widened = this.#slow < MOST_SLOW ? 1 : 0;
+      this.#slow += widened;
+      this.#loader.widen(widened);
     }, SLOW_MS);
-    for (const spaceId of spaceIds) this.#asked.add(spaceId);
-    const epoch = this.#options.epoch();
+    const apply = this.asking();
     try {
-      this.#options.apply(await this.#ask(spaceIds, versions), epoch);
+      if (questions.length > 0) apply(await this.#ask(questions));
     } catch (error) {
-      this.#options.log.warn({ err: error }, "catch-up did not work; trying again");
-      for (const spaceId of spaceIds) this.#dirty.add(spaceId);
-      await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
+      this.options.log.warn({ err: error }, "a catch-up failed; trying again");
+      await sleep(RETRY_MS, undefined, { ref: false });
+      for (const spaceId of spaceIds) this.wake(spaceId);
     }
-    for (const spaceId of spaceIds) this.#asked.delete(spaceId);
-    clearTimeout(slow);
-    if (isSlow) this.#slowLanes--;
+    clearTimeout(timer);
+    this.#slow -= widened;
+    this.#loader.widen(-widened);
+    return [];
   }
 
   /** Throws only when the database is away. A space of which the query fails does not hold up the others. */
-  async #ask(spaceIds: string[], versions: number[]): Promise<Changes[]> {
-    const { database, catchUpLimit, metrics, log } = this.#options;
+  async #ask(questions: { id: string; version: number }[]): Promise<Changes[]> {
+    const { database, catchUpLimit, metrics, log } = this.options;
+    const [spaceIds, versions] = [questions.map(({ id }) => id), questions.map(({ version }) => version)];
     try {
       const answers = await database.changesSince(spaceIds, versions, catchUpLimit);
       metrics.catchUps.inc(answers.length);
       return answers;
     } catch (error) {
       if (error instanceof SpacefeedError && error.code === "unavailable") throw error;
-      if (spaceIds.length === 1) {
-        log.error({ err: error, spaceId: spaceIds[0] }, "this space cannot be caught up for now");
-        return [];
-      }
       const answers: Changes[] = [];
-      for (const [index, spaceId] of spaceIds.entries()) {
-        answers.push(...(await this.#ask([spaceId], [versions[index] as number])));
-      }
+      if (questions.length === 1)
+        log.error({ err: error, spaceId: spaceIds[0] }, "this space cannot be caught up for now");
+      else for (const question of questions) answers.push(...(await this.#ask([question])));
       return answers;
     }
   }

@@ -1,35 +1,44 @@
-import type { Snapshot } from "../postgres/functions.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { Loader, RETRY_MS } from "../loader.js";
+import { type Audience, type Delivery, isAsOf } from "./audience.js";
 
-/** A snapshot as the `space-sync` event: the JSON of Postgres between the braces of the relay. */
-export function spaceSyncEvent(spaceId: string, snapshot: Snapshot): string {
-  const { version, cursor, beings, intentions, lastMessageId, hasMore } = snapshot;
-  return (
-    `{"type":"space-sync","spaceId":${JSON.stringify(spaceId)},"version":${version},"cursor":"${cursor}",` +
-    `"timestamp":"${new Date().toISOString()}","beings":${beings},"intentions":${intentions},` +
-    `"lastMessageId":${JSON.stringify(lastMessageId)},"hasMore":${hasMore}}`
-  );
-}
+/** Reads snapshots for those of an audience who need one, a few at a time. */
+export class Snapshots<Of extends Audience> {
+  readonly #loader: Loader<Of, undefined>;
 
-/** Which entity changed, where it was just one. */
-export interface ChangeInfo {
-  type: "add" | "update" | "delete";
-  entityType: "being" | "intention";
-  entityId: string;
-}
+  /** `read`: null where there is no such space; undefined where what was read is outdated. */
+  constructor(
+    atOnce: number,
+    private readonly log: Logger,
+    private readonly read: (audience: Of) => Promise<Delivery | null | undefined>,
+  ) {
+    this.#loader = new Loader({ atOnce, ask: async ([audience]) => [await this.#serve(audience as Of)] });
+  }
 
-/** A snapshot as the complete state that `/api/sync` sends. */
-export function spaceState(
-  spaceId: string,
-  snapshot: Snapshot,
-  types: ReadonlySet<string>,
-  changeInfo?: ChangeInfo,
-): string {
-  const { version, cursor, beings, intentions, hasMore } = snapshot;
-  return (
-    `{"spaceId":${JSON.stringify(spaceId)},"version":${version},"timestamp":"${new Date().toISOString()}",` +
-    (types.has("beings") ? `"beings":${beings},` : "") +
-    (types.has("intentions") ? `"intentions":${intentions},` : "") +
-    `"cursor":"${cursor}","hasMore":${types.has("intentions") && hasMore}` +
-    `${changeInfo ? `,"changeInfo":${JSON.stringify(changeInfo)}` : ""}}`
-  );
+  /** Sees to it that those who wait get a snapshot. */
+  request(audience: Of): void {
+    void this.#loader.load(audience);
+  }
+
+  async #serve(audience: Of): Promise<undefined> {
+    const asked = new Set(audience.waiting());
+    if (asked.size === 0) return;
+    try {
+      const delivery = await this.read(audience);
+      // Those who have begun to wait meanwhile may be further than this: they get the next one. Those who waited
+      // before, and are further all the same, have what the database has lost.
+      for (const reader of audience.waiting()) {
+        if (delivery === null) reader.end();
+        else if (delivery && (asked.has(reader) || isAsOf(delivery.cursor, reader.cursor))) {
+          reader.deliver(delivery);
+        }
+      }
+      if (delivery === null) return;
+    } catch (error) {
+      this.log.warn({ err: error, spaceId: audience.spaceId }, "a snapshot could not be read; trying again");
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
+    this.request(audience);
+  }
 }

@@ -1,15 +1,16 @@
+import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
+import type { z } from "zod";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { beingRequest, intentionRequest, LIMITS } from "../../protocol/messages.js";
 import type { Env } from "../auth/caller.js";
-import { parseCursor } from "../feed/cursor.js";
-import * as crud from "../postgres/crud.js";
-import type { Claims, Database } from "../postgres/functions.js";
+import type { Database, EntityType, Page, Write } from "../postgres/functions.js";
 import type { Reach } from "../postgres/reach.js";
 import type { Throttle } from "./limits/throttle.js";
-import { check, readJson, unknownSpace } from "./request.js";
+import { check, readJson } from "./request.js";
 
 type Asked = Context<Env>;
+type Request = z.infer<typeof beingRequest> | z.infer<typeof intentionRequest>;
 
 /** `POST /api/beings` and `POST /api/intentions`. `address`: whose request it is, null where that has no limit. */
 export function entityRoutes(
@@ -19,155 +20,102 @@ export function entityRoutes(
   address: (context: Asked) => string | null,
 ): Hono<Env> {
   const app = new Hono<Env>();
-
   app.post("/api/beings", async (context) => {
     const { text, value } = await readJson(context);
     const request = check(beingRequest, value);
-    const { claims } = context.get("caller");
-    switch (request.action) {
-      case "get":
-        return answer(
-          context,
-          await crud.get(database, claims, crud.BEING, request.beingId, request.spaceId),
-        );
-      case "list": {
-        await mustExist(request.spaceId);
-        const { spaceId, limit = null } = request;
-        const json = await database.largeReads.read(["beings", claims, spaceId, limit], () =>
-          crud.listBeings(database, claims, spaceId, limit),
-        );
-        return answer(context, { json, spaceId: request.spaceId });
-      }
-      case "create":
-        return create(context, crud.BEING, { ...request, entityId: request.beingId, text });
-      case "update":
-        return update(context, crud.BEING, request.beingId, { ...request, text });
-      case "delete":
-        return remove(context, crud.BEING, request.beingId, request.spaceId);
-    }
+    return answer(context, "being", "beingId" in request ? request.beingId : undefined, request, text);
   });
-
   app.post("/api/intentions", async (context) => {
     const { text, value } = await readJson(context);
     const request = check(intentionRequest, value);
-    const { claims } = context.get("caller");
-    switch (request.action) {
-      case "get":
-        return answer(
-          context,
-          await crud.get(database, claims, crud.INTENTION, request.intentionId, request.spaceId),
-        );
-      case "list": {
-        await mustExist(request.spaceId);
-        const { spaceId, limit = LIMITS.defaultPage, before } = request;
-        const page = await database.largeReads.read(["messages", claims, spaceId, limit, before], () =>
-          crud.listIntentions(database, claims, spaceId, limit, before),
-        );
-        return answer(context, { json: page.json, spaceId }, page.hasMore);
-      }
-      case "create":
-        return create(context, crud.INTENTION, { ...request, entityId: request.intentionId, text });
-      case "update":
-        return update(context, crud.INTENTION, request.intentionId, { ...request, text });
-      case "delete":
-        return remove(context, crud.INTENTION, request.intentionId, request.spaceId);
-    }
+    return answer(
+      context,
+      "intention",
+      "intentionId" in request ? request.intentionId : undefined,
+      request,
+      text,
+    );
   });
+  return app;
+
+  async function answer(
+    context: Asked,
+    type: EntityType,
+    id: string | undefined,
+    request: Request,
+    body: string,
+  ) {
+    const { claims } = context.get("caller");
+    const { action, spaceId } = request;
+    if (action === "get") return send(context, await database.get(claims, type, id as string, spaceId));
+    if (action === "list") {
+      const before = "before" in request ? request.before : undefined;
+      const limit = request.limit ?? (type === "intention" ? LIMITS.defaultPage : undefined);
+      return send(context, await database.list(claims, type, request.spaceId, limit, before));
+    }
+    if (action === "create") return create(context, type, id, request, body);
+    if (action === "update") {
+      return write(
+        context,
+        action,
+        type,
+        id as string,
+        { spaceId, body },
+        request.data.locationId ?? spaceId,
+      );
+    }
+    return write(context, action, type, id as string, { spaceId }, spaceId);
+  }
 
   /** An ID and a location may be said beside `data` or in it, but not differently. */
   async function create(
     context: Asked,
-    entity: crud.Entity,
-    request: {
-      entityId?: string | undefined;
-      spaceId?: string | undefined;
-      data?: Fields | undefined;
-      text: string;
-    },
+    type: EntityType,
+    outerId: string | undefined,
+    { spaceId, data = {} }: Extract<Request, { action: "create" }>,
+    body: string,
   ) {
-    const { id: dataId, locationId: dataLocation, ...fields } = request.data ?? {};
-    const id = agree("the ID", request.entityId, dataId);
-    const location = agree("the space", request.spaceId, dataLocation);
-    // A space that is in no space is in itself: that is the trigger's to say, and then a retry is the same.
-    const locationId = fields.type === "space" && location === null ? undefined : location;
-    if (entity === crud.INTENTION && typeof locationId !== "string") {
-      throw new SpacefeedError("invalid", "spaceId: a message is said in a space");
+    const id = agree("the ID", outerId, data.id) ?? randomUUID();
+    const locationId = agree<string | null>("the space", spaceId, data.locationId) ?? undefined;
+    if (type === "intention" && locationId === undefined) {
+      throw new SpacefeedError("invalid", "spaceId: is missing, and every message belongs to a space");
     }
-    return write(context, async (claims) => {
-      throttle.demandRoom(locationId ?? null);
-      const isOwnSpace = fields.type === "space" && locationId === id;
-      if (typeof locationId === "string" && !isOwnSpace) await mustExist(locationId);
-      return crud.create(database, claims, entity, {
-        fields: { ...fields, locationId, ...(id !== undefined && { id }) },
-        text: request.text,
-      });
-    });
+    const given = locationId === undefined ? {} : { locationId };
+    return write(context, "create", type, id, { body, given }, locationId);
   }
 
-  async function update(
+  /** Does a write that the limits let through, and counts it. `toSpaceId`: a space that it goes to, if it is known. */
+  async function write(
     context: Asked,
-    entity: crud.Entity,
+    action: "create" | "update" | "delete",
+    type: EntityType,
     id: string,
-    request: { spaceId?: string | undefined; data: Fields; text: string },
-  ) {
-    const { locationId } = request.data;
-    return write(context, async (claims) => {
-      if (throttle.hasFullSpaces) {
-        throttle.demandRoom(locationId ?? null);
-        throttle.demandRoom((await crud.spaceOf(database, claims, "update", entity, id)) ?? null);
-      }
-      if (typeof locationId === "string") await mustExist(locationId);
-      return crud.update(database, claims, entity, id, request.spaceId, {
-        fields: request.data,
-        text: request.text,
-      });
-    });
-  }
-
-  async function remove(context: Asked, entity: crud.Entity, id: string, spaceId: string | undefined) {
-    return write(context, async (claims) => {
-      if (throttle.hasFullSpaces) {
-        throttle.demandRoom((await crud.spaceOf(database, claims, "delete", entity, id)) ?? null);
-      }
-      return crud.remove(database, claims, entity, id, spaceId);
-    });
-  }
-
-  /** Does a write that the limits let through, and counts it. */
-  async function write(context: Asked, work: (claims: Claims) => Promise<crud.Stored>): Promise<Response> {
-    await throttle.write(address(context));
-    const stored = await work(context.get("caller").claims);
-    await throttle.written(stored.spaceId);
-    const version = stored.spaceId === null ? null : await reach.of(stored.spaceId);
-    return send(context, stored.json, version);
-  }
-
-  async function mustExist(spaceId: string): Promise<void> {
-    if ((await database.currentCursor(spaceId)) === null) throw unknownSpace(spaceId);
-  }
-
-  /** What was read, and the version of its space. `hasMore`: of a page. */
-  async function answer(
-    context: Asked,
-    { json, spaceId }: crud.Stored,
-    hasMore?: boolean,
+    what: Write,
+    toSpaceId: string | undefined,
   ): Promise<Response> {
-    const cursor = spaceId === null ? null : await database.currentCursor(spaceId);
-    return send(context, json, cursor === null ? null : parseCursor(cursor).version, hasMore);
+    await throttle.write(address(context));
+    throttle.demandRoom(toSpaceId ?? null);
+    const { fullSpaces } = throttle;
+    const { claims } = context.get("caller");
+    const stored = await database
+      .write(claims, action, type, id, { ...what, fullSpaces })
+      .catch((error: SpacefeedError) => {
+        if (error.code === "rate_limited") throttle.demandRoom(error.message);
+        throw error;
+      });
+    await throttle.written(stored.spaceId);
+    const version = stored.version ?? (stored.spaceId === null ? null : await reach.of(stored.spaceId));
+    return send(context, { ...stored, version, hasMore: null });
   }
-
-  return app;
 }
 
 /** `version`: the space's at or after the change; null for a being that is in no space. */
-function send(context: Asked, json: string, version: number | null, hasMore?: boolean): Response {
-  const more = hasMore === undefined ? "" : `,"hasMore":${hasMore}`;
-  return context.body(`{"success":true,"data":${json},"version":${version}${more}}`, 200, {
+function send(context: Asked, { data, version, hasMore }: Page): Response {
+  const more = hasMore === null ? "" : `,"hasMore":${hasMore}`;
+  return context.body(`{"success":true,"data":${data},"version":${version}${more}}`, 200, {
     "Content-Type": "application/json",
   });
 }
-
-type Fields = { id?: string | undefined; locationId?: string | null | undefined; [field: string]: unknown };
 
 function agree<T>(what: string, outside: T | undefined, inside: T | undefined): T | undefined {
   if (outside !== undefined && inside !== undefined && outside !== inside) {

@@ -12,13 +12,6 @@ export interface Look {
   look(): Promise<string[]>;
 }
 
-interface Readiness {
-  epoch: string;
-  /** A notification to ourselves arrives. */
-  heard: boolean;
-  warnings: string[];
-}
-
 /**
  * `GET /healthz` (the process lives), `/readyz` (the database and LISTEN answer) and `/metrics`. What will need
  * somebody, while the relay still serves, is a warning of `/readyz`: that is still 200, or the one relay that could
@@ -31,10 +24,10 @@ export function healthRoutes(
   watches: readonly Look[],
 ): Hono {
   const app = new Hono();
-  let latest: Promise<Readiness> | undefined;
+  let latest: ReturnType<typeof lookNow> | undefined;
   let stale = 0;
 
-  function look(): Promise<Readiness> {
+  function look() {
     if (latest && performance.now() < stale) return latest;
     stale = Number.POSITIVE_INFINITY;
     latest = lookNow().finally(() => {
@@ -43,7 +36,7 @@ export function healthRoutes(
     return latest;
   }
 
-  async function lookNow(): Promise<Readiness> {
+  async function lookNow() {
     const [epoch, heard, ...warnings] = await Promise.all([
       database.epoch(),
       listener.listening && listener.roundTrip(),
@@ -57,7 +50,7 @@ export function healthRoutes(
   app.get("/readyz", async (context) => {
     const { epoch, heard, warnings } = await look();
     if (!heard) {
-      const fault = "notifications do not arrive; the relay reconnects by itself";
+      const fault = "notifications do not arrive: the relay reconnects by itself";
       throw new SpacefeedError("unavailable", [fault, ...warnings].join("; "));
     }
     return context.json({ status: "ready", epoch, warnings });
@@ -65,9 +58,8 @@ export function healthRoutes(
 
   app.get("/metrics", async (context) => {
     metrics.listening.set(listener.listening ? 1 : 0);
-    return context.body(await metrics.registry.metrics(), 200, {
-      "Content-Type": metrics.registry.contentType,
-    });
+    context.header("Content-Type", metrics.registry.contentType);
+    return context.body(await metrics.registry.metrics());
   });
 
   return app;

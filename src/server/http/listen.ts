@@ -2,9 +2,11 @@ import type { Server, ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { ErrorCode } from "../../protocol/errors.js";
 import type { Metrics } from "../metrics.js";
 import type { App } from "./app.js";
 import { ownerOf } from "./limits/address.js";
+import { Tally } from "./limits/tally.js";
 
 /** What a connection may take before there is a request that Hono sees. */
 export interface HttpLimits {
@@ -24,27 +26,22 @@ export interface HttpLimits {
 const HEAD_MS = 10_000;
 /** Requests on one connection that are not answered yet. Browsers and proxies send one at a time. */
 const PIPELINED = 8;
-/** A fault of a request that never was one. */
-const FAULTS: Record<string, { status: string; code: string; error: string; reason: string }> = {
-  HPE_HEADER_OVERFLOW: {
-    status: "431 Request Header Fields Too Large",
-    code: "too_large",
-    error: "the head of the request is too large: see MAX_HEADER_BYTES",
-    reason: "header_size",
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: "408 Request Timeout",
-    code: "unavailable",
-    error: "the request did not arrive in time; send it again",
-    reason: "slow_request",
-  },
+/** What is answered to what never became a request, by Node's code: status, code, message, and reason in the metrics. */
+const FAULTS: Record<string, [string, ErrorCode, string, string]> = {
+  HPE_HEADER_OVERFLOW: [
+    "431 Request Header Fields Too Large",
+    "too_large",
+    "the head of the request is too large: send fewer or shorter headers, or raise MAX_HEADER_BYTES",
+    "header_size",
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    "408 Request Timeout",
+    "unavailable",
+    "the request did not arrive in time: send it again",
+    "slow_request",
+  ],
 };
-const NO_HTTP = {
-  status: "400 Bad Request",
-  code: "invalid",
-  error: "this is not HTTP",
-  reason: "no_http",
-};
+const NO_HTTP = ["400 Bad Request", "invalid", "this is not HTTP", "no_http"] as const;
 
 /** Node's server for an app, with the limits of connections. */
 export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics): Server {
@@ -55,7 +52,7 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
     maxHeaderSize: limits.headerBytes,
     connectionsCheckingInterval: Math.min(1_000, limits.requestMs),
   };
-  /** How many requests of a connection are not answered yet. */
+  /** How many requests of a connection are not answered yet. Weak, since a stream ends with its socket. */
   const due = new WeakMap<Socket, number>();
   const cutOff = (socket: Socket, reason: string) => {
     metrics.refusals.inc({ reason });
@@ -88,30 +85,26 @@ export function createHttpServer(app: App, limits: HttpLimits, metrics: Metrics)
   server.maxConnections = limits.connections;
   server.on("drop", () => metrics.refusals.inc({ reason: "connections" }));
   if (limits.connectionsPerAddress > 0) {
-    const open = new Map<string, number>();
+    const open = new Tally();
     server.on("connection", (socket: Socket) => {
       const owner = ownerOf(socket.remoteAddress ?? "");
       if (owner === null) return;
-      const count = (open.get(owner) ?? 0) + 1;
-      if (count > limits.connectionsPerAddress) return cutOff(socket, "connections_per_address");
-      open.set(owner, count);
-      socket.once("close", () => {
-        const left = (open.get(owner) ?? 1) - 1;
-        if (left > 0) open.set(owner, left);
-        else open.delete(owner);
-      });
+      if (open.of(owner) >= limits.connectionsPerAddress) return cutOff(socket, "connections_per_address");
+      socket.once("close", open.enter(owner));
     });
   }
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
-    const { status, code, error: message, reason } = FAULTS[error.code ?? ""] ?? NO_HTTP;
+    const [status, code, message, reason] = FAULTS[error.code ?? ""] ?? NO_HTTP;
     metrics.refusals.inc({ reason });
     // In the midst of another answer, which may never be taken, it would not be one.
     if (socket.writableLength > 0) return socket.destroy();
     const body = JSON.stringify({ success: false, error: message, code });
-    const head = ["Connection: close", "Content-Type: application/json", `Content-Length: ${body.length}`];
-    if (code === "unavailable") head.push("Retry-After: 1");
-    socket.write([`HTTP/1.1 ${status}`, ...head, "", body].join("\r\n"));
+    const again = code === "unavailable" ? "Retry-After: 1\r\n" : "";
+    socket.write(
+      `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n${again}` +
+        `Content-Length: ${body.length}\r\n\r\n${body}`,
+    );
     socket.destroySoon(); // the other side need not close
   });
   return server;

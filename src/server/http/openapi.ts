@@ -1,34 +1,22 @@
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../protocol/errors.js";
-import {
-  being,
-  beingRequest,
-  intention,
-  intentionRequest,
-  spaceState,
-  streamQuery,
-  syncEvent,
-  syncQuery,
-} from "../../protocol/messages.js";
+import * as messages from "../../protocol/messages.js";
 
-const json = (schema: z.ZodType, io: "input" | "output" = "output") => ({
-  "application/json": { schema: jsonSchema(schema, io) },
-});
+const { being, beingRequest, intention, intentionRequest, spaceState, streamQuery, syncEvent, syncQuery } =
+  messages;
 const readiness = z.object({
   status: z.literal("ready"),
   epoch: z.string(),
   warnings: z.array(z.string()),
 });
-const version = z.int().nonnegative().nullable();
+const text = { type: "string" };
 
 /** The description of the API, made from the schemas that check it. `cookie`: the one in which tokens may come. */
 export function openapi(cookie?: string): object {
-  const schemes = {
+  const securitySchemes = {
     bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
     ...(cookie !== undefined && { cookie: { type: "apiKey", in: "cookie", name: cookie } }),
   };
-  // The first, which asks for nothing: a relay without AUTH_… lets everybody in.
-  const security = [{}, ...Object.keys(schemes).map((name) => ({ [name]: [] }))];
   return {
     openapi: "3.1.0",
     info: {
@@ -36,15 +24,12 @@ export function openapi(cookie?: string): object {
       version: "0.1.0",
       description: "Whoever writes the row, every browser in the space sees it.",
     },
-    security,
-    components: { securitySchemes: schemes },
+    // The first, which asks for nothing: a relay without AUTH_… lets everybody in.
+    security: [{}, ...Object.keys(securitySchemes).map((name) => ({ [name]: [] }))],
+    components: { securitySchemes },
     paths: {
-      "/api/beings": {
-        post: entity("beings", beingRequest, z.union([being, z.array(being)])),
-      },
-      "/api/intentions": {
-        post: entity("messages", intentionRequest, z.union([intention, z.array(intention)])),
-      },
+      "/api/beings": { post: entity("beings", beingRequest, being) },
+      "/api/intentions": { post: entity("messages", intentionRequest, intention) },
       "/api/stream": {
         get: {
           summary: "The events of a space, as Server-Sent Events",
@@ -54,93 +39,78 @@ export function openapi(cookie?: string): object {
             "also as lastEventId in the query, beats since.",
           parameters: [
             ...queryParameters(streamQuery),
-            { name: "Last-Event-ID", in: "header", schema: { type: "string" } },
-            { name: "lastEventId", in: "query", schema: { type: "string" } },
+            { name: "Last-Event-ID", in: "header", schema: text },
+            { name: "lastEventId", in: "query", schema: text },
           ],
           responses: {
-            200: {
-              description: "The stream",
-              content: { "text/event-stream": { schema: jsonSchema(syncEvent) } },
-            },
-            ...errors("invalid", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable"),
+            200: { description: "The stream", content: content(syncEvent, "text/event-stream") },
+            ...errors("invalid", "not_found"),
           },
         },
       },
       "/api/sync": {
         get: {
           summary: "The complete state of a space: once, or with Accept: text/event-stream at each change",
-          parameters: [
-            ...queryParameters(syncQuery),
-            { name: "If-None-Match", in: "header", schema: { type: "string" } },
-          ],
+          parameters: [...queryParameters(syncQuery), { name: "If-None-Match", in: "header", schema: text }],
           responses: {
             200: {
               description: "The state",
-              content: { ...json(spaceState), "text/event-stream": { schema: jsonSchema(spaceState) } },
+              content: { ...content(spaceState), ...content(spaceState, "text/event-stream") },
             },
             304: { description: "As it was" },
-            ...errors("invalid", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable"),
+            ...errors("invalid", "not_found"),
           },
         },
       },
-      "/healthz": { get: { summary: "The process lives", responses: { 200: { description: "It does" } } } },
+      "/healthz": { get: plain("The process lives") },
       "/readyz": {
         get: {
           summary: "The database and LISTEN answer, and what will need somebody soon",
           responses: {
-            200: { description: "They do", content: json(readiness) },
-            ...errors("unavailable"),
+            200: { description: "They do", content: content(readiness) },
+            ...refusals("unavailable"),
           },
         },
       },
-      "/openapi.json": { get: { summary: "This description", responses: { 200: { description: "It" } } } },
-      "/metrics": {
-        get: { summary: "Metrics for Prometheus", responses: { 200: { description: "The metrics" } } },
-      },
+      "/openapi.json": { get: plain("This description") },
+      "/metrics": { get: plain("Metrics for Prometheus") },
     },
   };
 }
 
-function entity(nouns: string, request: z.ZodType, data: z.ZodType) {
+const plain = (summary: string) => ({ summary, responses: { 200: { description: summary } } });
+
+function entity(nouns: string, request: z.ZodType, one: z.ZodType) {
+  const data = z.union([one, z.array(one)]);
+  const version = z.int().nonnegative().nullable();
+  const answer = z.object({ success: z.literal(true), data, version, hasMore: z.boolean().optional() });
   return {
     summary: `Get, list, create, update and delete ${nouns}`,
-    requestBody: { required: true, content: json(request, "input") },
+    requestBody: { required: true, content: content(request, "application/json", "input") },
     responses: {
       200: {
         description: "Done. hasMore: of a page of messages, whether there are older ones",
-        content: json(z.object({ success: z.literal(true), data, version, hasMore: z.boolean().optional() })),
+        content: content(answer),
       },
-      ...errors(
-        "invalid",
-        "unauthorized",
-        "forbidden",
-        "not_found",
-        "conflict",
-        "too_large",
-        "rate_limited",
-        "unavailable",
-      ),
+      ...errors("invalid", "not_found", "conflict", "too_large"),
     },
   };
 }
 
-function errors(...codes: ErrorCode[]) {
+/** These, and what every route of the API may answer. */
+const errors = (...codes: ErrorCode[]) =>
+  refusals(...codes, "unauthorized", "forbidden", "rate_limited", "unavailable");
+
+function refusals(...codes: ErrorCode[]) {
+  const refusal = (code: ErrorCode) =>
+    z.object({ success: z.literal(false), error: z.string(), code: z.literal(code) });
   return Object.fromEntries(
-    codes.map((code) => [
-      STATUS[code],
-      {
-        description: code,
-        content: json(z.object({ success: z.literal(false), error: z.string(), code: z.literal(code) })),
-      },
-    ]),
+    codes.map((code) => [STATUS[code], { description: code, content: content(refusal(code)) }]),
   );
 }
 
 function queryParameters(schema: z.ZodObject) {
-  const { properties = {}, required = [] } = jsonSchema(schema, "input") as {
-    properties?: Record<string, object>;
-    required?: string[];
-  };
+  const { properties = {}, required = [] } = jsonSchema(schema, "input");
   return Object.entries(properties).map(([name, property]) => ({
     name,
     in: "query",
@@ -149,7 +119,11 @@ function queryParameters(schema: z.ZodObject) {
   }));
 }
 
-function jsonSchema(schema: z.ZodType, io: "input" | "output" = "output"): object {
+const content = (schema: z.ZodType, type = "application/json", io: "input" | "output" = "output") => ({
+  [type]: { schema: jsonSchema(schema, io) },
+});
+
+function jsonSchema(schema: z.ZodType, io: "input" | "output") {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
   return rest;
 }

@@ -42,11 +42,3 @@ export function readQuery<Schema extends z.ZodObject>(context: Context, schema: 
   if (twice) throw new SpacefeedError("invalid", `${twice[0]}: is given more than once`);
   return check(schema, Object.fromEntries(query.map(([name, values]) => [name, values[0]])));
 }
-
-/** The answer to a space that is not there. */
-export function unknownSpace(spaceId: string): SpacefeedError {
-  return new SpacefeedError(
-    "not_found",
-    `there is no space ${spaceId}: create it with POST /api/beings, {"action":"create","beingId":${JSON.stringify(spaceId)},"data":{"type":"space"}}`,
-  );
-}

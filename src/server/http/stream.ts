@@ -1,22 +1,20 @@
-import type { ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { LIMITS, streamQuery, syncQuery } from "../../protocol/messages.js";
-import type { Caller, Env } from "../auth/caller.js";
-import { parseCursor } from "../feed/cursor.js";
+import type { Env } from "../auth/caller.js";
+import { cursorText } from "../feed/cursor.js";
 import type { Hub } from "../feed/hub.js";
-import { spaceState } from "../feed/snapshot.js";
+import type { StateFeeds } from "../feed/state-feed.js";
 import type { Metrics } from "../metrics.js";
+import { unknownSpace } from "../postgres/errors.js";
 import type { Database, Opening } from "../postgres/functions.js";
-import { Door } from "../stream/admission.js";
+import { Admission } from "../stream/admission.js";
 import { Connection, STREAM_HEADERS } from "../stream/connection.js";
 import { Reader } from "../stream/reader.js";
-import { Permits } from "../stream/recheck.js";
-import type { StateFeeds } from "../stream/state-feed.js";
+import { Rechecks } from "../stream/recheck.js";
 import type { Throttle } from "./limits/throttle.js";
-import { readQuery, unknownSpace } from "./request.js";
+import { readQuery } from "./request.js";
 
 type Asked = Context<Env>;
 
@@ -38,121 +36,109 @@ export interface StreamParts {
 export function streamRoutes(parts: StreamParts): Hono<Env> {
   const { database, hub, feeds, metrics, maxClients, throttle, address, recheckMs } = parts;
   const app = new Hono<Env>();
-  const door = new Door(database);
-  const permits = new Permits(database, metrics, recheckMs);
+  const admission = new Admission(database);
+  const rechecks = new Rechecks(database, metrics, recheckMs);
   let clients = 0;
 
-  app.get("/api/stream", async (context) => {
+  app.get("/api/stream", (context) => {
     const { spaceId, since } = readQuery(context, streamQuery);
-    const caller = context.get("caller");
-    const lastEventId = lastEventIdOf(context);
-    return seated(context, spaceId, async () => {
-      const opening = await open(caller, spaceId, lastEventId, since);
-      if (context.req.method === "HEAD") return null;
-      await turnOf(context.env.outgoing);
-      const connection = connect(context, "stream");
-      const now = parseCursor(opening.cursor);
-      const permit = permits.issue(caller, spaceId, now, connection);
-      new Reader(hub, spaceId, connection, permit).start(now, opening.since);
-      return connection;
-    });
+    return stream(context, "stream", spaceId, since, (reader, now) =>
+      hub.join(spaceId, now, now.since, reader),
+    );
   });
 
   app.get("/api/sync", async (context) => {
     const { spaceId, types: list, limit = LIMITS.maxMessages } = readQuery(context, syncQuery);
-    const types = new Set(list.split(","));
-    const caller = context.get("caller");
+    const types = list.split(",").sort();
     if (context.req.header("Accept")?.includes("text/event-stream")) {
-      return seated(context, spaceId, async () => {
-        const { cursor } = await open(caller, spaceId, undefined, undefined);
-        if (context.req.method === "HEAD") return null;
-        await turnOf(context.env.outgoing);
-        const connection = connect(context, "sync");
-        const now = parseCursor(cursor);
-        const permit = permits.issue(caller, spaceId, now, connection);
-        feeds.join(spaceId, now, types, limit, { connection, permit });
-        return connection;
-      });
+      return stream(context, "sync", spaceId, undefined, (reader, now) =>
+        feeds.join(spaceId, now, types, limit, reader),
+      );
     }
-
-    const { cursor } = await open(caller, spaceId, undefined, undefined);
+    const cursor = cursorText(await admit(context, spaceId, null));
     // Weak: the timestamp differs. A poll of a space that is as it was costs one short query.
     context.header("ETag", `W/"${cursor}"`);
-    // Private: what one may read with his cookie is not for who asks a shared cache after him.
+    // Private: what a cookie lets one read is not for others who ask a shared cache.
     context.header("Cache-Control", "private, no-cache");
     context.header("Vary", "Accept", { append: true });
     if (matches(context.req.header("If-None-Match"), cursor)) return context.body(null, 304);
-    const messages = types.has("intentions") ? limit : 0;
-    const snapshot = await database.largeReads.read(["state", spaceId, messages], () =>
-      database.snapshot(spaceId, messages),
+    const snapshot = await database.largeReads.read(["state", spaceId, limit, types], () =>
+      database.snapshot(spaceId, limit, types),
     );
     if (!snapshot) throw unknownSpace(spaceId);
-    context.header("ETag", `W/"${snapshot.cursor}"`);
+    context.header("ETag", `W/"${cursorText(snapshot)}"`);
     context.header("Content-Type", "application/json");
-    return context.body(spaceState(spaceId, snapshot, types));
+    return context.body(snapshot.json);
   });
 
-  /** Opens a stream, if there is room for one more. Null: it was only asked whether there would be one. */
-  async function seated(context: Asked, spaceId: string, open: () => Promise<Connection | null>) {
+  /** Opens a stream, if there is room for one more. To HEAD it only says whether there would be. */
+  async function stream(
+    context: Asked,
+    endpoint: "stream" | "sync",
+    spaceId: string,
+    since: string | undefined,
+    join: (reader: Reader, now: Opening) => void,
+  ): Promise<Response> {
+    const { outgoing } = context.env;
+    const caller = context.get("caller");
     demandRoom();
     const leave = throttle.enter(address(context), spaceId);
-    let connection: Connection | null = null;
+    let connection: Connection | undefined;
     try {
-      connection = await open();
+      const now = await admitFrom(
+        context,
+        spaceId,
+        endpoint === "stream" ? lastEventIdOf(context) : "",
+        since,
+      );
+      if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
+      await Connection.turn(outgoing);
+      demandRoom(); // once more: meanwhile others may have come
+      connection = new Connection(outgoing, endpoint, context.res.headers, metrics);
+      clients++;
+      connection.onClose(left);
+      // At once, so that the reader knows how often they come.
+      connection.heartbeat(hub.beat);
+      join(new Reader(connection, rechecks.start(caller, spaceId, now, connection)), now);
+      return RESPONSE_ALREADY_SENT;
     } catch (error) {
       // Once a stream has begun, no answer can say so: it ends, and the client comes back.
-      const { outgoing } = context.env;
       if (outgoing.headersSent) outgoing.socket?.destroy();
       throw error;
     } finally {
       if (connection) connection.onClose(leave);
       else leave();
     }
-    return connection ? RESPONSE_ALREADY_SENT : context.body(null, 200, STREAM_HEADERS);
   }
 
-  /** Before the database is asked, and once more after it: meanwhile others may have come. */
   function demandRoom(): void {
     if (clients < maxClients) return;
     throw new SpacefeedError(
       "unavailable",
-      `this relay has the ${maxClients} streams that it may have: come back in a moment, or raise MAX_CLIENTS`,
+      `this relay has ${maxClients} open streams, as many as it may: try again in a moment, or raise MAX_CLIENTS`,
       { limit: "clients" },
     );
   }
 
-  function connect(context: Asked, endpoint: "stream" | "sync"): Connection {
-    demandRoom();
-    const connection = new Connection(context.env.outgoing, endpoint, context.res.headers, metrics);
-    clients++;
-    connection.onClose(leave);
-    // At once, so that the reader knows how often they come.
-    connection.heartbeat(hub.beat);
-    return connection;
-  }
-
-  function leave(): void {
+  function left(): void {
     clients--;
   }
 
-  async function open(
-    { claims }: Caller,
-    spaceId: string,
-    lastEventId: string | undefined,
-    since: string | undefined,
-  ) {
-    let opening: Opening;
+  async function admit(context: Asked, spaceId: string, since: string | null): Promise<Opening> {
+    const opening = await admission.open(context.get("caller").claims, spaceId, since);
+    if (!opening) throw unknownSpace(spaceId);
+    return opening;
+  }
+
+  async function admitFrom(context: Asked, spaceId: string, lastEventId = "", since = ""): Promise<Opening> {
     try {
-      opening = await door.open(claims, spaceId, lastEventId || since || null);
+      return await admit(context, spaceId, lastEventId || since || null);
     } catch (error) {
-      // An EventSource cannot mend its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
+      // An EventSource cannot change its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
       const isForeign = lastEventId && error instanceof SpacefeedError && error.code === "invalid";
       if (!isForeign) throw error;
-      opening = await door.open(claims, spaceId, null);
+      return admit(context, spaceId, null);
     }
-    const { cursor } = opening;
-    if (cursor === null) throw unknownSpace(spaceId);
-    return { cursor, since: opening.since };
   }
 
   return app;
@@ -168,9 +154,4 @@ function lastEventIdOf(context: Context): string | undefined {
 function matches(ifNoneMatch: string | undefined, cursor: string): boolean {
   const tags = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, "")) ?? [];
   return tags.includes("*") || tags.includes(`"${cursor}"`);
-}
-
-/** A browser may ask on a connection whose last answer has left, just before Node takes note of that. */
-async function turnOf(response: ServerResponse): Promise<void> {
-  for (let looks = 0; looks < 50 && !response.socket && !response.destroyed; looks++) await sleep(2);
 }

@@ -3,23 +3,28 @@ import { refusalError } from "./errors.js";
 import { LargeReads } from "./large-reads.js";
 import { Pool } from "./pool.js";
 
-/** A space as it is; `beings` and `intentions` are JSON texts that nobody parses on the way. */
-export interface Snapshot {
+/** A state of a space, in one incarnation of the data. On the wire `<epoch>.<version>`. */
+export interface Cursor {
+  epoch: string;
   version: number;
-  cursor: string;
-  beings: string;
-  intentions: string;
-  lastMessageId: string | null;
-  hasMore: boolean;
+}
+
+/** A space as it is. */
+export interface Snapshot extends Cursor {
+  /** The JSON text that is sent: a space-sync event, or a state. */
+  json: string;
 }
 
 /** What happened in a space after version `since`. */
-export interface Changes {
+export interface Changes extends Cursor {
   spaceId: string;
   since: number;
-  cursor: string;
   /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
   events: string[] | null;
+  /** The types of the entities in them. */
+  types: string[];
+  /** Of just one event: the JSON text of `changeInfo`. */
+  change: string | null;
 }
 
 /** What a newcomer asks: may these claims read the space, and where in it is `since`? */
@@ -29,13 +34,28 @@ export interface OpeningQuestion {
   since: string | null;
 }
 
-/** What a newcomer gets to know about a space: its cursor, and the version that its `since` stands for. */
-export interface Opening {
-  /** Null: there is no such space. */
-  cursor: string | null;
+/** Where a newcomer stands: the space's cursor, and the version that its `since` stands for. */
+export interface Opening extends Cursor {
   /** Null: only a snapshot will do. */
   since: number | null;
 }
+
+/** A row as clients see it, one JSON text, and the version of its space as far as it is known. */
+export interface Stored {
+  data: string;
+  /** Null: it is in no space. */
+  spaceId: string | null;
+  version: number | null;
+}
+
+/** What is read: a row, or a page of them. `hasMore`: of messages, whether there are older ones. */
+export interface Page {
+  data: string;
+  version: number | null;
+  hasMore: boolean | null;
+}
+
+export type EntityType = "being" | "intention";
 
 /** What a recording has done. */
 export interface Recorded {
@@ -75,102 +95,111 @@ export interface QueueHolder {
 /** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
 export type Claims = { readonly being: string; readonly json: string } | null;
 
-/** Claims for sync.authorize(): nobody in particular is SQL's null, which a policy can ask for. */
-export function claimsJson(claims: Claims): string | null {
-  return claims?.json ?? null;
+/** What a write says beside the action and the ID. */
+export interface Write {
+  spaceId?: string | undefined;
+  body?: string;
+  given?: { locationId?: string };
+  /** Spaces that take no writes for now. */
+  fullSpaces?: string[];
 }
 
-/** One typed method for each SQL function that the relay calls. */
+/**
+ * One typed method for each SQL function that the relay calls: what they do and raise is said there. The column
+ * `left_behind` is `leftBehind` here, a bigint is a number, and JSON stays the text that it is.
+ */
 export class Database extends Pool {
   readonly largeReads = new LargeReads();
 
-  /** This incarnation of the data. */
   async epoch(): Promise<string> {
-    const rows = await this.query<{ epoch: string }>("epoch", "select sync.epoch() as epoch", []);
-    return (rows[0] as { epoch: string }).epoch;
+    return (await this.#row<{ epoch: string }>("epoch", [])).epoch;
   }
 
-  /** The cursor of a space as it is now; null when there is no such space. */
-  async currentCursor(spaceId: string): Promise<string | null> {
-    const rows = await this.query<{ cursor: string | null }>(
-      "current_cursor",
-      "select sync.current_cursor($1) as cursor",
-      [spaceId],
+  /** A row by its ID, of this space if one is given. Throws `not_found` and `forbidden`. */
+  get(claims: Claims, type: EntityType, id: string, spaceId?: string): Promise<Page> {
+    return this.#row("read", [claims?.json, type, id, spaceId]);
+  }
+
+  /**
+   * The beings of a space, or the newest `limit` of its messages, or of those before a message; oldest first. Once for
+   * all who ask the same, a few at a time. Throws `not_found` and `forbidden`.
+   */
+  list(claims: Claims, type: EntityType, spaceId: string, limit?: number, before?: string): Promise<Page> {
+    const values = [claims?.json, type, null, spaceId, limit, before];
+    return this.largeReads.read(values, () => this.#row("read", values));
+  }
+
+  /** `body` is the request's JSON text: Postgres takes the fields from its `data`, digit for digit. `given` beats them. */
+  async write(
+    claims: Claims,
+    action: "create" | "update" | "delete",
+    type: EntityType,
+    id: string,
+    { spaceId, body = "{}", given = {}, fullSpaces = [] }: Write,
+  ): Promise<Stored> {
+    const rows = await this.query<Stored>(
+      "write",
+      `select data, in_space as "spaceId", version
+       from sync.write($1, $2, $3, $4, $5, coalesce($6::jsonb -> 'data', '{}') || $7::jsonb, $8)`,
+      [claims?.json, action, type, id, spaceId, body, JSON.stringify(given), fullSpaces],
     );
-    return rows[0]?.cursor ?? null;
+    return rows[0] as Stored;
   }
 
-  /** Lets many newcomers in at once: the answers are in the order of the questions. */
-  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | SpacefeedError)[]> {
-    const rows = await this.query<{
+  /** Lets many newcomers in at once: the answers are in the order of the questions. Null: there is no such space. */
+  async open(questions: readonly OpeningQuestion[]): Promise<(Opening | null | SpacefeedError)[]> {
+    const rows = await this.#rows<{
       cursor: string | null;
-      since: string | null;
+      since: number | null;
       refusal: string | null;
       reason: string;
-    }>("open", "select cursor, since, refusal, reason from sync.open($1, $2, $3)", [
-      questions.map(({ claims }) => claimsJson(claims)),
+    }>("open", [
+      questions.map(({ claims }) => claims?.json ?? null),
       questions.map(({ spaceId }) => spaceId),
       questions.map(({ since }) => since),
     ]);
-    return rows.map(({ cursor, since, refusal, reason }) =>
-      refusal === null
-        ? { cursor, since: since === null ? null : Number(since) }
-        : refusalError(refusal, reason),
-    );
+    return rows.map(({ cursor, since, refusal, reason }) => {
+      if (refusal !== null) return refusalError(refusal, reason);
+      return cursor === null ? null : { ...parseCursor(cursor), since };
+    });
   }
 
-  /** A space with its newest `limit` messages; null when there is no such space. */
-  async snapshot(spaceId: string, limit: number): Promise<Snapshot | null> {
-    const rows = await this.query<Omit<Snapshot, "version"> & { version: string }>(
-      "snapshot",
-      `select version, cursor, beings::text, intentions::text,
-              last_message_id as "lastMessageId", has_more as "hasMore"
-       from sync.snapshot($1, $2)`,
-      [spaceId, limit],
-    );
-    const row = rows[0];
-    return row ? { ...row, version: Number(row.version) } : null;
+  /** A space with its newest `limit` messages: as a space-sync event, or as a state of these types. Null: there is none. */
+  async snapshot(
+    spaceId: string,
+    limit: number,
+    types: readonly string[] | null = null,
+  ): Promise<Snapshot | null> {
+    const [row] = await this.#rows<{ cursor: string; state: string }>("state", [spaceId, limit, types]);
+    return row ? { ...parseCursor(row.cursor), json: row.state } : null;
   }
 
   /** What happened in many spaces, each since a version, in one snapshot of the database. */
   async changesSince(spaceIds: string[], versions: number[], max: number): Promise<Changes[]> {
     // The driver reads an array character by character: 0.14 s for a message of 1 MB. No JSON has a raw
     // record separator in it.
-    const rows = await this.query<{
-      spaceId: string;
-      since: string;
-      cursor: string;
-      events: string | null;
-    }>(
+    const rows = await this.query<Omit<Changes, "events"> & { cursor: string; events: string | null }>(
       "changes_since",
-      `select space_id as "spaceId", since, cursor, array_to_string(events, chr(30)) as events
+      `select space_id as "spaceId", since, cursor, array_to_string(events, chr(30)) as events,
+              coalesce(types, '{}') as types, change
        from sync.changes_since($1, $2, $3)`,
       [spaceIds, versions, max],
     );
-    return rows.map(({ events, since, ...row }) => ({
+    return rows.map(({ cursor, events, ...row }) => ({
       ...row,
-      since: Number(since),
+      ...parseCursor(cursor),
       events: events === "" ? [] : (events?.split("\x1e") ?? null),
     }));
   }
 
-  /**
-   * The relay's sign of life: whether commits have notified until now. `records`: it records for everybody, or no
-   * longer; null says nothing of it.
-   */
+  /** The relay's sign of life: whether commits have notified until now. `records`: null says nothing of it. */
   async relaySeen(records: boolean | null): Promise<boolean> {
-    const rows = await this.query<{ wasHeard: boolean }>(
-      "relay_seen",
-      `select sync.relay_seen($1) as "wasHeard"`,
-      [records],
-    );
-    return rows[0]?.wasHeard ?? false;
+    return (await this.#row<{ wasHeard: boolean }>("relay_seen", [records])).wasHeard;
   }
 
   /** Makes this session the recorder: true if no other one is. Or ends that. */
   async lead(wanted: boolean): Promise<boolean> {
-    const rows = await this.query<{ leads: boolean }>("lead", "select sync.lead($1) as leads", [wanted]);
-    return rows[0]?.leads ?? false;
+    return (await this.#row<{ lead: boolean }>("lead", [wanted])).lead;
   }
 
   /** A new xid: every transaction that had its own before has a lower one. */
@@ -179,53 +208,59 @@ export class Database extends Pool {
     return BigInt((rows[0] as { xid: string }).xid);
   }
 
-  /** Turns committed notes into versions: those that a snapshot does not show, or all. Not of the spaces `apart`. */
-  async record(seen: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
-    const rows = await this.query<
-      Omit<Recorded, "oldestOpen" | "filed"> & { oldestOpen: string; filed: string }
-    >(
+  async record(after: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
+    const values = [after, apart, maxNotes];
+    const { nowSeen: seen, ...rest } = await this.#row<Recorded & { nowSeen: string | null }>(
       "record",
-      `select now_seen as seen, coalesce(pg_snapshot_xmin(now_seen), '0') as "oldestOpen", filed, is_more as "isMore",
-              left_behind as "leftBehind", failed, reason
-       from sync.record($1, $2, $3)`,
-      [seen ?? null, apart, maxNotes],
+      values,
     );
-    const row = rows[0] as (typeof rows)[0];
-    return { ...row, oldestOpen: BigInt(row.oldestOpen), filed: Number(row.filed) };
+    return { ...rest, seen, oldestOpen: BigInt(seen?.split(":")[0] ?? 0) };
   }
 
-  /** Records these spaces, if that is not done, and tells their versions. */
-  async reach(spaceIds: string[]): Promise<Reached[]> {
-    const rows = await this.query<Omit<Reached, "version"> & { version: string | null }>(
-      "reach",
-      `select space_id as "spaceId", version, is_pending as "isPending" from sync.reach($1)`,
-      [spaceIds],
-    );
-    return rows.map((row) => ({ ...row, version: row.version === null ? null : Number(row.version) }));
+  reach(spaceIds: string[]): Promise<Reached[]> {
+    return this.#rows("reach", [spaceIds]);
   }
 
-  /** How full the cluster's NOTIFY queue is, 0 to 1, and whose transactions are the oldest, as far as we may see. */
   async notifyQueue(): Promise<{ usage: number; holders: QueueHolder[] }> {
-    const rows = await this.query<{ usage: number; holders: QueueHolder[] }>(
-      "notify_queue",
-      "select usage, holders from sync.notify_queue()",
-      [],
-    );
-    return rows[0] as { usage: number; holders: QueueHolder[] };
+    const { usage, holders } = await this.#row<{ usage: number; holders: string }>("notify_queue", []);
+    return { usage, holders: JSON.parse(holders) };
   }
 
-  /** The quiet troubles of the database, each with what to run. */
   warnings(): Promise<{ message: string; remedy: string }[]> {
-    return this.query("warnings", "select message, remedy from sync.warnings()", []);
+    return this.#rows("warnings", []);
   }
 
   /** Whether the server would let a query of ours run for ever. */
   async isUnlimited(): Promise<boolean> {
-    const rows = await this.query<{ unlimited: boolean }>(
+    const rows = await this.query<{ statement_timeout: string }>(
       "statement_timeout",
-      "select current_setting('statement_timeout') = '0' as unlimited",
+      "show statement_timeout",
       [],
     );
-    return rows[0]?.unlimited ?? false;
+    return rows[0]?.statement_timeout === "0";
   }
+
+  async #rows<Row extends object>(name: string, values: unknown[]): Promise<Row[]> {
+    const rows = await this.query(
+      name,
+      `select * from sync.${name}(${values.map((_, index) => `$${index + 1}`).join(", ")})`,
+      values,
+    );
+    return rows.map(
+      (row) =>
+        Object.fromEntries(Object.entries(row).map(([column, value]) => [camel(column), value])) as Row,
+    );
+  }
+
+  async #row<Row extends object>(name: string, values: unknown[]): Promise<Row> {
+    return (await this.#rows<Row>(name, values))[0] as Row;
+  }
+}
+
+const camel = (column: string) => column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Splits what SQL calls a cursor: the one place that does. */
+function parseCursor(cursor: string): Cursor {
+  const [epoch, version] = cursor.split(".") as [string, string];
+  return { epoch, version: Number(version) };
 }

@@ -1,22 +1,22 @@
 import { randomUUID } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import pgListen, { type Subscriber } from "pg-listen";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../../protocol/errors.js";
+import { RETRY_MS } from "../loader.js";
+import { inSession } from "./session.js";
 
-// Connecting ──ok──▶ listening ──lost, or a check fails──▶ connecting ──close()──▶ closed
+// connecting ──LISTEN stands──▶ listening ──lost, or no echo──▶ connecting          any ──close()──▶ closed
 //
-// What is notified while connecting is lost. So `onListening` is called each time that LISTEN stands again,
-// and whoever cares looks for himself what has happened meanwhile.
+// What is notified while connecting is lost. So `onListening` is called each time that LISTEN stands again, and
+// whoever cares looks for what has happened meanwhile.
 
 const CHANNEL = "spacefeed";
-const CONNECT_MS = 5_000;
 /** A round trip takes at most this long, or the connection counts as half-open. */
 const ROUND_TRIP_MS = 3_000;
 const CHECK_EVERY_MS = 5_000;
-const BACKOFF_MAX_MS = 2_000;
 const PING = "ping ";
 
 export interface ListenerOptions {
@@ -31,176 +31,136 @@ export interface ListenerOptions {
   log: Logger;
 }
 
+type Session = Subscriber<{ [channel: string]: string }>;
+
 /** Knows Postgres' notifications, and nothing of HTTP. */
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #pings = new Map<string, () => void>();
+  readonly #settings;
+  readonly #pings = new EventEmitter();
   readonly #closing = new AbortController();
-  #subscriber: Subscriber<{ [channel: string]: string }> | undefined;
+  #session: Session | undefined;
   #socket: Socket | undefined;
-  #state: "connecting" | "listening" | "closed" = "connecting";
+  #isListening = false;
   #check: NodeJS.Timeout | undefined;
-  #isProven = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#settings = {
+      connectionString: options.url,
+      application_name: "spacefeed listener",
+      connectionTimeoutMillis: 5_000,
+      query_timeout: ROUND_TRIP_MS, // of LISTEN too, when the line goes silent before its answer
+    };
   }
 
   get listening(): boolean {
-    return this.#state === "listening";
+    return this.#isListening;
   }
 
   /** Connects, and proves that notifications of others arrive. Throws `config` when they do not. */
   async start(): Promise<void> {
     try {
       await this.#connect();
+      if (!(await this.#hearsOthers())) {
+        throw new SpacefeedError(
+          "config",
+          "LISTEN does not work: a notification did not arrive. If DATABASE_URL leads through a " +
+            "pooler in transaction mode (PgBouncer), set LISTEN_DATABASE_URL to the Postgres behind it.",
+        );
+      }
     } catch (error) {
-      this.#drop();
+      await this.close();
       if (error instanceof SpacefeedError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw new SpacefeedError(
-        "config",
-        `cannot LISTEN: ${reason}; see LISTEN_DATABASE_URL and DATABASE_URL`,
-        {
-          cause: error,
-        },
-      );
+      const message = `cannot LISTEN: ${reason}; see LISTEN_DATABASE_URL and DATABASE_URL`;
+      throw new SpacefeedError("config", message, { cause: error });
     }
     this.#check = setInterval(() => void this.#checkUp(), CHECK_EVERY_MS);
   }
 
   /** Sends a notification to itself and waits for it, at most 3 s: true when it came. */
   async roundTrip(): Promise<boolean> {
-    const subscriber = this.#subscriber;
-    return subscriber ? this.#hears((payload) => subscriber.notify(CHANNEL, payload)) : false;
+    const session = this.#session;
+    return session ? this.#echoes((ping) => session.notify(CHANNEL, ping)) : false;
   }
 
-  /**
-   * The same from another session. A pooler in transaction mode lets a notification to ourselves through, with the
-   * answer to the NOTIFY, and no other.
-   */
+  /** A pooler in transaction mode lets a notification to ourselves through, with the answer to it, and no other. */
   async #hearsOthers(): Promise<boolean> {
-    const other = new pg.Client({
-      connectionString: this.#options.url,
-      application_name: "spacefeed listener",
-      connectionTimeoutMillis: CONNECT_MS,
-      query_timeout: ROUND_TRIP_MS,
-    });
-    other.on("error", () => {}); // what is under way rejects as well
-    try {
-      await other.connect();
-      return await this.#hears((payload) => other.query("select pg_notify($1, $2)", [CHANNEL, payload]));
-    } finally {
-      void other.end().catch(() => {});
-    }
+    return inSession(this.#settings, (other) =>
+      this.#echoes((ping) => other.query("select pg_notify($1, $2)", [CHANNEL, ping])),
+    );
   }
 
-  async #hears(send: (payload: string) => Promise<unknown>): Promise<boolean> {
-    const payload = PING + randomUUID();
-    const heard = new Promise<boolean>((resolve) => this.#pings.set(payload, () => resolve(true)));
-    const timer = new AbortController();
-    try {
-      const sent = send(payload).then(
-        () => heard,
-        () => false,
-      );
-      return await Promise.race([sent, sleep(ROUND_TRIP_MS, false, { signal: timer.signal })]);
-    } finally {
-      timer.abort();
-      this.#pings.delete(payload);
-    }
+  async #echoes(send: (ping: string) => Promise<unknown>): Promise<boolean> {
+    const ping = PING + randomUUID();
+    const echo = once(this.#pings, ping, { signal: AbortSignal.timeout(ROUND_TRIP_MS) });
+    return Promise.all([echo, send(ping)]).then(
+      () => true,
+      () => false,
+    );
   }
 
   async close(): Promise<void> {
-    this.#state = "closed";
     this.#closing.abort();
+    this.#isListening = false;
     clearInterval(this.#check);
-    const subscriber = this.#subscriber;
     const socket = this.#socket;
-    if (!subscriber || !socket || socket.destroyed) return this.#drop();
-    // The goodbye is for Postgres' log; a half-open connection would never answer it.
-    const closed = new Promise((resolve) => socket.once("close", resolve));
-    void subscriber.close()?.catch(() => {});
-    await Promise.race([closed, sleep(500, undefined, { ref: false })]);
-    this.#drop();
+    if (this.#session && socket && !socket.destroyed) {
+      // The goodbye is for Postgres' log; a half-open connection would never answer it.
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      void this.#session.close()?.catch(() => {});
+      await Promise.race([closed, sleep(500, undefined, { ref: false })]);
+    }
+    this.#socket?.destroy();
   }
 
   async #connect(): Promise<void> {
-    const { url, log } = this.#options;
-    const subscriber = pgListen.default<{ [channel: string]: string }>(
-      {
-        connectionString: url,
-        application_name: "spacefeed listener",
-        connectionTimeoutMillis: CONNECT_MS,
-        query_timeout: ROUND_TRIP_MS, // of LISTEN itself, when the line goes silent before its answer
-        stream: () => {
-          this.#socket = new Socket();
-          return this.#socket;
-        },
-      },
-      // Its own reconnect is off: it gives up when LISTEN fails, and never sees a half-open connection.
-      { retryLimit: 1, paranoidChecking: false, parse: (text) => text, serialize: (text) => text },
+    this.#socket?.destroy(); // its end() would wait for a half-open one
+    const socket = new Socket();
+    this.#socket = socket;
+    const session: Session = pgListen.default(
+      { ...this.#settings, stream: () => socket },
+      // Its own reconnect is off: it gives up when LISTEN fails, and goes on after close().
+      { retryLimit: 1, paranoidChecking: false, parse: String, serialize: String },
     );
-    this.#subscriber = subscriber;
-    subscriber.notifications.on(CHANNEL, (payload) => this.#hear(payload));
-    subscriber.events.on("error", (error) => {
-      if (subscriber === this.#subscriber) void this.#reconnect(error);
-    });
-    await subscriber.connect();
-    await subscriber.listenTo(CHANNEL);
-    if (!(await (this.#isProven ? this.roundTrip() : this.#hearsOthers()))) {
-      throw new SpacefeedError(
-        "config",
-        "LISTEN does not work: a notification did not arrive. If DATABASE_URL leads through a " +
-          "pooler in transaction mode (PgBouncer), set LISTEN_DATABASE_URL to the Postgres behind it.",
-      );
-    }
-    if (this.#state === "closed") return this.#drop();
-    this.#isProven = true;
-    this.#state = "listening";
-    log.debug("listening");
+    this.#session = session;
+    session.notifications.on(CHANNEL, (payload) => this.#hear(payload));
+    session.events.on("error", (error) => void this.#reconnect(session, error));
+    await session.connect();
+    await session.listenTo(CHANNEL);
+    this.#closing.signal.throwIfAborted();
+    this.#isListening = true;
+    this.#options.log.debug("listening");
     this.#options.onListening();
   }
 
-  #hear(payload: string | undefined): void {
-    if (!payload) return;
-    if (payload.startsWith(PING)) this.#pings.get(payload)?.();
+  #hear(payload = ""): void {
+    if (payload.startsWith(PING)) this.#pings.emit(payload);
     else if (payload === "record") this.#options.onLeft();
-    else this.#options.onWake(payload.slice(payload.indexOf(" ") + 1));
+    else if (payload) this.#options.onWake(payload.slice(payload.indexOf(" ") + 1));
   }
 
   async #checkUp(): Promise<void> {
-    if (this.#state !== "listening") return;
-    const subscriber = this.#subscriber;
-    const alive = await this.roundTrip();
-    if (!alive && subscriber === this.#subscriber)
-      void this.#reconnect(new Error("no answer to a round trip"));
+    const session = this.#session;
+    if (!session || !this.#isListening || (await this.roundTrip())) return;
+    void this.#reconnect(session, new Error("no answer to a round trip"));
   }
 
-  async #reconnect(reason: unknown): Promise<void> {
-    if (this.#state !== "listening") return;
-    this.#state = "connecting";
-    this.#options.log.warn({ err: reason }, "LISTEN was lost; reconnecting");
-    for (let attempt = 1; !this.#closing.signal.aborted; attempt++) {
-      this.#drop();
+  async #reconnect(session: Session, reason: unknown): Promise<void> {
+    if (!this.#isListening || session !== this.#session) return;
+    this.#isListening = false;
+    const { log } = this.#options;
+    log.warn({ err: reason }, "LISTEN was lost: the relay reconnects by itself");
+    while (!this.#closing.signal.aborted) {
       try {
         await this.#connect();
-        this.#options.log.info({ attempt }, "LISTEN stands again");
+        log.info("LISTEN works again");
         return;
       } catch (error) {
-        this.#options.log.debug({ err: error, attempt }, "LISTEN does not stand yet");
+        log.debug({ err: error }, "LISTEN does not work yet");
       }
-      const backoff = Math.min(50 * 2 ** attempt, BACKOFF_MAX_MS);
-      await sleep(backoff * (0.5 + Math.random() / 2), undefined, { signal: this.#closing.signal }).catch(
-        () => {},
-      );
+      await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     }
-  }
-
-  /** Forgets the connection at once: end() would wait for a half-open one. */
-  #drop(): void {
-    this.#subscriber = undefined;
-    this.#socket?.destroy();
-    this.#socket = undefined;
   }
 }

@@ -3,10 +3,11 @@ import { fileURLToPath } from "node:url";
 import { PG_MIGRATE_LOCK_ID, runner } from "node-pg-migrate";
 import pg from "pg";
 import { SpacefeedError } from "../../protocol/errors.js";
-import { withHolders } from "./migration-wait.js";
+import { tellingWhoHolds } from "./migration-wait.js";
+import { inSession } from "./session.js";
 
 const SQL_DIR = fileURLToPath(new URL("../../../sql/", import.meta.url));
-const MIGRATIONS_DIR = `${SQL_DIR}migrations`;
+const MIGRATIONS_DIR = `${SQL_DIR}migrations/`;
 
 /** The table, in schema sync, in which node-pg-migrate notes what it has run. */
 const NOTES = "migrations";
@@ -28,16 +29,16 @@ export async function migrate(
   direction: "up" | "down",
   tell: (message: string) => void = () => {},
 ): Promise<string[]> {
-  return withClient(databaseUrl, async (client) => {
+  return inMigration(databaseUrl, async (client) => {
     const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
-    const session = { url: databaseUrl, pid: (rows[0] as { pid: number }).pid };
-    return withHolders(session, () => run(client, direction), tell);
+    const session = { url: databaseUrl, pid: rows[0]?.pid as number };
+    return tellingWhoHolds(session, () => run(client, direction), tell);
   });
 }
 
 async function run(client: pg.Client, direction: "up" | "down"): Promise<string[]> {
   await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
-  const [refusals = "", ...others] = await chapters();
+  const [refusals = "", ...others] = await texts(SQL_DIR);
   await client.query("begin");
   if (direction === "up") await client.query(refusals);
   const done = await runner({
@@ -79,7 +80,7 @@ export async function migrateOrLeave(
 
 /** Every migration of this version of Spacefeed, in order. */
 export function migrationStatus(databaseUrl: string): Promise<MigrationStatus[]> {
-  return withClient(databaseUrl, statusOf);
+  return inMigration(databaseUrl, statusOf);
 }
 
 /**
@@ -87,24 +88,18 @@ export function migrationStatus(databaseUrl: string): Promise<MigrationStatus[]>
  * `migrate up` start from there.
  */
 export async function schemaSql(): Promise<string> {
-  const names = await migrationNames();
-  const texts = await Promise.all(names.map((name) => readFile(`${MIGRATIONS_DIR}/${name}.sql`, "utf8")));
-  const notes = [
-    "-- What node-pg-migrate would have noted: a later `spacefeed migrate up` starts from here.",
-    `create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);`,
-    ...names.map((name) => `insert into sync.${NOTES} (name, run_on) values ('${name}', now());`),
-  ];
-  const [refusals = "", ...others] = await chapters();
-  const ups = texts.map((text) => text.slice(0, text.search(/^-- Down Migration/m)).trimEnd());
+  const names = await namesIn(MIGRATIONS_DIR);
+  const ups = (await texts(MIGRATIONS_DIR)).map((text) => text.split(/^-- Down Migration/m)[0]?.trimEnd());
+  const [refusals, ...others] = await texts(SQL_DIR);
   return [
-    "-- Spacefeed's schema, for a database that has none of it yet.",
-    "begin;",
+    "-- Spacefeed's schema, for a database that has none of it yet.\nbegin;",
     refusals,
     ...ups,
-    notes.join("\n"),
+    `-- What node-pg-migrate would have noted: a later \`spacefeed migrate up\` starts from here.
+create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);
+insert into sync.${NOTES} (name, run_on) values ${names.map((name) => `('${name}', now())`).join(", ")};`,
     ...others,
-    "commit;",
-    "",
+    "commit;\n",
   ].join("\n\n");
 }
 
@@ -116,49 +111,34 @@ function inOneTransaction(client: pg.Client): pg.Client {
 }
 
 async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
-  const known = await client.query<{ known: boolean }>("select to_regclass($1) is not null as known", [
-    `sync.${NOTES}`,
-  ]);
-  const applied = known.rows[0]?.known
+  const known = await client.query("select 1 where to_regclass($1) is not null", [`sync.${NOTES}`]);
+  const noted = known.rowCount
     ? await client.query<{ name: string }>(`select name from sync.${NOTES}`)
     : { rows: [] };
-  const names = new Set(applied.rows.map((row) => row.name));
-  return (await migrationNames()).map((name) => ({ name, applied: names.has(name) }));
+  const names = await namesIn(MIGRATIONS_DIR);
+  return names.map((name) => ({ name, applied: noted.rows.some((row) => row.name === name) }));
 }
 
-async function migrationNames(): Promise<string[]> {
-  const files = await readdir(MIGRATIONS_DIR);
-  return files
-    .filter((file) => file.endsWith(".sql"))
-    .map((file) => file.slice(0, -".sql".length))
-    .sort();
+/** The SQL files of a directory, in order, without their ending. */
+async function namesIn(directory: string): Promise<string[]> {
+  const files = (await readdir(directory)).filter((file) => /^\d+_\w+\.sql$/.test(file));
+  return files.map((file) => file.slice(0, -".sql".length)).sort();
 }
 
-async function chapters(): Promise<string[]> {
-  const files = await readdir(SQL_DIR);
-  const names = files.filter((file) => /^\d+_\w+\.sql$/.test(file)).sort();
-  return Promise.all(names.map((name) => readFile(`${SQL_DIR}${name}`, "utf8")));
+async function texts(directory: string): Promise<string[]> {
+  const names = await namesIn(directory);
+  return Promise.all(names.map((name) => readFile(`${directory}${name}.sql`, "utf8")));
 }
 
-async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  let client: pg.Client | undefined;
-  try {
-    client = new pg.Client({
-      connectionString: databaseUrl,
-      application_name: "spacefeed migrate",
-      connectionTimeoutMillis: 10_000,
-    });
-    await client.connect();
-    return await work(client);
-  } catch (error) {
+async function inMigration<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const settings = { connectionString: databaseUrl, application_name: "spacefeed migrate" };
+  return inSession(settings, work).catch((error) => {
     const reason = error instanceof Error ? error.message : String(error);
     const hint = error instanceof pg.DatabaseError && error.hint ? ` ${error.hint}` : "";
     throw new SpacefeedError(
       "config",
-      `the migration of the database did not work: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
+      `the migration of the database failed: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
       { cause: error },
     );
-  } finally {
-    await client?.end().catch(() => {});
-  }
+  });
 }

@@ -3,25 +3,40 @@ import pg from "pg";
 import type { Logger } from "pino";
 import type { Metrics } from "../metrics.js";
 import { away, isWorthRetrying, toSpacefeedError } from "./errors.js";
-import { OutageWatch } from "./watch/outages.js";
+import { outageWatch } from "./watch/outages.js";
 
 /**
- * How to connect through a pooler in transaction mode. PgBouncer refuses a connection that comes with such a setting,
- * and its sessions are everybody's: there the limit is the role's.
+ * Through a pooler in transaction mode. PgBouncer refuses a connection that comes with such a setting, and its sessions
+ * are everybody's: there the limit is the role's.
  */
-export const THROUGH_POOLER = { statement_timeout: false } as const;
+export const POOLER_SETTINGS = { statement_timeout: false } as const;
+
+/** Of a recorder, which a full pool does not hold up. */
+export const RECORDER_SETTINGS = {
+  application_name: "spacefeed recorder",
+  max: 1,
+  idleTimeoutMillis: 0,
+  query_timeout: 11_000,
+} as const;
 
 const TRIES = 5;
+/** A version is a number, and JSON stays the text that is sent. */
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => {
+    if (oid === pg.types.builtins.INT8) return Number;
+    return oid === pg.types.builtins.JSON ? String : pg.types.getTypeParser(oid, format);
+  },
+};
 
 /** Connections to Postgres, and a statement on one of them. Errors are `SpacefeedError`s. */
 export class Pool {
   readonly pool: pg.Pool;
   readonly #metrics: Metrics;
-  readonly outages: OutageWatch;
+  readonly outages: ReturnType<typeof outageWatch>;
 
   constructor(url: string, log: Logger, metrics: Metrics, settings: pg.PoolConfig = {}) {
     this.#metrics = metrics;
-    this.outages = new OutageWatch(log);
+    this.outages = outageWatch(log);
     this.pool = new pg.Pool({
       connectionString: url,
       application_name: "spacefeed",
@@ -31,6 +46,7 @@ export class Pool {
       query_timeout: 15_000,
       statement_timeout: 10_000,
       keepAlive: true,
+      types: TYPES,
       ...settings,
     });
     // An idle connection that dies must not take the process along: the next query makes a new one.
@@ -70,17 +86,16 @@ export class Pool {
     });
     const ignore = () => {}; // the query rejects as well
     client.on("error", ignore);
-    let fault: Error | undefined;
     try {
-      return (await client.query<Row>(text, values)).rows;
+      const { rows } = await client.query<Row>(text, values);
+      client.release();
+      return rows;
     } catch (error) {
-      fault = error as Error;
-      throw error;
-    } finally {
       // After a refusal the session is as it was. After anything else it may have what is wrong: a session that began
       // while the database was read-only stays so.
-      const isWrong = fault && !isWorthRetrying(fault) && toSpacefeedError(fault).code === "unavailable";
-      client.release(isWrong ? fault : undefined);
+      client.release(!isWorthRetrying(error) && toSpacefeedError(error).code === "unavailable");
+      throw error;
+    } finally {
       client.off("error", ignore);
     }
   }

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
 import type { Database } from "./functions.js";
-import { IDLE, type RecordingEffect, type RecordingEvent, type RecordingState, step } from "./recording.js";
-import { SetApart } from "./set-apart.js";
+import { Pace } from "./pace.js";
+import { Quarantine } from "./quarantine.js";
+import { type RecordingEffect, type RecordingEvent, type RecordingState, step } from "./recording.js";
 
 export interface RecorderOptions {
   /** One connection, straight to Postgres: its session has the lock, and each recording builds on the one before. */
@@ -20,49 +22,33 @@ export interface RecorderOptions {
   lifeMs?: { awake: number; other: number };
 }
 
-/** How the database of a recorder connects: a full pool does not hold it up. */
-export const RECORDER_CONNECTION = {
-  application_name: "spacefeed recorder",
-  max: 1,
-  idleTimeoutMillis: 0,
-  query_timeout: 11_000,
-  statement_timeout: 10_000,
-};
-const RETRY_MS = 250;
 const ASK_MS = 500;
 const FAREWELL_MS = 1_000;
-/**
- * Between two recordings, each of which costs an fsync that writers' own have to wait for: short where many share it,
- * long where a lone writer would feel it.
- */
-const PAUSE_MS = { busy: 2, idle: 20, most: 50 };
-/** Notes a second, from which on many writers share it. */
-const MANY_NOTES = 500;
-const MOST_NOTES = 2_000;
+/** Whether it records for everybody; null says nothing of it. */
+const SAID = { "say awake": true, "say asleep": false, "say here": null };
 
 /** Records for everybody, or sees to it that each commit does: carries out what the state machine in recording.ts says. */
 export class Recorder {
-  readonly apart = new SetApart();
+  readonly quarantine = new Quarantine();
   readonly #options: Required<RecorderOptions>;
-  #state: RecordingState = IDLE;
-  /** Ends when every query that was asked for so far has ended. */
-  #last: Promise<void> = Promise.resolve();
+  readonly #pace: Pace;
+  #state: RecordingState = "idle";
+  /** What is still to be done, in this order. */
+  readonly #queue: RecordingEffect[] = [];
+  #isRunning = false;
+  /** Ends when nothing is left to be done. */
+  #run = Promise.resolve();
+  readonly #timers = new Map<RecordingEvent, NodeJS.Timeout>();
   /** The snapshot of the last recording: what it does not show is still to be recorded. */
   #seen: string | undefined;
   /** Everything below has to end before each commit records itself. */
   #drawn: bigint | undefined;
   /** Commits need not have notified. */
   #isOverlooked = true;
-  #foundAt = 0;
-  #recordedAt = 0;
-  #pause = 0;
-  #maxNotes = MOST_NOTES;
   #heard = { count: 0, since: 0 };
   #connections = 0;
-  #tries = 0;
-  #willRecord = false;
-  #isAway = false;
-  readonly #timers = new Map<RecordingEvent, NodeJS.Timeout>();
+  /** The log has been told that it does not work. */
+  #isTold = false;
 
   constructor(options: RecorderOptions) {
     this.#options = {
@@ -71,20 +57,19 @@ export class Recorder {
       lifeMs: { awake: 500, other: 10_000 },
       ...options,
     };
+    this.#pace = new Pace(this.#options.quietMs);
     options.database.pool.on("connect", () => this.#connections++);
   }
 
-  get at(): RecordingState["at"] {
-    return this.#state.at;
+  get at(): RecordingState {
+    return this.#state;
   }
 
   /** Begins, with LISTEN standing. Resolves when commits notify, or the database is away. */
   async start(): Promise<void> {
     this.#take("start");
-    while (this.#state.at === "asking" || (this.#state.at === "settling" && this.#drawn === undefined)) {
-      await this.#last;
-    }
-    this.#live();
+    while (this.#state === "asking" || (this.#state === "settling" && this.#drawn === undefined))
+      await sleep(1);
   }
 
   /** A notification has come. */
@@ -104,69 +89,56 @@ export class Recorder {
 
   /** Lets commits record themselves, if it was for everybody, and ends the connection. */
   async close(): Promise<void> {
-    const { database } = this.#options;
-    const wasAwake = this.#state.at === "awake" || this.#state.at === "waking";
+    const wasAwake = this.#state === "awake" || this.#state === "waking";
     this.#take("close");
-    const farewell = this.#last.then(() => (wasAwake ? this.#settle() : undefined)).catch(() => {});
+    const farewell = this.#run.then(() => (wasAwake ? this.#settle() : undefined)).catch(() => {});
     await Promise.race([farewell, sleep(FAREWELL_MS, undefined, { ref: false })]);
-    await database.close();
+    await this.#options.database.close();
   }
 
   /** The last recording of a relay that was awake. What is still open then is left to the next one. */
   async #settle(): Promise<void> {
     const { database } = this.#options;
     await database.relaySeen(false);
-    await database.record(undefined, [], MOST_NOTES);
+    await database.record(undefined, [], this.#pace.maxNotes);
   }
 
   #take(event: RecordingEvent): void {
     const { metrics, log } = this.#options;
-    const from = this.#state.at;
-    const [state, effects] = step(this.#state, event);
-    this.#state = state;
-    if (state.at !== from) {
-      log.debug({ from, to: state.at }, "sleep and wake");
+    const from = this.#state;
+    const [to, ...effects] = step(from, event);
+    this.#state = to;
+    if (to !== from) {
+      log.debug({ from, to }, "who records has changed");
       metrics.sleepChanges.inc();
-      metrics.awake.set(state.at === "awake" ? 1 : 0);
-      if (state.at === "awake") this.#foundAt = performance.now();
-      if (state.at === "awake" || from === "awake") this.#live();
-      if (state.at === "away") this.#tries++;
+      metrics.awake.set(to === "awake" ? 1 : 0);
+      if (to === "awake") this.#pace.begin();
+      if (to === "away") this.#queue.length = 0; // what was asked for before a failure is over with it
     }
     for (const effect of effects) this.#carryOut(effect);
   }
 
   #carryOut(effect: RecordingEffect): void {
-    switch (effect) {
-      case "record later":
-        this.#after(this.#pause, "record-due");
-        return;
-      case "ask later":
-        this.#after(ASK_MS, "ask-due");
-        return;
-      case "retry later":
-        this.#after(RETRY_MS, "retry-due");
-        return;
-      case "stop":
-        for (const timer of this.#timers.values()) clearTimeout(timer);
-        return;
-      default: {
-        if (effect === "record") {
-          clearTimeout(this.#timers.get("record-due")); // left from a state that is over
-          if (this.#willRecord) return; // one that is still to begin does for all
-          this.#willRecord = true;
-        }
-        // What was asked for before a failure is over with it.
-        const tries = this.#tries;
-        this.#last = this.#last.then(() => {
-          if (tries === this.#tries) return this.#do(effect);
-          if (effect === "record") this.#willRecord = false;
-        });
-      }
+    if (effect === "record later") this.#after(this.#pace.pause, "record-due");
+    else if (effect === "ask later") this.#after(ASK_MS, "ask-due");
+    else if (effect === "retry later") this.#after(RETRY_MS, "retry-due");
+    else if (effect === "stop") for (const timer of this.#timers.values()) clearTimeout(timer);
+    else if (effect === "forget") this.#seen = this.#drawn = undefined;
+    else this.#enqueue(effect);
+  }
+
+  #enqueue(effect: RecordingEffect): void {
+    if (effect === "record") {
+      clearTimeout(this.#timers.get("record-due")); // left from a state that is over
+      if (this.#queue.includes("record")) return; // one that is still to begin does for all
     }
+    this.#queue.push(effect);
+    if (!this.#isRunning) this.#run = this.#doAll();
   }
 
   /** One timer for each event; the newest holds. */
   #after(ms: number, event: RecordingEvent): void {
+    if (this.#state === "closed") return;
     clearTimeout(this.#timers.get(event));
     this.#timers.set(
       event,
@@ -174,38 +146,27 @@ export class Recorder {
     );
   }
 
-  /** The next sign of life. */
-  #live(): void {
-    if (this.#state.at !== "closed") {
-      const { awake, other } = this.#options.lifeMs;
-      this.#after(this.#state.at === "awake" ? awake : other, "life-due");
-    }
+  async #doAll(): Promise<void> {
+    this.#isRunning = true;
+    for (let effect = this.#queue.shift(); effect; effect = this.#queue.shift()) await this.#do(effect);
+    this.#isRunning = false;
   }
 
   async #do(effect: RecordingEffect): Promise<void> {
-    if (effect === "record") this.#willRecord = false;
-    if (effect === "forget") {
-      this.#seen = undefined;
-      this.#drawn = undefined;
-      return;
-    }
     const connections = this.#connections;
-    const mayConnect = !["settling", "waking", "awake"].includes(this.#state.at); // there the session has the lock
+    const hasLock = ["settling", "waking", "awake"].includes(this.#state);
     try {
       const event = await this.#query(effect);
       // Its locks, xids and snapshots are of a session that has ended, on a server that may be another now.
-      if (this.#connections !== connections && !mayConnect) throw new Error("the connection was lost");
-      this.#isAway = false;
+      if (hasLock && this.#connections !== connections) throw new Error("the connection was lost");
+      this.#isTold = false;
       if (event) this.#take(event);
     } catch (error) {
-      const { at } = this.#state;
+      const at = this.#state;
       this.#take("failed");
-      if (at === "closed" || this.#isAway) return;
-      this.#isAway = true;
-      this.#options.log.warn(
-        { err: error, at },
-        "the relay cannot look after what is recorded; trying again",
-      );
+      if (at === "closed" || this.#isTold) return;
+      this.#isTold = true;
+      this.#options.log.warn({ err: error, at }, "recording does not work: the relay tries again by itself");
     }
   }
 
@@ -219,65 +180,55 @@ export class Recorder {
         return undefined;
       case "draw":
         this.#drawn = await database.drawXid();
-        this.#foundAt = performance.now();
+        this.#pace.begin();
         return "drawn";
-      case "record":
-        return this.#record();
-      default:
+      case "say awake":
+      case "say asleep":
+      case "say here":
         return this.#say(effect);
+      default:
+        return this.#record();
     }
   }
 
-  async #say(effect: RecordingEffect): Promise<RecordingEvent> {
-    const { database } = this.#options;
-    const wasHeard = await database.relaySeen(effect === "say here" ? null : effect === "say awake");
+  async #say(effect: keyof typeof SAID): Promise<RecordingEvent> {
+    const { database, lifeMs } = this.#options;
+    const wasHeard = await database.relaySeen(SAID[effect]);
     if (effect === "say awake") this.#drawn = undefined;
-    this.#live();
+    this.#after(effect === "say awake" ? lifeMs.awake : lifeMs.other, "life-due");
     if (wasHeard) return "said";
     this.#isOverlooked = true;
     return "overlooked";
   }
 
   async #record(): Promise<RecordingEvent> {
-    const { database, metrics, log, quietMs, onOverlooked } = this.#options;
+    const { quarantine } = this;
+    const { database, metrics, log, onOverlooked } = this.#options;
     const start = performance.now();
-    const { apart } = this;
     // Where others were at a space, or it did not work, it is looked for again from the start.
-    const seen = apart.isDue(start) ? undefined : this.#seen;
+    const seen = quarantine.isDue(start) ? undefined : this.#seen;
     const recorded = await database
-      .record(seen, apart.spaces(seen === undefined ? start : undefined), this.#maxNotes)
+      .record(seen, quarantine.notYet(start), this.#pace.maxNotes)
       .catch((error) => {
-        this.#maxNotes = Math.max(1, this.#maxNotes >> 1); // it may have been too much
+        this.#pace.failed();
         throw error;
       });
-    const now = performance.now();
+    this.#pace.recorded(recorded, start);
     metrics.recordings.inc();
     metrics.recordedNotes.inc(recorded.filed);
-    this.#maxNotes = Math.min(MOST_NOTES, this.#maxNotes * 2);
     this.#seen = recorded.seen ?? undefined;
-    apart.note(recorded, seen === undefined, now);
+    quarantine.note(recorded, seen === undefined ? start : undefined);
     if (recorded.failed.length > 0) {
-      log.error(
-        { spaceIds: recorded.failed, reason: recorded.reason },
-        "what was written in these spaces cannot be recorded",
-      );
+      const { failed: spaceIds, reason } = recorded;
+      log.error({ spaceIds, reason }, "what was written in these spaces cannot be recorded: see `reason`");
     }
     if (this.#isOverlooked) onOverlooked();
-
-    if (recorded.filed > 0) this.#foundAt = now;
-    const isQuiet = now - this.#foundAt >= quietMs;
-    const isMany = recorded.filed * 1_000 >= MANY_NOTES * (now - this.#recordedAt);
-    this.#recordedAt = now;
-    const busy = isMany ? PAUSE_MS.busy : PAUSE_MS.idle;
-    if (recorded.isMore) this.#pause = 0;
-    else if (isQuiet) this.#pause = PAUSE_MS.most;
-    else this.#pause = Math.min(Math.max(busy, (now - start) / 2), PAUSE_MS.most);
     if (recorded.isMore) return "unfinished";
     if (this.#drawn !== undefined && recorded.oldestOpen > this.#drawn) {
       this.#isOverlooked = false;
       return "passed";
     }
-    if (apart.isWaiting) return "unfinished";
-    return isQuiet ? "quiet" : "recorded";
+    if (quarantine.isWaiting) return "unfinished";
+    return this.#pace.isQuiet ? "quiet" : "recorded";
   }
 }

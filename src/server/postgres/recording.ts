@@ -17,60 +17,27 @@
  *      any but idle and closed ── failed ──▶ away ── retry-due ──▶ asking          any ── close ──▶ closed
  *
  * asking   for the lock of the recorder: one relay has it.
- * standby  another one has it; asks again, should that one be gone.
+ * standby  another relay has it; asks again, should that one be gone.
  * settling has the lock and says that it does not record for everybody (any more). Then it draws an xid, and records on
  *          until all with a lower one have ended: those may have left their notes to it. It takes as long as the longest
  *          open write, wherever in the cluster.
- * asleep   gave the lock back. It records what is left to it: by a writer that must not record, or found another one at it.
+ * asleep   gave the lock back. It records what is left to it: by a writer that must not record, or found another at it.
  * rousing  there are many notifications: asks for the lock, to be awake.
  * waking   says that it records for everybody.
  * away     the database is; begins anew, and its first recording looks at all notes.
  *
- * "overlooked" is for a relay that commits have not notified for a while, since none gave a sign of life. What is not in
- * the table changes nothing.
+ * said     what was said is committed. overlooked: and until then commits need not have notified, since no relay had
+ *          given a sign of life for a while.
+ * busy     many notifications.
+ * left     notes were left to the relays.
+ * recorded, or quiet: nothing was there for a while; or unfinished: there is more, or others were recording some of the
+ *          spaces; or passed: every transaction below the xid that was drawn had ended.
  */
-export interface RecordingState {
-  readonly at:
-    | "idle"
-    | "asking"
-    | "standby"
-    | "settling"
-    | "asleep"
-    | "rousing"
-    | "waking"
-    | "awake"
-    | "away"
-    | "closed";
-}
+export type RecordingState = keyof typeof TABLE;
 
-export type RecordingEvent =
-  | "start"
-  | "locked"
-  | "refused"
-  /** What was said is committed. */
-  | "said"
-  /** The same, and until then commits need not have notified. */
-  | "overlooked"
-  | "drawn"
-  | "recorded"
-  /** Recorded, and there has been nothing for a while. */
-  | "quiet"
-  /** Recorded, and every transaction below the xid that was drawn had ended. */
-  | "passed"
-  /** Recorded, and others were recording some of the spaces. */
-  | "unfinished"
-  /** Many notifications. */
-  | "busy"
-  /** Notes were left to the relays. */
-  | "left"
-  | "record-due"
-  | "life-due"
-  | "ask-due"
-  | "failed"
-  | "retry-due"
-  | "close";
+export type RecordingEvent = { [At in RecordingState]: keyof (typeof TABLE)[At] }[RecordingState];
 
-/** All but the timers are carried out one after another, in the order in which they are given. */
+/** All but those with "later" are carried out one after another, in the order in which they are given. */
 export type RecordingEffect =
   | "ask"
   | "ask later"
@@ -86,49 +53,60 @@ export type RecordingEffect =
   | "retry later"
   | "stop";
 
-export const IDLE: RecordingState = { at: "idle" };
+const END = { failed: ["away", "retry later"], close: ["closed", "stop"] } as const;
 
-export function step(state: RecordingState, event: RecordingEvent): [RecordingState, RecordingEffect[]] {
-  const { at } = state;
-  if (at === "closed") return [state, []];
-  if (event === "close") return [{ at: "closed" }, ["stop"]];
-  if (event === "failed") {
-    return at === "idle" || at === "away" ? [state, []] : [{ at: "away" }, ["retry later"]];
-  }
-  const isRecorded = event === "recorded" || event === "quiet" || event === "unfinished";
-  switch (at) {
-    case "idle":
-      return event === "start" ? [{ at: "asking" }, ["ask"]] : [state, []];
-    case "asking":
-      if (event === "locked") return [{ at: "settling" }, ["say asleep", "draw"]];
-      return event === "refused" ? [{ at: "standby" }, ["say here", "ask later"]] : [state, []];
-    case "standby":
-      if (event === "ask-due") return [{ at: "asking" }, ["ask"]];
-      if (event === "left") return [state, ["record"]];
-      return event === "life-due" ? [state, ["say here"]] : [state, []];
-    case "settling":
-      if (event === "drawn" || event === "record-due") return [state, ["record"]];
-      if (isRecorded) return [state, ["record later"]];
-      if (event === "passed") return [{ at: "asleep" }, ["free", "forget", "record later"]];
-      if (event === "life-due") return [state, ["say asleep"]];
-      return event === "busy" ? [{ at: "waking" }, ["say awake"]] : [state, []];
-    case "asleep":
-      if (event === "busy") return [{ at: "rousing" }, ["ask"]];
-      if (event === "overlooked") return [{ at: "asking" }, ["ask"]];
-      if (event === "left" || event === "record-due") return [state, ["record"]];
-      if (event === "unfinished") return [state, ["record later"]];
-      return event === "life-due" ? [state, ["say here"]] : [state, []];
-    case "rousing":
-      if (event === "locked") return [{ at: "waking" }, ["say awake"]];
-      return event === "refused" ? [{ at: "standby" }, ["ask later"]] : [state, []];
-    case "waking":
-      return event === "said" || event === "overlooked" ? [{ at: "awake" }, ["record"]] : [state, []];
-    case "awake":
-      if (event === "quiet") return [{ at: "settling" }, ["say asleep", "draw"]];
-      if (isRecorded || event === "passed") return [state, ["record later"]];
-      if (event === "record-due") return [state, ["record"]];
-      return event === "life-due" ? [state, ["say awake"]] : [state, []];
-    case "away":
-      return event === "retry-due" ? [{ at: "asking" }, ["forget", "ask"]] : [state, []];
-  }
+/** What is not here changes nothing. */
+const TABLE = {
+  idle: { start: ["asking", "ask"], close: END.close },
+  asking: {
+    locked: ["settling", "say asleep", "draw"],
+    refused: ["standby", "say here", "ask later"],
+    ...END,
+  },
+  standby: {
+    "ask-due": ["asking", "ask"],
+    left: ["standby", "record"],
+    "life-due": ["standby", "say here"],
+    ...END,
+  },
+  settling: {
+    drawn: ["settling", "record"],
+    "record-due": ["settling", "record"],
+    recorded: ["settling", "record later"],
+    quiet: ["settling", "record later"],
+    unfinished: ["settling", "record later"],
+    passed: ["asleep", "free", "forget", "record later"],
+    "life-due": ["settling", "say asleep"],
+    busy: ["waking", "say awake"],
+    ...END,
+  },
+  asleep: {
+    busy: ["rousing", "ask"],
+    overlooked: ["asking", "ask"],
+    left: ["asleep", "record"],
+    "record-due": ["asleep", "record"],
+    unfinished: ["asleep", "record later"],
+    "life-due": ["asleep", "say here"],
+    ...END,
+  },
+  rousing: { locked: ["waking", "say awake"], refused: ["standby", "ask later"], ...END },
+  waking: { said: ["awake", "record"], overlooked: ["awake", "record"], ...END },
+  awake: {
+    quiet: ["settling", "say asleep", "draw"],
+    recorded: ["awake", "record later"],
+    unfinished: ["awake", "record later"],
+    passed: ["awake", "record later"],
+    "record-due": ["awake", "record"],
+    "life-due": ["awake", "say awake"],
+    ...END,
+  },
+  away: { "retry-due": ["asking", "forget", "ask"], close: END.close },
+  closed: {},
+} as const;
+
+type Step = readonly [next: RecordingState, ...effects: RecordingEffect[]];
+
+export function step(at: RecordingState, event: RecordingEvent): Step {
+  const steps: Partial<Record<RecordingEvent, Step>> = TABLE[at];
+  return steps[event] ?? [at];
 }

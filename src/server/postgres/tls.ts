@@ -1,7 +1,6 @@
 import pg from "pg";
 import { SpacefeedError } from "../../protocol/errors.js";
-
-const CONNECT_MS = 5_000;
+import { inSession } from "./session.js";
 
 /**
  * A connection string with which the driver does what libpq, and so psql, does with this one: `require` encrypts,
@@ -17,48 +16,29 @@ export async function asLibpq(url: string, env: NodeJS.ProcessEnv = process.env)
   const withMode = (sslmode: string, sslrootcert = root) =>
     `${url}${url.includes("?") ? "&" : "?"}${new URLSearchParams({ uselibpqcompat: "true", sslmode, sslrootcert })}`;
 
-  if (isSocket(url, given, env)) return withMode("disable", "");
+  // Where there is no network there is no TLS.
+  const host = given.get("host") || /\/\/(?:[^/?]*@)?([^/?]*)/.exec(url)?.[1] || env.PGHOST || "";
+  if (/^(\/|%2f)/i.test(host)) return withMode("disable", "");
   if (root === "system") return withMode("verify-full", "");
   if (mode === "verify-ca" && !root) {
     throw new SpacefeedError(
       "config",
-      "sslmode=verify-ca needs the file of a certificate authority: name it in sslrootcert, or take verify-full",
+      "sslmode=verify-ca needs the file of a certificate authority: name it in sslrootcert, or use verify-full",
     );
   }
   if (mode !== "allow" && mode !== "prefer") return withMode(mode);
   return withMode((await isEncrypted(withMode("prefer"), withMode("disable"))) ? "prefer" : "disable");
 }
 
-/** Where there is no network there is no TLS. */
-function isSocket(url: string, given: URLSearchParams, env: NodeJS.ProcessEnv): boolean {
-  const host = given.get("host") ?? /\/\/(?:[^/?]*@)?([^/?]*)/.exec(url)?.[1];
-  return /^(\/|%2f)/i.test(host || env.PGHOST || "");
-}
-
 /** The server may have no TLS, or let nobody in by it. Where it lets nobody in at all, its answer by TLS counts. */
 async function isEncrypted(encrypted: string, plain: string): Promise<boolean> {
-  try {
-    await connect(encrypted);
-    return true;
-  } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) return false;
-    return connect(plain).then(
-      () => false,
-      () => true,
-    );
-  }
+  const refusal = await refusalOf(encrypted);
+  if (refusal === undefined) return true;
+  return refusal instanceof pg.DatabaseError && (await refusalOf(plain)) !== undefined;
 }
 
-async function connect(connectionString: string): Promise<void> {
-  const client = new pg.Client({
-    connectionString,
-    application_name: "spacefeed",
-    connectionTimeoutMillis: CONNECT_MS,
-  });
-  client.on("error", () => {}); // connecting rejects as well
-  try {
-    await client.connect();
-  } finally {
-    await client.end().catch(() => {});
-  }
+/** Undefined: it lets us in. */
+async function refusalOf(connectionString: string): Promise<unknown> {
+  const settings = { connectionString, application_name: "spacefeed" };
+  return inSession(settings, async () => undefined).catch((error) => error);
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { Loader } from "../loader.js";
 import type { Claims, Database, Opening, OpeningQuestion } from "../postgres/functions.js";
 
 /** Questions in one query: so many at first, and at most. */
@@ -10,59 +10,34 @@ const SLOW_MS = 250;
 const GATHER_MS = 10;
 
 /**
- * Where newcomers ask whether they may come in, and where they are. One query is in flight; whoever comes
- * meanwhile is in the next, and who asks the same shares the answer: the queries grow with time, not with newcomers.
+ * Where newcomers ask whether they may come in, and where they are. One query is in flight; those that come meanwhile
+ * are in the next one: the queries grow with time, not with newcomers.
  */
-export class Door {
-  readonly #database: Database;
-  readonly #waiting = new Map<string, Newcomer>();
-  #asking = false;
+export class Admission {
+  readonly #loader: Loader<OpeningQuestion, Opening | null>;
   #atOnce = FIRST_AT_ONCE;
 
   constructor(database: Database) {
-    this.#database = database;
+    this.#loader = new Loader<OpeningQuestion, Opening | null>({
+      batch: () => this.#atOnce,
+      gatherMs: GATHER_MS,
+      ask: async (questions) => {
+        const began = performance.now();
+        try {
+          return await database.open(questions);
+        } finally {
+          this.#adapt(questions.length, performance.now() - began);
+        }
+      },
+    });
   }
 
   /**
-   * The cursor of a space, and the version that `since` stands for. Throws `forbidden` where these claims may not
-   * read it, `invalid` where `since` says nothing, `unavailable` where the database is away.
+   * The cursor of a space, and the version that `since` stands for; null: there is no such space. Throws `forbidden`
+   * where these claims may not read it, `invalid` where `since` says nothing, `unavailable` where the database is away.
    */
-  open(claims: Claims, spaceId: string, since: string | null): Promise<Opening> {
-    const key = JSON.stringify([claims, spaceId, since]);
-    let newcomer = this.#waiting.get(key);
-    if (!newcomer) {
-      newcomer = new Newcomer({ claims, spaceId, since });
-      this.#waiting.set(key, newcomer);
-    }
-    if (!this.#asking) void this.#ask();
-    return newcomer.answer;
-  }
-
-  async #ask(): Promise<void> {
-    this.#asking = true;
-    // One turn of the event loop: who comes together asks together.
-    await new Promise(setImmediate);
-    while (this.#waiting.size > 0) {
-      const batch: Newcomer[] = [];
-      for (const [key, newcomer] of this.#waiting) {
-        if (batch.length === this.#atOnce) break;
-        this.#waiting.delete(key);
-        batch.push(newcomer);
-      }
-      const began = performance.now();
-      try {
-        const answers = await this.#database.open(batch.map(({ question }) => question));
-        for (const [index, answer] of answers.entries()) {
-          if (answer instanceof Error) batch[index]?.reject(answer);
-          else batch[index]?.resolve(answer);
-        }
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-      this.#adapt(batch.length, performance.now() - began);
-      await sleep(GATHER_MS, undefined, { ref: false });
-    }
-    this.#asking = false;
+  open(claims: Claims, spaceId: string, since: string | null): Promise<Opening | null> {
+    return this.#loader.load({ claims, spaceId, since }, JSON.stringify([claims, spaceId, since]));
   }
 
   /**
@@ -76,15 +51,4 @@ export class Door {
       this.#atOnce = Math.min(2 * asked, MOST_AT_ONCE);
     }
   }
-}
-
-class Newcomer {
-  resolve!: (opening: Opening) => void;
-  reject!: (error: unknown) => void;
-  readonly answer = new Promise<Opening>((resolve, reject) => {
-    this.resolve = resolve;
-    this.reject = reject;
-  });
-
-  constructor(readonly question: OpeningQuestion) {}
 }

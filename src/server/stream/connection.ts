@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { encodeRetry } from "../../protocol/sse.js";
 import type { Metrics } from "../metrics.js";
@@ -9,7 +10,8 @@ const BACKLOG_LIMIT = 256 * 1024;
 /** A reader that has taken nothing at so many looks, one each 10 s, is cut off. It resumes from its cursor. */
 const STUCK_LOOKS = 3;
 const LOOK_MS = 10_000;
-const RETRY_MS = 1_000;
+/** After so long a client comes back; up to twice as long, so that those of a relay that stopped do not come together. */
+const COME_BACK_MS = 1_000;
 
 /**
  * One open SSE response, written as Buffers that other connections share. Only its head goes through Node's HTTP:
@@ -18,24 +20,36 @@ const RETRY_MS = 1_000;
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #metrics: Metrics;
   /** While something waits that the reader may never take. */
   #watching: NodeJS.Timeout | undefined;
 
+  /** A browser may ask on a connection whose last answer has left, just before Node takes note of that. */
+  static async turn(response: ServerResponse): Promise<void> {
+    for (let looks = 0; looks < 50 && !response.socket && !response.destroyed; looks++) await sleep(2);
+  }
+
   /** Throws `invalid` where another answer is still due on the same connection. */
-  constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
+  constructor(
+    response: ServerResponse,
+    endpoint: "stream" | "sync",
+    headers: Headers,
+    private readonly metrics: Metrics,
+  ) {
     const { socket } = response;
-    if (!socket)
-      throw new SpacefeedError("invalid", "ask for a stream on a connection that waits for nothing else");
+    if (!socket) {
+      throw new SpacefeedError(
+        "invalid",
+        "another answer is still due on this connection: open the stream on a connection of its own",
+      );
+    }
     this.#socket = socket;
-    this.#metrics = metrics;
     // What the middleware has set (CORS) would be lost: this response does not go through Hono.
     for (const [name, value] of headers) response.setHeader(name, value);
     response.removeHeader("Transfer-Encoding"); // and leave it away
     socket.setNoDelay(true);
     // The head and all that is there for a newcomer leave in one write.
     socket.cork();
-    process.nextTick(uncork, socket);
+    process.nextTick(() => socket.uncork());
     response.writeHead(200, STREAM_HEADERS).flushHeaders();
     response.removeAllListeners("close"); // Hono's, which has the request
     response.on("timeout", ignore); // or Node ends the connection by itself
@@ -46,8 +60,7 @@ export class Connection {
       clearInterval(this.#watching);
       metrics.clients.dec({ endpoint });
     });
-    // Spread, so that the readers of a relay that stopped do not all come back at once.
-    this.#write(encodeRetry(RETRY_MS + Math.round(Math.random() * RETRY_MS)));
+    this.#write(encodeRetry(COME_BACK_MS + Math.round(Math.random() * COME_BACK_MS)));
   }
 
   /** Runs when the reader is gone; at once when it is gone already. */
@@ -56,23 +69,18 @@ export class Connection {
     else this.#socket.on("close", leave);
   }
 
-  /** True while more waits for the reader than its socket takes. */
-  get isFull(): boolean {
-    return this.#socket.writableNeedDrain;
-  }
-
-  /** True while so much waits that nothing may be added. Then it is full too, and will drain or be cut off. */
+  /** True while so much waits that nothing may be added. Then it will drain, or be cut off. */
   get isBehind(): boolean {
     return this.#socket.writableLength > BACKLOG_LIMIT;
   }
 
-  /** Runs once when a full connection has taken all that waits; never, when it is cut off first. */
+  /** Runs once when a connection that is behind has taken all that waits; never, when it is cut off first. */
   onceDrained(callback: () => void): void {
     this.#socket.once("drain", callback);
   }
 
   write(frame: Buffer): void {
-    this.#metrics.sent.frames++;
+    this.metrics.sent.frames++;
     this.#write(frame);
   }
 
@@ -92,7 +100,7 @@ export class Connection {
   #write(frame: Buffer): void {
     const socket = this.#socket;
     if (socket.writableEnded) return;
-    this.#metrics.sent.bytes += frame.length;
+    this.metrics.sent.bytes += frame.length;
     if (!socket.write(frame) && socket.writableLength > 0 && socket.writableCorked === 0) this.#watch();
   }
 
@@ -111,7 +119,7 @@ export class Connection {
         clearInterval(this.#watching);
         this.#watching = undefined;
       } else if (looks === STUCK_LOOKS) {
-        this.#metrics.cutOff.inc();
+        this.metrics.cutOff.inc();
         socket.destroy();
       }
     }, LOOK_MS);
@@ -131,13 +139,9 @@ export const STREAM_HEADERS = {
   Connection: "close",
 };
 
-function uncork(socket: Socket): void {
-  socket.uncork();
-}
-
 /**
  * What a client sends behind its request is no request: nothing would ever answer it, so nothing may be kept of it.
- * Of what came before the stream began some is heard already: then http-server.ts closes the connection.
+ * Of what came before the stream began some is heard already: then listen.ts closes the connection.
  */
 function deafen(socket: Socket): void {
   socket.on("data", ignore);

@@ -1,29 +1,28 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpacefeedError } from "../../protocol/errors.js";
 import type { Caller } from "../auth/caller.js";
-import type { Delivery } from "../feed/audience.js";
-import { type Cursor, parseCursor } from "../feed/cursor.js";
+import { type Delivery, isAsOf } from "../feed/audience.js";
+import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
-import type { Database } from "../postgres/functions.js";
-import { Door } from "./admission.js";
+import type { Cursor, Database } from "../postgres/functions.js";
+import { Admission } from "./admission.js";
 import type { Connection } from "./connection.js";
 
-const RETRY_MS = 250;
 /** In so many turns all streams are asked about, so that a slow policy is not asked for all of them at once. */
 const TURNS = 10;
 /** What a timer reaches; a later end is somebody else's. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * The permits of all open streams. Every `recheckMs` the database is asked again about each, together for those whose
- * turn it is: whoever may no longer read is ended, and hears why when he comes again. So is whose token expires.
+ * The rechecks of all open streams. Every `recheckMs` the database is asked again about each, together for those whose
+ * turn it is.
  */
-export class Permits {
-  /** Whoever was asked about longest ago is first. */
-  readonly #permits = new Set<Permit>();
-  /** A door each, also beside that of newcomers: nobody waits behind a question that is less urgent. */
-  readonly held: Door;
-  readonly rechecked: Door;
+export class Rechecks {
+  /** The one that was asked about longest ago is first. */
+  readonly #all = new Set<Recheck>();
+  /** Apart from each other, and from newcomers: nobody waits behind a question that is less urgent. */
+  readonly held: Admission;
+  readonly due: Admission;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -31,61 +30,54 @@ export class Permits {
     readonly metrics: Metrics,
     readonly recheckMs: number,
   ) {
-    this.held = new Door(database);
-    this.rechecked = new Door(database);
+    this.held = new Admission(database);
+    this.due = new Admission(database);
   }
 
-  /** The permit of a stream that was let in when the space was at `asked`. */
-  issue(caller: Caller, spaceId: string, asked: Cursor, connection: Connection): Permit {
-    const permit = new Permit(this, caller, spaceId, asked, connection);
-    this.#permits.add(permit);
-    this.#timer ??= setInterval(() => this.#recheck(), this.recheckMs / TURNS);
+  /** Of a stream that was let in when the space was at `asked`. */
+  start(caller: Caller, spaceId: string, asked: Cursor, connection: Connection): Recheck {
+    const recheck = new Recheck(this, caller, spaceId, asked, connection);
+    this.#all.add(recheck);
+    this.#timer ??= setInterval(() => this.#turn(), this.recheckMs / TURNS);
     connection.onClose(() => {
-      permit.close();
-      this.#permits.delete(permit);
-      if (this.#permits.size > 0) return;
+      recheck.stop();
+      this.#all.delete(recheck);
+      if (this.#all.size > 0) return;
       clearInterval(this.#timer);
       this.#timer = undefined;
     });
-    return permit;
+    return recheck;
   }
 
-  #recheck(): void {
-    let due = Math.ceil(this.#permits.size / TURNS);
-    for (const permit of this.#permits) {
-      if (due-- === 0) break;
-      this.#permits.delete(permit);
-      this.#permits.add(permit);
-      void permit.recheck();
+  #turn(): void {
+    for (const recheck of [...this.#all].slice(0, Math.ceil(this.#all.size / TURNS))) {
+      this.#all.delete(recheck);
+      this.#all.add(recheck);
+      void recheck.again();
     }
   }
 }
 
-/** That a stream may go on. */
-export class Permit {
-  readonly #permits: Permits;
-  readonly #caller: Caller;
-  readonly #spaceId: string;
-  readonly #connection: Connection;
-  /** Where the space was when the database last said yes: whatever leads no further is allowed. */
-  #asked: Cursor;
+/** Whether one stream may go on: until its token expires, or the policy says no. Its client hears why at its next try. */
+export class Recheck {
   #expiry: NodeJS.Timeout | undefined;
   #isAsking = false;
   #isOver = false;
 
-  constructor(permits: Permits, caller: Caller, spaceId: string, asked: Cursor, connection: Connection) {
-    this.#permits = permits;
-    this.#caller = caller;
-    this.#spaceId = spaceId;
-    this.#asked = asked;
-    this.#connection = connection;
-    if (caller.expiresAt === null) return;
-    const left = caller.expiresAt - Date.now();
+  /** `asked`: where the space was when the database last said yes. Whatever leads no further is allowed. */
+  constructor(
+    private readonly all: Rechecks,
+    private readonly caller: Caller,
+    private readonly spaceId: string,
+    private asked: Cursor,
+    private readonly connection: Connection,
+  ) {
+    const left = (caller.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
     if (left < LONGEST_MS) this.#expiry = setTimeout(() => this.#end("stream_expired"), left);
   }
 
   /** The stream is gone. */
-  close(): void {
+  stop(): void {
     this.#isOver = true;
     clearTimeout(this.#expiry);
   }
@@ -94,30 +86,28 @@ export class Permit {
    * Whether it has to be asked before this delivery: a being came, changed or went since the last answer, which may
    * be the reader's own. Nobody in particular has no being.
    */
-  isTouchedBy({ reached, hasBeings }: Pick<Delivery, "reached" | "hasBeings">): boolean {
-    if (this.#caller.claims === null || !hasBeings) return false;
-    return reached.epoch !== this.#asked.epoch || reached.version > this.#asked.version;
+  isDue({ cursor, types }: Delivery): boolean {
+    return this.caller.claims !== null && types.includes("being") && !isAsOf(this.asked, cursor);
   }
 
   /** Calls back once the database has said again that this stream may go on. If it says no, the stream ends. */
   async onceAllowed(goOn: () => void): Promise<void> {
-    if (await this.#isAllowed(this.#permits.held)) goOn();
+    if (await this.#isAllowed(this.all.held)) goOn();
   }
 
   /** Asks again, unless an answer is still awaited. */
-  async recheck(): Promise<void> {
+  async again(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    await this.#isAllowed(this.#permits.rechecked);
+    await this.#isAllowed(this.all.due);
     this.#isAsking = false;
   }
 
   /** While the database is away nothing new comes from it either: then it is asked until it answers. */
-  async #isAllowed(door: Door): Promise<boolean> {
+  async #isAllowed(admission: Admission): Promise<boolean> {
     while (!this.#isOver) {
       try {
-        const { cursor } = await door.open(this.#caller.claims, this.#spaceId, null);
-        if (cursor !== null) this.#asked = parseCursor(cursor);
+        this.asked = (await admission.open(this.caller.claims, this.spaceId, null)) ?? this.asked;
         break;
       } catch (error) {
         const isAway = error instanceof SpacefeedError && error.code === "unavailable";
@@ -131,7 +121,7 @@ export class Permit {
   #end(reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#permits.metrics.refusals.inc({ reason });
-    this.#connection.end();
+    this.all.metrics.refusals.inc({ reason });
+    this.connection.end();
   }
 }

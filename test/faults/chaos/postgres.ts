@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { type EmbeddedPostgres, startEmbedded } from "../../../src/embedded/embedded.js";
-import { freePort } from "./free-port.js";
+import { freePort } from "../../support/process/free-port.js";
 import type { Journal } from "./journal.js";
 
 /** A Postgres of our own, with fsync as it comes, that can be killed and started again at the same place. */

@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { freePort } from "./free-port.js";
+import { freePort } from "../../support/process/free-port.js";
 import type { Journal } from "./journal.js";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));

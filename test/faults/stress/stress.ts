@@ -2,9 +2,9 @@ import { createHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import { pino } from "pino";
-import { parseCursor } from "../../../src/server/feed/cursor.js";
+import type { Subscriber } from "../../../src/server/feed/audience.js";
 import { Hub } from "../../../src/server/feed/hub.js";
-import { Database } from "../../../src/server/postgres/functions.js";
+import { Database, type Opening } from "../../../src/server/postgres/functions.js";
 import type { RecorderOptions } from "../../../src/server/postgres/recorder.js";
 import type { TestDatabase } from "../../support/postgres/database.js";
 import { TestRecorder } from "../../support/postgres/recorder.js";
@@ -38,7 +38,6 @@ export class StressedRelay {
       metrics,
       log,
       catchUpLimit: 100_000, // never a snapshot, in which no message is told from another
-      snapshotLimit: 1,
       heartbeatMs: 1_000_000,
     });
     const query = asked.query.bind(asked);
@@ -49,21 +48,28 @@ export class StressedRelay {
   }
 
   async start(spaceIds: string[]): Promise<void> {
+    const { seen } = this;
+    const ledger = this.#ledger;
     for (const spaceId of spaceIds) {
-      const cursor = parseCursor((await this.#database.currentCursor(spaceId)) as string);
-      this.#hub.join(spaceId, cursor, cursor.version, {
-        deliver: ({ events }) => {
+      const [cursor] = (await this.#database.open([{ claims: null, spaceId, since: null }])) as [Opening];
+      const reader: Subscriber = {
+        cursor,
+        needsSnapshot: false,
+        isAside: false,
+        deliver: ({ frame, cursor }) => {
+          reader.cursor = cursor;
           const now = performance.now();
-          for (const event of events ?? []) {
-            const { id } = (JSON.parse(event) as { data: { id: string } }).data;
-            this.seen.set(id, now);
-            const committed = this.#ledger.committed.get(id);
-            if (committed !== undefined) this.#ledger.delayed(now - committed);
+          for (const [, event] of frame.toString().matchAll(/^data: (.*)$/gm)) {
+            const { id } = (JSON.parse(event as string) as { data: { id: string } }).data;
+            seen.set(id, now);
+            const committed = ledger.committed.get(id);
+            if (committed !== undefined) ledger.delayed(now - committed);
           }
         },
         heartbeat: () => {},
         end: () => {},
-      });
+      };
+      this.#hub.join(spaceId, cursor, cursor.version, reader);
     }
     await this.recorder.start();
   }

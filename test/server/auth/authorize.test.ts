@@ -1,10 +1,10 @@
 import { pino } from "pino";
-import { beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../../src/server/config.js";
 import { migrate } from "../../../src/server/postgres/migrate.js";
 import { startRelay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { Session, useSession } from "../../support/postgres/session.js";
 import { useRefusals } from "../../support/relay/refusal.js";
 import { post, useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
@@ -13,12 +13,8 @@ import { openStream, streamUrl } from "../../support/relay/stream.js";
 const db = useDatabase();
 const relay = useRelay(db);
 const refused = useRefusals(db, relay);
-let session: Session;
+const session = useSession(db);
 let spaceId: string;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
 
 /** The DBA's own sync.authorize(). */
 const decide = (sql: string) =>

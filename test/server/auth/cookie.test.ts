@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { useRelay } from "../../support/relay/relay.js";
 import { as, SECRET, tokenOf, tokensBy } from "../../support/relay/token.js";
 
@@ -12,11 +12,10 @@ const relay = useRelay(db, {
   tokens: tokensBy({ AUTH_JWT_SECRET: SECRET, AUTH_COOKIE: "session" }),
   corsOrigins: [HOME],
 });
-let session: Session;
+const session = useSession(db);
 let cookie: Record<string, string>;
 
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.run("insert into public.beings (id, type) values ('hall', 'space')");
   cookie = { Cookie: `other=1; session=${await tokenOf("ada")}; more=2` };
 });

@@ -1,17 +1,16 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { post, useRelay } from "../../support/relay/relay.js";
 import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }) });
 const open = useRelay(db);
-let session: Session;
+const session = useSession(db);
 let n = 0;
 
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.run("insert into public.beings (id, type) values ('hall', 'space')");
 });
 beforeEach(() => {

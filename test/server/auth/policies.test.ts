@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { useRelay } from "../../support/relay/relay.js";
 import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 
@@ -9,11 +9,7 @@ import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }) });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 beforeEach(async () => {
   await session.run(

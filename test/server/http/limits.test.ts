@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { readConfig } from "../../../src/server/config.js";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { post, startTestRelay, useRelay } from "../../support/relay/relay.js";
 import { openStream } from "../../support/relay/stream.js";
 
@@ -15,11 +15,7 @@ const relay = useRelay(db, {
   trustProxy: 1,
   http: { ...readConfig({ TRUST_PROXY: "1" }).http, requestMs: 300, idleMs: 200, headerBytes: 2_048 },
 });
-let session: Session;
-beforeAll(async () => {
-  session = await Session.open(db);
-});
-
+const session = useSession(db);
 let made = 0;
 async function space(): Promise<string> {
   const id = `limited-${++made}`;

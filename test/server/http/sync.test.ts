@@ -1,18 +1,14 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { spaceState } from "../../../src/protocol/messages.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 import { openStream } from "../../support/relay/stream.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { heartbeatMs: 100 });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const say = (spaceId: string, name: string) =>
   session.query("insert into public.intentions (location_id, name) values ($1, $2)", [spaceId, name]);

@@ -1,16 +1,16 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Being, Intention } from "../../../src/protocol/messages.js";
 import type { Relay } from "../../../src/server/relay.js";
 import { ModelClient } from "../../support/model/client.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { post, startTestRelay } from "../../support/relay/relay.js";
 import { TcpProxy } from "../../support/relay/tcp-proxy.js";
 
 const db = useDatabase();
 const LISTENER = "spacefeed listener";
 const SLOW = 60_000; // a half-open connection is noticed after some seconds
-let session: Session;
+const session = useSession(db);
 /** Between the relay and its LISTEN, and between its pool and Postgres. */
 let listening: TcpProxy;
 let pool: TcpProxy;
@@ -18,10 +18,6 @@ let relay: Relay;
 let clients: ModelClient[];
 let spaceId: string;
 let made = 0;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
 
 // A relay of its own for each test: one that does not recover fails one test only.
 beforeEach(async () => {

@@ -1,15 +1,11 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
 import { useRecorders } from "../../support/postgres/recorder.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 
 const db = useDatabase();
 const makeRecorder = useRecorders(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const say = () => session.query("insert into beings (location_id) values ('one')");
 

@@ -1,20 +1,16 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
 import { useRecorders } from "../../support/postgres/recorder.js";
-import { Session } from "../../support/postgres/session.js";
+import { type Session, useSession } from "../../support/postgres/session.js";
 import { faults } from "../../support/relay/feed.js";
 
 const db = useDatabase();
 const makeRecorder = useRecorders(db);
-let writer: Session;
-let other: Session;
-let observer: Session;
+const writer = useSession(db);
+const other = useSession(db);
+const observer = useSession(db);
 let spaceId: string;
 let made = 0;
-
-beforeAll(async () => {
-  [writer, other, observer] = [await Session.open(db), await Session.open(db), await Session.open(db)];
-});
 
 beforeEach(async () => {
   spaceId = `space-${++made}`;
@@ -307,7 +303,7 @@ test("P8: a space of which recording fails is set apart and told of, the others 
     create trigger refuse before insert on sync.changes for each row execute function public.refuse()`);
   try {
     await say(writer);
-    await expect.poll(() => relay.recorder.apart.failing).toEqual([spaceId]);
+    await expect.poll(() => relay.recorder.quarantine.failing).toEqual([spaceId]);
     await say(writer, `${spaceId}-other`);
     await relay.sees(`${spaceId}-other`);
     expect([await version(`${spaceId}-other`), await version()]).toEqual([1, 1]);
@@ -315,7 +311,7 @@ test("P8: a space of which recording fails is set apart and told of, the others 
     await observer.run("drop function public.refuse() cascade");
   }
   await expect.poll(version, { timeout: 10_000 }).toBe(2);
-  expect(relay.recorder.apart.failing).toEqual([]);
+  expect(relay.recorder.quarantine.failing).toEqual([]);
 });
 
 test("P8: a table that somebody has locked holds up the spaces with rows of it, and no others", async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { expectEqual, followed } from "../../support/relay/follow.js";
 import { post, startTestRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
@@ -10,12 +10,11 @@ import { openStream, streamUrl } from "../../support/relay/stream.js";
 // A relay whose login is a member of spacefeed_relay and nothing else, in a database with private columns.
 
 const db = useDatabase();
-let session: Session;
+const session = useSession(db);
 let relay: Relay;
 let login: string;
 
 beforeAll(async () => {
-  session = await Session.open(db);
   login = `spacefeed_login_${session.pid}`;
   await session.run(
     `create role ${login} login password 'pw' in role spacefeed_relay`,

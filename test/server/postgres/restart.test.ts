@@ -5,26 +5,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import pg from "pg";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbedded } from "../../../src/embedded/embedded.js";
 import type { Being, Intention } from "../../../src/protocol/messages.js";
 import type { Relay } from "../../../src/server/relay.js";
 import { ModelClient } from "../../support/model/client.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { Session, useSession } from "../../support/postgres/session.js";
 import { post, startTestRelay } from "../../support/relay/relay.js";
 
 const SLOW = 40_000;
 const db = useDatabase();
-let session: Session;
+const session = useSession(db);
 let clients: ModelClient[];
 let relay: Relay;
 let spaceId: string;
 let made = 0;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
 
 beforeEach(async () => {
   clients = [];
@@ -174,10 +170,9 @@ async function acrossRestart(
       await say(own, "before");
       await restart(server, (await own.value("show data_directory")) as string);
     });
-    expect(await post(relay, "intentions", { action: "create", spaceId })).toMatchObject({
-      status: 503,
-      body: { code: "unavailable" },
-    });
+    // A killed server's backends may answer for a moment more.
+    const ask = () => post(relay, "intentions", { action: "create", intentionId: "meanwhile", spaceId });
+    await expect.poll(ask, { timeout: SLOW }).toMatchObject({ status: 503, body: { code: "unavailable" } });
     server = await startEmbedded({ dataDir, port: Number(new URL(url).port), log: () => {} });
     expect(server.url, "the same port").toBe(url);
     await withSession(url, async (own) => {

@@ -1,6 +1,6 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { Session, useSession } from "../../support/postgres/session.js";
 import { closing } from "../../support/relay/follow.js";
 import { startTestRelay, useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
@@ -9,11 +9,7 @@ import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const queries = async () => {
   const { values } = await relay.current.metrics.queries.get();

@@ -2,7 +2,7 @@ import { get, type IncomingMessage } from "node:http";
 import { beforeAll, expect, test } from "vitest";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { Session, useSession } from "../../support/postgres/session.js";
 import { closing } from "../../support/relay/follow.js";
 import { startTestRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
@@ -13,10 +13,9 @@ import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 const NEVER_MS = 3_600_000;
 const db = useDatabase();
 const tokens = tokensBy({ AUTH_JWT_SECRET: SECRET });
-let session: Session;
+const session = useSession(db);
 
 beforeAll(async () => {
-  session = await Session.open(db);
   // Of who is told to wait, the answer is held up for as long as somebody has the lock.
   await session.run(
     `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)

@@ -1,20 +1,16 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { Hub } from "../../../src/server/feed/hub.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { post, useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { heartbeatMs: 100 });
 const sockets: Socket[] = [];
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();

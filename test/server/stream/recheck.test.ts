@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, expect, type TestContext, test } from "vitest";
 import type { Config } from "../../../src/server/config.js";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { closing } from "../../support/relay/follow.js";
 import { startTestRelay } from "../../support/relay/relay.js";
 import { openStream, type TestStream } from "../../support/relay/stream.js";
@@ -11,10 +11,9 @@ import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 const NEVER_MS = 3_600_000;
 const db = useDatabase();
 const tokens = tokensBy({ AUTH_JWT_SECRET: SECRET });
-let session: Session;
+const session = useSession(db);
 
 beforeAll(async () => {
-  session = await Session.open(db);
   await session.run("create table public.banned (being_id text)");
 });
 

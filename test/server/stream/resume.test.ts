@@ -1,6 +1,6 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 import { openStream, streamUrl } from "../../support/relay/stream.js";
@@ -8,11 +8,7 @@ import { openStream, streamUrl } from "../../support/relay/stream.js";
 const LIMIT = 5;
 const db = useDatabase();
 const relay = useRelay(db, { catchUpLimit: LIMIT });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const say = async (spaceId: string, name: string) => {
   const insert = "insert into public.intentions (location_id, name) values ($1, $2) returning *";

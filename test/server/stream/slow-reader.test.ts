@@ -1,19 +1,15 @@
 import { get, type IncomingMessage } from "node:http";
 import { createParser } from "eventsource-parser";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { startTestRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 import { openStream, streamUrl } from "../../support/relay/stream.js";
 
 const db = useDatabase();
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const KiB = 1024;
 const NEVER = 60_000;

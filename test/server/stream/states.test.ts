@@ -1,6 +1,6 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { Session, useSession } from "../../support/postgres/session.js";
 import { closing } from "../../support/relay/follow.js";
 import { useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
@@ -8,11 +8,7 @@ import { openStream } from "../../support/relay/stream.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 const statesOf = (spaceId: string, query: string) =>
   openStream(`${relay.current.url}/api/sync?spaceId=${spaceId}&${query}`);
@@ -49,7 +45,7 @@ test("complete states of many limits, all slow to read, leave connections to eve
   const reading = () =>
     session.value(
       `select count(*)::int from pg_catalog.pg_stat_activity
-       where datname = current_database() and query like '%sync.snapshot(%' and state = 'active' and pid <> pg_backend_pid()`,
+       where datname = current_database() and query like '%sync.state(%' and state = 'active' and pid <> pg_backend_pid()`,
     );
   const streams = [];
   for (let limit = 1; limit <= 20; limit++)

@@ -1,8 +1,8 @@
 import { connect, type Socket } from "node:net";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { startTestRelay, useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 import { openStream, streamUrl } from "../../support/relay/stream.js";
@@ -11,11 +11,7 @@ const CLIENTS = 1_000;
 const MISSED = 50;
 const db = useDatabase();
 const relay = useRelay(db);
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 async function queries(of: Relay): Promise<Record<string, number>> {
   const { values } = await of.metrics.queries.get();
@@ -56,7 +52,7 @@ test("P3: a thousand clients that come back at once, after 50 events each, get t
     const cursor = (await witness.until((all) => all.at(-1)?.version === version)).at(-1)?.cursor;
     cursors.push(cursor as string);
   }
-  // The last reader leaves: who comes back finds the room as it was.
+  // The last reader leaves: clients that come back find its history as it was.
   witness.close();
   await expect
     .poll(async () => (await relay.current.metrics.clients.get()).values.map(({ value }) => value))

@@ -1,18 +1,14 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { spaceSync, syncEvent } from "../../../src/protocol/messages.js";
 import { useDatabase } from "../../support/postgres/database.js";
-import { Session } from "../../support/postgres/session.js";
+import { useSession } from "../../support/postgres/session.js";
 import { post, useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 import { openStream, streamUrl } from "../../support/relay/stream.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { heartbeatMs: 100, catchUpLimit: 5 });
-let session: Session;
-
-beforeAll(async () => {
-  session = await Session.open(db);
-});
+const session = useSession(db);
 
 /** A stream of a space. Without `since`, its space-sync is there: what is written next comes as an event. */
 async function follow(spaceId: string, since?: string | number, headers?: Record<string, string>) {

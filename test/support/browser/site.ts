@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll } from "vitest";
+import { useRunning } from "../process/running.js";
 import { bundle } from "./bundle.js";
 
 export interface SiteOptions {
@@ -33,17 +33,10 @@ const HTML = `<!doctype html>
 
 /** One site for a test file, up from before its tests until after them. */
 export function useSite(options: SiteOptions): { readonly current: Site } {
-  let site: Site | undefined;
-  beforeAll(async () => {
-    site = await startSite(options);
-  });
-  afterAll(() => site?.close());
-  return {
-    get current() {
-      if (!site) throw new Error("the site is not up yet");
-      return site;
-    },
-  };
+  return useRunning(
+    () => startSite(options),
+    (site) => site.close(),
+  );
 }
 
 /** A site on a free port. The caller closes it. */

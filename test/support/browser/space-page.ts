@@ -4,9 +4,6 @@ import type { Mode, SpaceClientOptions } from "../../../src/client/index.js";
 import type {} from "../../browser/pages/space.js"; // what it puts on globalThis
 import type { Conversation } from "./conversation.js";
 
-/** For what takes a browser a moment, on a machine that has other things to do. */
-export const PATIENCE = { timeout: 20_000, interval: 50 };
-
 /** What goes into a page: functions stay outside. */
 export type PageOptions = Omit<SpaceClientOptions, "fetch" | "headers"> & {
   headers?: Record<string, string>;
@@ -76,11 +73,11 @@ export class SpacePage {
   }
 
   async reaches(mode: Mode): Promise<void> {
-    await expect.poll(async () => (await this.view()).mode, PATIENCE).toBe(mode);
+    await expect.poll(async () => (await this.view()).mode).toBe(mode);
   }
 
   async shows(texts: readonly string[]): Promise<void> {
-    await expect.poll(async () => (await this.view()).texts, PATIENCE).toEqual(texts);
+    await expect.poll(async () => (await this.view()).texts).toEqual(texts);
   }
 }
 
@@ -91,7 +88,7 @@ export async function settled(conversation: Conversation, ...tabs: SpacePage[]):
       .poll(async () => {
         const { texts, pending } = await tab.view();
         return { texts, pending };
-      }, PATIENCE)
+      })
       .toEqual({ texts: await conversation.texts(), pending: [] });
     expect((await tab.view()).faults).toEqual([]);
   }
@@ -99,6 +96,6 @@ export async function settled(conversation: Conversation, ...tabs: SpacePage[]):
 
 /** Waits until exactly one of these tabs has a stream, and returns it. */
 export async function leaderOf(tabs: readonly SpacePage[]): Promise<SpacePage> {
-  await expect.poll(() => tabs.filter((tab) => tab.hasLine).length, PATIENCE).toBe(1);
+  await expect.poll(() => tabs.filter((tab) => tab.hasLine).length).toBe(1);
   return tabs.find((tab) => tab.hasLine) as SpacePage;
 }

@@ -3,11 +3,8 @@ import { afterEach, expect } from "vitest";
 import { Metrics } from "../../../src/server/metrics.js";
 import { Database } from "../../../src/server/postgres/functions.js";
 import { Listener } from "../../../src/server/postgres/listener.js";
-import {
-  RECORDER_CONNECTION,
-  Recorder,
-  type RecorderOptions,
-} from "../../../src/server/postgres/recorder.js";
+import { RECORDER_SETTINGS } from "../../../src/server/postgres/pool.js";
+import { Recorder, type RecorderOptions } from "../../../src/server/postgres/recorder.js";
 import type { RecordingState } from "../../../src/server/postgres/recording.js";
 import type { TestDatabase } from "./database.js";
 
@@ -36,7 +33,7 @@ export class TestRecorder {
     onWake = (_spaceId: string) => {},
   ) {
     const log = pino({ level: process.env.TEST_LOG ?? "silent" });
-    this.database = new Database(db.url, log, this.metrics, RECORDER_CONNECTION);
+    this.database = new Database(db.url, log, this.metrics, RECORDER_SETTINGS);
     const record = this.database.record.bind(this.database);
     this.database.record = async (...of) => {
       this.#held();
@@ -106,7 +103,7 @@ export class TestRecorder {
     this.#stays = false;
   }
 
-  async becomes(at: RecordingState["at"]): Promise<void> {
+  async becomes(at: RecordingState): Promise<void> {
     await expect.poll(() => this.recorder.at, PATIENCE).toBe(at);
   }
 

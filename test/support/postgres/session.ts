@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type pg from "pg";
+import { beforeAll } from "vitest";
 import type { TestDatabase } from "./database.js";
 
 export type Row = Record<string, unknown>;
@@ -59,6 +60,15 @@ export class Session {
       await this.query("rollback");
     }
   }
+}
+
+/** A session for a test file, open from before its tests. */
+export function useSession(db: TestDatabase): Session {
+  const session: Session = Object.create(Session.prototype);
+  beforeAll(async () => {
+    Object.assign(session, await Session.open(db));
+  });
+  return session;
 }
 
 /** Watches a statement of the session `waiting` from a third session: is it done, or does it wait for a lock that `by` holds? */

@@ -6,7 +6,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const OURS =
   /^(DATABASE_URL|LISTEN_DATABASE_URL|HOST|PORT|DATA_DIR|HEARTBEAT_MS|CATCH_UP_LIMIT|CORS_ORIGINS|DEMO|LOG_LEVEL|AUTH_.*|MAX_.*|TRUST_PROXY|SPACEFEED_TOKEN|npm_.*|PG.*)$/;
 
-/** A process of `spacefeed` that may still run. */
+/** A process of `spacefeed`, or of another program, that may still run. */
 export interface Command {
   readonly child: ChildProcess;
   readonly stdout: string;
@@ -17,8 +17,13 @@ export interface Command {
   until(where: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
 }
 
+const SPACEFEED = [process.execPath, "bin/spacefeed.mjs"];
+
 /** Builds the command before the tests of a file; what is still running after them is killed. */
-export function useCommand(): (args: string[], env?: Record<string, string>) => Command {
+export function useCommand([program = "", ...first] = SPACEFEED): (
+  args: string[],
+  env?: Record<string, string>,
+) => Command {
   const running = new Set<Command>();
   beforeAll(() => {
     execFileSync(process.execPath, ["bin/prepare.mjs"], { cwd: ROOT });
@@ -30,7 +35,7 @@ export function useCommand(): (args: string[], env?: Record<string, string>) => 
 
   return (args, env = {}) => {
     const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
-    const child = spawn(process.execPath, ["bin/spacefeed.mjs", ...args], {
+    const child = spawn(program, [...first, ...args], {
       cwd: ROOT,
       env: { ...Object.fromEntries(inherited), ...env },
       stdio: ["ignore", "pipe", "pipe"],

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Conversation } from "../browser/conversation.js";
-import { PATIENCE, type SpacePage } from "../browser/space-page.js";
+import type { SpacePage } from "../browser/space-page.js";
 
 interface KeptState {
   format: number;
@@ -39,7 +39,7 @@ export async function stateKept(tab: SpacePage, { spaceId, session }: Conversati
         spaceId,
       ]);
       return (found?.[1] as KeptState | undefined)?.state.version === version;
-    }, PATIENCE)
+    })
     .toBe(true);
 }
 
@@ -50,6 +50,6 @@ export async function changesKept(tab: SpacePage, texts: readonly string[]): Pro
       const entries = (await kept(tab))?.filter(([[kind]]) => kind === "changes") ?? [];
       const changes = entries.flatMap(([, value]) => value as KeptChange[]);
       return changes.map(({ fields }) => String(fields.content?.[0])).sort();
-    }, PATIENCE)
+    })
     .toEqual([...texts].sort());
 }

@@ -1,6 +1,5 @@
 import { expect } from "vitest";
 import type { Relay } from "../../../src/server/relay.js";
-import { PATIENCE } from "../browser/space-page.js";
 
 /** A number that the relay tells Prometheus. */
 async function metric(relay: Relay, name: string): Promise<number> {
@@ -22,5 +21,5 @@ export function snapshots(relay: Relay): Promise<number> {
 
 /** Waits until the relay has so many streams, neither more nor fewer. */
 export async function streamsBecome(relay: Relay, count: number): Promise<void> {
-  await expect.poll(() => streams(relay), PATIENCE).toBe(count);
+  await expect.poll(() => streams(relay)).toBe(count);
 }

@@ -1,8 +1,8 @@
 import { pino } from "pino";
-import { afterAll, beforeAll } from "vitest";
 import { type Config, readConfig } from "../../../src/server/config.js";
 import { type Relay, startRelay } from "../../../src/server/relay.js";
 import type { TestDatabase } from "../postgres/database.js";
+import { useRunning } from "../process/running.js";
 
 /** A relay on a free port. The caller closes it. */
 export function startTestRelay(db: TestDatabase, settings: Partial<Config> = {}): Promise<Relay> {
@@ -12,17 +12,10 @@ export function startTestRelay(db: TestDatabase, settings: Partial<Config> = {})
 
 /** One relay for a test file, started before its tests and closed after them. */
 export function useRelay(db: TestDatabase, settings: Partial<Config> = {}): { readonly current: Relay } {
-  let relay: Relay | undefined;
-  beforeAll(async () => {
-    relay = await startTestRelay(db, settings);
-  });
-  afterAll(() => relay?.close());
-  return {
-    get current() {
-      if (!relay) throw new Error("the relay has not started yet");
-      return relay;
-    },
-  };
+  return useRunning(
+    () => startTestRelay(db, settings),
+    (relay) => relay.close(),
+  );
 }
 
 /** POSTs to the API; the answer's status and its parsed body. */

@@ -5,29 +5,24 @@ import type { SpacefeedError } from "../../../protocol/errors.js";
 const LATELY_MS = 10_000;
 
 /** Remembers for what the database turned requests away lately, such as a full disk, which no catalog tells of. */
-export class OutageWatch {
-  readonly #log: Logger;
-  #last: { error: SpacefeedError; reason: string; at: number } | undefined;
+export function outageWatch(log: Logger) {
+  let last: { message: string; reason: string; until: number } | undefined;
+  const isLate = () => last !== undefined && performance.now() <= last.until;
 
-  constructor(log: Logger) {
-    this.#log = log;
-  }
+  return {
+    /** A query has failed. The log is told of each reason, and again when it has not been for a while. */
+    note({ code, message, cause }: SpacefeedError): void {
+      if (code !== "unavailable" || !(cause instanceof Error)) return;
+      const reason = cause.message;
+      if (isLate() && last?.reason === reason) return;
+      last = { message, reason, until: performance.now() + LATELY_MS };
+      log.warn({ reason }, message);
+    },
 
-  /** A query has failed. The log is told of each reason, and again when it has not been for a while. */
-  note(error: SpacefeedError): void {
-    if (error.code !== "unavailable" || !(error.cause instanceof Error)) return;
-    const reason = error.cause.message;
-    const isKnown = this.#last?.reason === reason && performance.now() - this.#last.at < LATELY_MS;
-    if (isKnown) return;
-    this.#last = { error, reason, at: performance.now() };
-    this.#log.warn({ reason }, error.message);
-  }
-
-  /** The warnings for `/readyz`: the reason is for the log. */
-  async look(): Promise<string[]> {
-    if (!this.#last || performance.now() - this.#last.at > LATELY_MS) return [];
-    return [
-      `requests were turned away in the last 10 s: ${this.#last.error.message}. The relay's log has the reason`,
-    ];
-  }
+    /** The warnings for `/readyz`: the reason is for the log. */
+    async look(): Promise<string[]> {
+      if (!isLate()) return [];
+      return [`requests were turned away in the last 10 s: ${last?.message}. The relay's log has the reason`];
+    },
+  };
 }

@@ -4,20 +4,14 @@ const BUSY_MS = 50;
 const FAILED_MS = 1_000;
 const FAILED_MAX_MS = 30_000;
 
-interface Apart {
-  until: number;
-  /** How often it has failed in turn; 0: another one was recording it. */
-  failures: number;
-}
-
 /** Spaces that are left out of the recordings for a while, so that they hold up no other. */
-export class SetApart {
-  readonly #spaces = new Map<string, Apart>();
+export class Quarantine {
+  /** `failures`: how often it has failed in turn; 0: another one was recording it. */
+  readonly #spaces = new Map<string, { until: number; failures: number }>();
 
   /** Whether another one is at some of them, and will be done soon. */
   get isWaiting(): boolean {
-    for (const { failures } of this.#spaces.values()) if (failures === 0) return true;
-    return false;
+    return [...this.#spaces.values()].some(({ failures }) => failures === 0);
   }
 
   /** Those of which recording fails. */
@@ -34,20 +28,19 @@ export class SetApart {
 
   /** Whether one is to be tried again. */
   isDue(now: number): boolean {
-    for (const { until } of this.#spaces.values()) if (until <= now) return true;
-    return false;
+    return this.notYet(now).length < this.#spaces.size;
   }
 
-  /** All of them, or those that are not to be tried yet. */
-  spaces(now = Number.NEGATIVE_INFINITY): string[] {
+  /** Those that are not to be tried yet. */
+  notYet(now: number): string[] {
     return [...this.#spaces].filter(([, { until }]) => until > now).map(([spaceId]) => spaceId);
   }
 
-  /** What a recording has left out. One that looked at all notes has tried those that were due. */
-  note({ leftBehind, failed }: Recorded, lookedAtAll: boolean, now: number): void {
+  /** What a recording has left out. One that looked at all notes, at `lookedAt`, has tried those that were due then. */
+  note({ leftBehind, failed }: Recorded, lookedAt = Number.NEGATIVE_INFINITY): void {
+    const now = performance.now();
     const before = new Map(this.#spaces);
-    if (lookedAtAll)
-      for (const [spaceId, { until }] of before) if (until <= now) this.#spaces.delete(spaceId);
+    for (const [spaceId, { until }] of before) if (until <= lookedAt) this.#spaces.delete(spaceId);
     for (const spaceId of leftBehind) this.#spaces.set(spaceId, { until: now + BUSY_MS, failures: 0 });
     for (const spaceId of failed) {
       const failures = (before.get(spaceId)?.failures ?? 0) + 1;

@@ -1,14 +1,14 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
-import type { Relay } from "../../../src/server/relay.js";
-import { catalogOf } from "../../support/postgres/catalog.js";
-import { type Cluster, clusters, POSTGRES_BIN } from "../../support/postgres/cluster.js";
-import { Onlookers, say } from "../../support/postgres/onlookers.js";
-import type { Session } from "../../support/postgres/session.js";
-import { faults } from "../../support/relay/feed.js";
-import { startTestRelay } from "../../support/relay/relay.js";
-import { TcpProxy } from "../../support/relay/tcp-proxy.js";
+import type { Relay } from "../../src/server/relay.js";
+import { catalogOf } from "../support/postgres/catalog.js";
+import { type Cluster, clusters, POSTGRES_BIN } from "../support/postgres/cluster.js";
+import { Onlookers, say } from "../support/postgres/onlookers.js";
+import type { Session } from "../support/postgres/session.js";
+import { faults } from "../support/relay/feed.js";
+import { startTestRelay } from "../support/relay/relay.js";
+import { TcpProxy } from "../support/relay/tcp-proxy.js";
 
 const SLOW = { timeout: 90_000 };
 const HALL = "insert into public.beings (id, type) values ('hall', 'space')";
