@@ -221,7 +221,9 @@ class Space implements SpaceClient {
   #send(mutation: Mutation, isRetry: boolean): Promise<Being | Intention> {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
-    const stored = isClosed ? Promise.reject(closed()) : this.#outbox.add(mutation, isRetry);
+    const stored = isClosed
+      ? Promise.reject(new SpacefeedError("unavailable", CLOSED))
+      : this.#outbox.add(mutation, isRetry);
     stored.catch(() => {}); // without a handler it is seen in the snapshot
     return stored;
   }
@@ -242,8 +244,7 @@ class Space implements SpaceClient {
   }
 }
 
-const closed = () =>
-  new SpacefeedError("unavailable", "not sent: the client is closed; changes need one that is open");
+const CLOSED = "not sent: the client is closed; changes need one that is open";
 
 // Made once for each list, when somebody asks.
 const indexes = new WeakMap<readonly object[], ReadonlyMap<string, unknown>>();

@@ -25,25 +25,19 @@ export function ChatAnnouncer() {
   const lastKey = useRef(0);
 
   useEffect(() => {
-    let ids: readonly string[] | null = client.getSnapshot().data && client.getSnapshot().intentionIds;
+    const before = client.getSnapshot();
+    let ids = before.data && before.intentionIds;
     const waiting = new Set<string>();
-
-    const isOfOthers = (id: string) => {
-      const isOwn = ownerId !== undefined && client.getIntention(id)?.ownerId === ownerId;
-      return !isOwn && !client.getSnapshot().pendingIds.has(id);
-    };
-    const say = (texts: string[]) => {
-      const added = texts.map((text) => ({ key: ++lastKey.current, text }));
-      setSaid((before) => [...before, ...added].slice(-KEPT));
-    };
-
     return client.subscribe(() => {
-      const snapshot = client.getSnapshot();
-      if (!snapshot.data) return;
-      if (ids !== null && ids !== snapshot.intentionIds) {
-        for (const id of comeSince(new Set(ids), snapshot.intentionIds)) if (isOfOthers(id)) waiting.add(id);
+      const { data, intentionIds, pendingIds } = client.getSnapshot();
+      if (!data) return;
+      if (ids && ids !== intentionIds) {
+        for (const id of comeSince(new Set(ids), intentionIds)) {
+          const isOwn = ownerId !== undefined && client.getIntention(id)?.ownerId === ownerId;
+          if (!isOwn && !pendingIds.has(id)) waiting.add(id);
+        }
       }
-      ids = snapshot.intentionIds;
+      ids = intentionIds;
       const complete: Intention[] = [];
       for (const id of waiting) {
         const message = client.getIntention(id);
@@ -52,8 +46,12 @@ export function ChatAnnouncer() {
         if (message) complete.push(message);
       }
       if (complete.length === 0) return;
-      if (complete.length > MOST_READ) say([labels.newMessages(complete.length)]);
-      else say(complete.map((message) => textOf(message, client, labels)));
+      const isMuch = complete.length > MOST_READ;
+      const texts = isMuch
+        ? [labels.newMessages(complete.length)]
+        : complete.map((message) => textOf(message, client, labels));
+      const added = texts.map((text) => ({ key: ++lastKey.current, text }));
+      setSaid((said) => [...said, ...added].slice(-KEPT));
     });
   }, [client, ownerId, labels]);
 

@@ -45,7 +45,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     catchUpLimit: settings.CATCH_UP_LIMIT,
     maxClients: settings.MAX_CLIENTS,
     corsOrigins: settings.CORS_ORIGINS ?? [],
-    /** Null: everybody is nobody in particular. */
+    /** Null: every caller is anonymous. */
     tokens,
     recheckMs: settings.AUTH_RECHECK_MS,
     trustProxy: settings.TRUST_PROXY,

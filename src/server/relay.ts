@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
-import { type EmbeddedPostgres, startEmbedded } from "../embedded/embedded.js";
+import { startEmbedded } from "../embedded/embedded.js";
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Config } from "./config.js";
 import { Hub } from "./feed/hub.js";
@@ -41,32 +41,43 @@ export interface Relay {
 
 /** Starts the database if it is the embedded one, migrates it, and serves. */
 export async function startRelay(config: Config, log: Logger): Promise<Relay> {
-  const open: (() => Promise<unknown>)[] = [];
+  /** What ends each part that has started, in the order of their starts. */
+  const ends: (() => unknown)[] = [];
+  const closeAll = async () => {
+    for (const end of ends.reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        log.warn({ err: error }, "while stopping");
+      }
+    }
+  };
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= (async () => {
-      for (const end of open.reverse())
-        await end().catch((error) => log.warn({ err: error }, "while stopping"));
-    })();
+    closing ??= closeAll();
     return closing;
+  };
+  const every = (ms: number, work: () => unknown) => {
+    const timer = setInterval(work, ms);
+    ends.push(() => clearInterval(timer));
   };
 
   try {
-    let embedded: EmbeddedPostgres | undefined;
-    if (config.databaseUrl === undefined) {
-      embedded = await startEmbedded({ dataDir: config.dataDir, log: (message) => log.info(message) });
-      open.push(() => (embedded as EmbeddedPostgres).stop());
-    }
-    const databaseUrl = config.databaseUrl ?? (embedded as EmbeddedPostgres).url;
+    const { dataDir, catchUpLimit, heartbeatMs, host, port } = config;
+    const embedded =
+      config.databaseUrl === undefined
+        ? await startEmbedded({ dataDir, log: (message) => log.info(message) })
+        : undefined;
+    if (embedded) ends.push(embedded.stop);
+    const databaseUrl = config.databaseUrl ?? (embedded?.url as string);
     const poolUrl = await asLibpq(databaseUrl);
+    const isPooled = config.listenDatabaseUrl !== undefined;
     const sessionUrl = config.listenDatabaseUrl ? await asLibpq(config.listenDatabaseUrl) : poolUrl;
     const metrics = new Metrics();
-    open.push(async () => metrics.registry.clear());
-    const isPooled = config.listenDatabaseUrl !== undefined;
+    ends.push(() => metrics.registry.clear());
     const database = new Database(poolUrl, log, metrics, isPooled ? POOLER_SETTINGS : {});
-    open.push(() => database.close());
+    ends.push(() => database.close());
 
-    const { catchUpLimit, heartbeatMs } = config;
     const hub = new Hub({ database, metrics, log, catchUpLimit, heartbeatMs });
     const listener = new Listener({
       url: sessionUrl,
@@ -80,10 +91,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         recorder.heard();
         recorder.left();
       },
-      onListening: () => {
-        hub.wakeAll();
-        recorder.left();
-      },
+      onListening: wakeAll,
     });
     const recorder = new Recorder({
       database: new Database(sessionUrl, log, metrics, RECORDER_SETTINGS),
@@ -91,8 +99,12 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       log,
       onOverlooked: () => hub.wakeAll(),
     });
+    function wakeAll() {
+      hub.wakeAll();
+      recorder.left();
+    }
     await listener.start();
-    open.push(() => listener.close());
+    ends.push(() => listener.close());
     // Now that the address has proved to lead to a session: a lock of the migrations, taken through a pooler, would
     // stay behind in it.
     const migrations = await migrateOrLeave(sessionUrl, (message) => log.warn(message));
@@ -100,28 +112,20 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     else if (migrations.length > 0) log.info({ migrations }, "migrated the database");
     if (isPooled && (await database.isUnlimited())) {
       log.warn(
-        "behind the pooler the relay's queries have no limit: alter role … set statement_timeout = '10s' for the role " +
-          "of DATABASE_URL",
+        "behind the pooler the relay's queries have no time limit: alter role … set statement_timeout = '10s' for the " +
+          "role of DATABASE_URL",
       );
     }
-    open.push(() => recorder.close());
+    ends.push(() => recorder.close());
     await recorder.start();
 
     const queue = queueWatch(database, metrics, log);
     const troubles = warningWatch(database, log);
     await Promise.all([queue.look(), troubles.look()]);
-    const timers = [
-      setInterval(() => hub.heartbeat(), heartbeatMs),
-      setInterval(() => {
-        hub.wakeAll();
-        recorder.left();
-      }, BACKSTOP_MS),
-      setInterval(() => queue.look(), QUEUE_WATCH_MS),
-      setInterval(() => troubles.look(), WARNING_WATCH_MS),
-    ];
-    open.push(async () => {
-      for (const timer of timers) clearInterval(timer);
-    });
+    every(heartbeatMs, () => hub.heartbeat());
+    every(BACKSTOP_MS, wakeAll);
+    every(QUEUE_WATCH_MS, () => queue.look());
+    every(WARNING_WATCH_MS, () => troubles.look());
 
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
@@ -130,14 +134,11 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const reach = new Reach(database);
     const app = createApp({ ...config, database, reach, hub, feeds, listener, metrics, watches, log, page });
     const server = createHttpServer(app, config.http, metrics);
-    server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
-    await once(server, "listening").catch((error) => {
-      throw new SpacefeedError(
-        "config",
-        `cannot listen on ${config.host}:${config.port}: ${error.message}; set HOST or PORT`,
-      );
+    server.listen({ port, host, backlog: BACKLOG });
+    await once(server, "listening").catch(({ message }) => {
+      throw new SpacefeedError("config", `cannot listen on ${host}:${port}: ${message}; set HOST or PORT`);
     });
-    open.push(async () => {
+    ends.push(async () => {
       const closed = once(server, "close");
       server.close();
       hub.close();
@@ -147,10 +148,9 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       clearTimeout(impatient);
     });
 
-    const { port } = server.address() as AddressInfo;
-    const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-    const lost = embedded?.exited ?? new Promise<string>(() => {});
-    return { url: `http://${host}:${port}`, databaseUrl, metrics, lost, close };
+    const { port: bound } = server.address() as AddressInfo;
+    const url = `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+    return { url, databaseUrl, metrics, lost: embedded?.exited ?? new Promise(() => {}), close };
   } catch (error) {
     await close();
     throw error;

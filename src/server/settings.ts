@@ -6,8 +6,7 @@ const setting = <Schema extends z.ZodType>(schema: Schema, description: string, 
   schema.meta({ description, unless });
 const wholeNumber = (min: number, max: number) =>
   z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
-/** 0: any number. */
-const limit = wholeNumber(0, 1_000_000);
+const number = (min: number, max: number, otherwise: number) => wholeNumber(min, max).default(otherwise);
 const notEmpty = z.string().min(1, "must not be empty");
 const databaseUrl = z.string().superRefine((text, context) => {
   const fault = faultOfDatabaseUrl(text);
@@ -16,20 +15,11 @@ const databaseUrl = z.string().superRefine((text, context) => {
 /** Where something is fetched from. */
 export const webAddress = z
   .string()
-  .refine(
-    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
-    "must be an address such as https://id.example.com/keys",
-  );
+  .refine(isWebAddress, "must be an address such as https://id.example.com/keys");
 const origin = z
   .string()
-  .refine(
-    isOrigin,
-    "must be origins such as https://example.com or capacitor://localhost, separated by commas, or *",
-  );
-const origins = z
-  .string()
-  .transform((list) => list.split(",").map((each) => each.trim()))
-  .pipe(z.array(origin));
+  .refine(isOrigin, "must be origins such as https://example.com, separated by commas, or *");
+const origins = z.string().transform((list) => list.split(",").map((each) => each.trim()));
 const logLevel = z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]);
 
 /** The variables of the environment. docs/settings.md and the help of `serve` are made from their sentences. */
@@ -48,11 +38,11 @@ export const environment = z.object({
     "`DATABASE_URL`",
   ),
   HOST: setting(notEmpty.default("127.0.0.1"), "The address to listen on."),
-  PORT: setting(wholeNumber(0, 65_535).default(8787), "The port to listen on; `0`: any free one."),
+  PORT: setting(number(0, 65_535, 8787), "The port to listen on; `0`: any free one."),
   DATA_DIR: setting(notEmpty.default(".spacefeed"), "The directory of the embedded Postgres."),
-  HEARTBEAT_MS: setting(wholeNumber(100, 60_000).default(2_000), "Between two heartbeats of a stream."),
+  HEARTBEAT_MS: setting(number(100, 60_000, 2_000), "Between two heartbeats of a stream."),
   CATCH_UP_LIMIT: setting(
-    wholeNumber(1, 10_000).default(100),
+    number(1, 10_000, 100),
     "Changed entities; a client that is further behind gets one `space-sync`.",
   ),
   DEMO: setting(
@@ -61,7 +51,7 @@ export const environment = z.object({
     "`true` with the embedded Postgres and without tokens, else `false`",
   ),
   CORS_ORIGINS: setting(
-    origins.optional(),
+    origins.pipe(z.array(origin)).optional(),
     "Origins of other sites whose pages may call the API, separated by commas, also of applications " +
       "(`capacitor://localhost`, `tauri://localhost`); or `*`.",
     "none",
@@ -90,19 +80,19 @@ export const environment = z.object({
     "none",
   ),
   AUTH_RECHECK_MS: setting(
-    wholeNumber(100, 3_600_000).default(30_000),
+    number(100, 3_600_000, 30_000),
     "How often the relay asks again whether an open stream may go on.",
   ),
   MAX_CLIENTS: setting(
-    wholeNumber(1, 1_000_000).default(20_000),
+    number(1, 1_000_000, 20_000),
     "Open streams; a newcomer above gets 503 with `Retry-After`.",
   ),
-  MAX_STREAMS_PER_ADDRESS: setting(limit.default(1_000), "Open at a time; `0`: any number."),
-  MAX_STREAMS_PER_SPACE: setting(limit.default(20_000), "Open at a time; `0`: any number."),
-  MAX_WRITES_PER_ADDRESS: setting(limit.default(1_000), "In 10 s; `0`: any number."),
-  MAX_WRITES_PER_SPACE: setting(limit.default(10_000), "In 10 s; `0`: any number."),
+  MAX_STREAMS_PER_ADDRESS: setting(number(0, 1_000_000, 1_000), "Open at a time; `0`: any number."),
+  MAX_STREAMS_PER_SPACE: setting(number(0, 1_000_000, 20_000), "Open at a time; `0`: any number."),
+  MAX_WRITES_PER_ADDRESS: setting(number(0, 1_000_000, 1_000), "In 10 s; `0`: any number."),
+  MAX_WRITES_PER_SPACE: setting(number(0, 1_000_000, 10_000), "In 10 s; `0`: any number."),
   TRUST_PROXY: setting(
-    wholeNumber(0, 10).default(0),
+    number(0, 10, 0),
     "Proxies before the relay, whose `X-Forwarded-For` is believed: exactly as many as there are, since with more, " +
       "clients choose their address.",
   ),
@@ -112,23 +102,24 @@ export const environment = z.object({
     "`MAX_CLIENTS` + 5000",
   ),
   MAX_CONNECTIONS_PER_ADDRESS: setting(
-    limit.optional(),
+    wholeNumber(0, 1_000_000).optional(),
     "Likewise, of one address. `0`: any number, as where `MAX_STREAMS_PER_ADDRESS` is `0`, and always with " +
       "`TRUST_PROXY`, since there all are the proxy's.",
     "`MAX_STREAMS_PER_ADDRESS` + 1000",
   ),
-  MAX_HEADER_BYTES: setting(wholeNumber(1_024, 1_048_576).default(16_384), "Of the head of a request."),
+  MAX_HEADER_BYTES: setting(number(1_024, 1_048_576, 16_384), "Of the head of a request."),
   REQUEST_TIMEOUT_MS: setting(
-    wholeNumber(100, 600_000).default(30_000),
+    number(100, 600_000, 30_000),
     "In which a request arrives whole (its head in 10 s at most), and for which a client may take nothing of its " +
       "answer (twice that where some went out at first).",
   ),
-  IDLE_TIMEOUT_MS: setting(
-    wholeNumber(100, 600_000).default(65_000),
-    "For which a connection is kept without a request.",
-  ),
+  IDLE_TIMEOUT_MS: setting(number(100, 600_000, 65_000), "For which a connection is kept without a request."),
   LOG_LEVEL: setting(logLevel.default("info"), "What the log has: this level, and those before it."),
 });
+
+function isWebAddress(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
 
 function isOrigin(text: string): boolean {
   if (text === "*") return true;

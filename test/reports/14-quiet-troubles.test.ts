@@ -53,7 +53,7 @@ const TROUBLES = [
     what: "the schema's functions are of another version",
     doing: "alter function sync.warnings() rename to warnings_away",
     undoing: "alter function sync.warnings_away() rename to warnings",
-    warning: /cannot be asked for its troubles.*Run: spacefeed migrate up/,
+    warning: /cannot be asked for its warnings.*Run: spacefeed migrate up/,
   },
 ];
 
@@ -93,7 +93,7 @@ test("that requests are turned away is told in /readyz, and why in the log", asy
   await session.query("drop function public.full_disk() cascade");
   expect(statuses).toEqual([503, 503, 503]);
   expect([status, warnings]).toEqual([200, [expect.stringMatching(/^requests were turned away.*log/)]]);
-  expect(logged).toEqual(["the database is away; try again in a moment"]);
+  expect(logged).toEqual(["the database cannot be reached: try again in a moment"]);
 });
 
 test("what is so at the start is told before the first request", async () => {

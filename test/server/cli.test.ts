@@ -1,6 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import { listSettings } from "../../src/server/settings.js";
+import { environment, listSettings } from "../../src/server/settings.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useCommand } from "../support/process/command.js";
 
@@ -19,7 +20,7 @@ async function refusal(args: string[], env?: Record<string, string>): Promise<st
   return stderr;
 }
 
-test("--help names every command and has an example, as each command's --help has; that of serve names every setting", async () => {
+test("--help names every command and has an example, as each command's --help has", async () => {
   const { code, stdout } = await spacefeed(["--help"]).end;
   expect(code).toBe(0);
   const commands = ["serve", "migrate", "sql", "tail"];
@@ -30,8 +31,19 @@ test("--help names every command and has an example, as each command's --help ha
     expect(help.stdout).toMatch(new RegExp(`Example:\n.*spacefeed ${command}\\b`));
   }
   expect(stdout).toMatch(/Example/);
-  const { stdout: settings } = await spacefeed(["serve", "--help"]).end;
-  for (const { name } of listSettings()) expect(settings).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+});
+
+test("the schema, the help of serve and docs/settings.md have the same settings, in the same words", async () => {
+  const { stdout: help } = await spacefeed(["serve", "--help"]).end;
+  const page = await readFile(new URL("../../docs/settings.md", import.meta.url), "utf8");
+  const plain = (markdown: string) => markdown.replaceAll("`", "");
+  const names = listSettings().map(({ name, unless, sentence }) => {
+    expect(help).toContain(`\n  ${name}${unless && ` (${plain(unless)})`}\n      ${plain(sentence)}\n`);
+    expect(page).toContain(`\n| \`${name}\` | ${unless} | ${sentence} |\n`);
+    return name;
+  });
+  expect(names).toEqual(Object.keys(environment.shape));
+  expect(page.match(/^\| `\w+` \|/gm)).toHaveLength(names.length);
 });
 
 test("--version is the package's", async () => {

@@ -10,12 +10,12 @@ export type { Caller };
 /** What a route under /api has of its request. */
 export type Env = { Bindings: HttpBindings; Variables: { caller: Caller } };
 
-const ANYBODY: Caller = { claims: null, expiresAt: null };
+const ANONYMOUS: Caller = { claims: null, expiresAt: null };
 /** Where people put tokens, and where proxies and browsers keep them. */
 const IN_ADDRESS = ["token", "access_token", "id_token", "jwt"];
 
 /**
- * Finds out who asks: without `tokens` everybody is nobody in particular. Throws `unauthorized`, or `forbidden` for a
+ * Finds out who asks: without `tokens` every caller is anonymous. Throws `unauthorized`, or `forbidden` for a
  * page that may not ask.
  */
 export function identify(tokens: TokenConfig | null, origins: Origins): MiddlewareHandler<Env> {
@@ -28,7 +28,7 @@ export function identify(tokens: TokenConfig | null, origins: Origins): Middlewa
         "a token does not belong in an address, which is kept in logs: send it as `Authorization: Bearer …`",
       );
     }
-    context.set("caller", verify ? await verify(tokenIn(context, tokens?.cookie, origins)) : ANYBODY);
+    context.set("caller", verify ? await verify(tokenIn(context, tokens?.cookie, origins)) : ANONYMOUS);
     return next();
   };
 }

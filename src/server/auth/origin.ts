@@ -29,7 +29,7 @@ export class Origins {
       throw foreign(site ? `a page that is ${site}` : "a page that names no Origin");
     }
     if (isWrite && !/^application\/json\s*(;|$)/i.test(context.req.header("Content-Type") ?? "")) {
-      throw new SpacefeedError("invalid", "with a cookie the Content-Type has to be application/json");
+      throw new SpacefeedError("invalid", "with a cookie, a write needs Content-Type: application/json");
     }
   }
 

@@ -55,7 +55,7 @@ export class CatchUp {
     try {
       if (questions.length > 0) apply(await this.#ask(questions));
     } catch (error) {
-      this.options.log.warn({ err: error }, "catch-up did not work; trying again");
+      this.options.log.warn({ err: error }, "a catch-up failed; trying again");
       await sleep(RETRY_MS, undefined, { ref: false });
       for (const spaceId of spaceIds) this.wake(spaceId);
     }

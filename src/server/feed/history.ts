@@ -38,8 +38,9 @@ export class History {
   /** The newest version that was seen here; undefined until there is one. */
   head: number | undefined;
   bytes = 0;
+  /** The space as it is at the head; undefined where only the database has it. */
+  snapshot: Delivery | undefined;
   #groups: Group[] = [];
-  #snapshot: Delivery | undefined;
   /** What takes a reader from a version to the head: everybody at it shares one Buffer. */
   readonly #joined = new Map<number, Delivery>();
 
@@ -55,7 +56,7 @@ export class History {
     this.head ??= from;
     if (from === this.head) {
       this.head = cursor.version;
-      this.#snapshot = undefined;
+      this.snapshot = undefined;
       this.#groups.push({ from, events, delivery });
       this.#trim();
     } else if (cursor.version === this.head && frame.length <= SPACE_BYTES) {
@@ -63,17 +64,11 @@ export class History {
     }
   }
 
-  /** The space as it is at the head; undefined where only the database has it. */
-  get snapshot(): Delivery | undefined {
-    return this.#snapshot;
-  }
-
   /** A snapshot was taken. */
   keep(snapshot: Delivery): void {
-    const { version } = snapshot.cursor;
-    this.head ??= version;
-    if (version !== this.head || snapshot.frame.length > SPACE_BYTES) return;
-    this.#snapshot = snapshot;
+    this.head ??= snapshot.cursor.version;
+    if (snapshot.cursor.version !== this.head || snapshot.frame.length > SPACE_BYTES) return;
+    this.snapshot = snapshot;
     this.#trim();
   }
 
@@ -81,7 +76,7 @@ export class History {
   restart(version: number | undefined): void {
     this.head = version;
     this.#groups = [];
-    this.#snapshot = undefined;
+    this.snapshot = undefined;
     this.#trim();
   }
 
@@ -114,16 +109,14 @@ export class History {
     let events = 0;
     let bytes = 0;
     let first = this.#groups.length;
-    while (first > 0) {
-      const group = this.#groups[first - 1] as Group;
-      const { length } = group.delivery.frame;
-      if (events + group.events > this.limit || bytes + length > SPACE_BYTES) break;
-      events += group.events;
-      bytes += length;
+    for (const { events: more, delivery } of this.#groups.toReversed()) {
+      if (events + more > this.limit || bytes + delivery.frame.length > SPACE_BYTES) break;
+      events += more;
+      bytes += delivery.frame.length;
       first--;
     }
     this.#groups.splice(0, first);
-    this.#count(bytes + (this.#snapshot?.frame.length ?? 0) - this.bytes);
+    this.#count(bytes + (this.snapshot?.frame.length ?? 0) - this.bytes);
   }
 
   #count(bytes: number): void {

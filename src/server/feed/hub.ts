@@ -192,7 +192,12 @@ export class Hub {
     if (epoch === this.#epoch) return;
     const from = this.#epoch;
     this.#epoch = epoch;
-    if (from) this.options.log.warn({ from, to: epoch }, "the database is another: every reader starts over");
+    if (from) {
+      this.options.log.warn(
+        { from, to: epoch },
+        "the database was restored or replaced: every reader starts over",
+      );
+    }
     for (const audience of this.#audiences.values()) {
       audience.history.restart(undefined);
       for (const reader of audience.readers) this.#startOver(reader);

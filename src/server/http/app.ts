@@ -21,7 +21,7 @@ import { type StreamParts, streamRoutes } from "./stream.js";
 export interface AppParts extends Omit<StreamParts, "throttle" | "address"> {
   /** Origins of other sites whose pages may call the API; `*` for all. */
   corsOrigins: string[];
-  /** How callers prove who they are; null: everybody is nobody in particular. */
+  /** How callers prove who they are; null: every caller is anonymous. */
   tokens: TokenConfig | null;
   /** Proxies before the relay whose X-Forwarded-For is believed. */
   trustProxy: number;
@@ -43,7 +43,7 @@ const secure = secureHeaders({
   // Of an answer that a browser is made to show: nothing in it does anything. The page has a policy of its own.
   contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
   xFrameOptions: "DENY",
-  // Where there is TLS is for whoever ends it to say, also for other hosts of the domain.
+  // Whether there is TLS is known to the proxy that ends it, not here.
   strictTransportSecurity: false,
 });
 

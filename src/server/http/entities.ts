@@ -78,7 +78,7 @@ export function entityRoutes(
     const id = agree("the ID", outerId, data.id) ?? randomUUID();
     const locationId = agree<string | null>("the space", spaceId, data.locationId) ?? undefined;
     if (type === "intention" && locationId === undefined) {
-      throw new SpacefeedError("invalid", "spaceId: a message is said in a space");
+      throw new SpacefeedError("invalid", "spaceId: is missing, and every message belongs to a space");
     }
     const given = locationId === undefined ? {} : { locationId };
     return write(context, "create", type, id, { body, given }, locationId);

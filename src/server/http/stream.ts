@@ -115,7 +115,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     if (clients < maxClients) return;
     throw new SpacefeedError(
       "unavailable",
-      `this relay has the ${maxClients} streams that it may have: come back in a moment, or raise MAX_CLIENTS`,
+      `this relay has ${maxClients} open streams, as many as it may: try again in a moment, or raise MAX_CLIENTS`,
       { limit: "clients" },
     );
   }
@@ -134,7 +134,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
     try {
       return await admit(context, spaceId, lastEventId || since || null);
     } catch (error) {
-      // An EventSource cannot mend its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
+      // An EventSource cannot change its Last-Event-ID: one that says nothing to us is a foreign cursor (P11).
       const isForeign = lastEventId && error instanceof SpacefeedError && error.code === "invalid";
       if (!isForeign) throw error;
       return admit(context, spaceId, null);

@@ -33,15 +33,16 @@ function faultOfPlace(place: string, query: URLSearchParams): string | null {
     return `the host or the port has a raw ":": an IPv6 address is in brackets, and ${ESCAPES}`;
   const port = query.get("port") || /:([^\]]*)$/.exec(place)?.[1] || "5432";
   if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
-    return `the port is no number from 1 to 65535; ${ESCAPES}`;
+    return `the port is not a number from 1 to 65535; ${ESCAPES}`;
   }
-  if (place !== "" && !URL.canParse(`postgres://${place}/`)) return `the host is none; ${ESCAPES}`;
+  if (place !== "" && !URL.canParse(`postgres://${place}/`))
+    return `the host is not a valid name or address; ${ESCAPES}`;
   return null;
 }
 
 function faultOfSettings(text: string, query: URLSearchParams): string | null {
   const mode = query.get("sslmode");
-  if (mode !== null && !SSL_MODES.includes(mode)) return `sslmode is none of ${SSL_MODES.join(", ")}`;
+  if (mode !== null && !SSL_MODES.includes(mode)) return `sslmode must be one of ${SSL_MODES.join(", ")}`;
   if (query.has("dbname"))
     return "dbname is not read: name the database after the host, as in postgres://host/database";
   try {

@@ -1,8 +1,8 @@
 import pg from "pg";
 import { type ErrorCode, SpacefeedError } from "../../protocol/errors.js";
 
-const AWAY = "the database is away; try again in a moment";
-const READ_ONLY = "the database is read-only now; try again in a moment";
+const AWAY = "the database cannot be reached: try again in a moment";
+const READ_ONLY = "the database is read-only now: try again in a moment";
 const FAULT = "the database refused a query; the log has the reason";
 
 type Verdict = readonly [states: RegExp, code: ErrorCode, message?: string];

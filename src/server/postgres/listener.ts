@@ -155,10 +155,10 @@ export class Listener {
     while (!this.#closing.signal.aborted) {
       try {
         await this.#connect();
-        log.info("LISTEN stands again");
+        log.info("LISTEN works again");
         return;
       } catch (error) {
-        log.debug({ err: error }, "LISTEN does not stand yet");
+        log.debug({ err: error }, "LISTEN does not work yet");
       }
       await sleep(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => {});
     }

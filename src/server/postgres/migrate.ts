@@ -137,7 +137,7 @@ async function inMigration<T>(databaseUrl: string, work: (client: pg.Client) => 
     const hint = error instanceof pg.DatabaseError && error.hint ? ` ${error.hint}` : "";
     throw new SpacefeedError(
       "config",
-      `the migration of the database did not work: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
+      `the migration of the database failed: ${reason}.${hint} Nothing was changed; see "spacefeed migrate status".`,
       { cause: error },
     );
   });

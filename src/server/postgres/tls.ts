@@ -23,7 +23,7 @@ export async function asLibpq(url: string, env: NodeJS.ProcessEnv = process.env)
   if (mode === "verify-ca" && !root) {
     throw new SpacefeedError(
       "config",
-      "sslmode=verify-ca needs the file of a certificate authority: name it in sslrootcert, or take verify-full",
+      "sslmode=verify-ca needs the file of a certificate authority: name it in sslrootcert, or use verify-full",
     );
   }
   if (mode !== "allow" && mode !== "prefer") return withMode(mode);

@@ -20,7 +20,6 @@ const COME_BACK_MS = 1_000;
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #metrics: Metrics;
   /** While something waits that the reader may never take. */
   #watching: NodeJS.Timeout | undefined;
 
@@ -30,13 +29,20 @@ export class Connection {
   }
 
   /** Throws `invalid` where another answer is still due on the same connection. */
-  constructor(response: ServerResponse, endpoint: "stream" | "sync", headers: Headers, metrics: Metrics) {
+  constructor(
+    response: ServerResponse,
+    endpoint: "stream" | "sync",
+    headers: Headers,
+    private readonly metrics: Metrics,
+  ) {
     const { socket } = response;
     if (!socket) {
-      throw new SpacefeedError("invalid", "ask for a stream on a connection that waits for nothing else");
+      throw new SpacefeedError(
+        "invalid",
+        "another answer is still due on this connection: open the stream on a connection of its own",
+      );
     }
     this.#socket = socket;
-    this.#metrics = metrics;
     // What the middleware has set (CORS) would be lost: this response does not go through Hono.
     for (const [name, value] of headers) response.setHeader(name, value);
     response.removeHeader("Transfer-Encoding"); // and leave it away
@@ -74,7 +80,7 @@ export class Connection {
   }
 
   write(frame: Buffer): void {
-    this.#metrics.sent.frames++;
+    this.metrics.sent.frames++;
     this.#write(frame);
   }
 
@@ -94,7 +100,7 @@ export class Connection {
   #write(frame: Buffer): void {
     const socket = this.#socket;
     if (socket.writableEnded) return;
-    this.#metrics.sent.bytes += frame.length;
+    this.metrics.sent.bytes += frame.length;
     if (!socket.write(frame) && socket.writableLength > 0 && socket.writableCorked === 0) this.#watch();
   }
 
@@ -113,7 +119,7 @@ export class Connection {
         clearInterval(this.#watching);
         this.#watching = undefined;
       } else if (looks === STUCK_LOOKS) {
-        this.#metrics.cutOff.inc();
+        this.metrics.cutOff.inc();
         socket.destroy();
       }
     }, LOOK_MS);

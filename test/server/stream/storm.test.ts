@@ -52,7 +52,7 @@ test("P3: a thousand clients that come back at once, after 50 events each, get t
     const cursor = (await witness.until((all) => all.at(-1)?.version === version)).at(-1)?.cursor;
     cursors.push(cursor as string);
   }
-  // The last reader leaves: who comes back finds the room as it was.
+  // The last reader leaves: clients that come back find its history as it was.
   witness.close();
   await expect
     .poll(async () => (await relay.current.metrics.clients.get()).values.map(({ value }) => value))

@@ -7,7 +7,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
-import { awayFrom, type EmbeddedPostgres, startEmbedded } from "../../../src/embedded/embedded.js";
+import { type EmbeddedPostgres, startEmbedded } from "../../../src/embedded/embedded.js";
+import { awayFrom } from "../../../src/embedded/site.js";
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 export const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;

@@ -9,7 +9,7 @@ const HOP = /^(?:\[(.+)\]|([\d.]+))(?::\d+)?$/;
 /**
  * Whose request it is, for limits: an IPv4 address, or the /64 of an IPv6 one, which is one customer's. Null for
  * this machine itself, which is not limited. `trustProxy`: how many proxies stand before the relay; each has added
- * the address of whom it heard to X-Forwarded-For, and what is before those may be forged. So what a proxy says is
+ * the address of its own client to X-Forwarded-For, and what is before those may be forged. So what a proxy says is
  * never this machine, and where it says nothing that can be read, the limits are the proxy's own.
  */
 export function addressOf(context: Context<Env>, trustProxy: number): string | null {

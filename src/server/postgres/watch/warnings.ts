@@ -20,7 +20,7 @@ export function warningWatch(database: Database, log: Logger) {
       if (code === "unavailable") return told;
       const reason = cause instanceof Error ? cause.message : message;
       return [
-        `the database cannot be asked for its troubles (${reason}). Run: spacefeed migrate up, as its owner`,
+        `the database cannot be asked for its warnings (${reason}). Run: spacefeed migrate up, as its owner`,
       ];
     }
   }
