@@ -1,12 +1,10 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
 import { SpacePage, settled } from "../support/browser/space-page.js";
 import { useDatabase } from "../support/postgres/database.js";
+import { HttpProxy } from "../support/relay/http-proxy.js";
 import { useRelay } from "../support/relay/relay.js";
 
 const db = useDatabase();
@@ -21,30 +19,12 @@ afterEach(() => {
 });
 const browser = useBrowser();
 
-/** Stands before the relay and notes the Authorization of each request, by path. */
+/** Stands before the relay, and knows the Authorization of each request, by path. */
 async function doorman() {
-  const seen: { path: string; authorization: string | undefined }[] = [];
-  const server = createServer((incoming: IncomingMessage, response) => {
-    const path = new URL(incoming.url ?? "/", "http://door").pathname;
-    seen.push({ path, authorization: incoming.headers.authorization });
-    const { method = "GET", headers } = incoming;
-    const inner = request(new URL(incoming.url ?? "/", relay.current.url), { method, headers, agent: false });
-    inner.on("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-      answer.on("error", () => response.destroy());
-    });
-    inner.on("error", () => response.destroy());
-    response.on("close", () => inner.destroy());
-    incoming.pipe(inner);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  ends.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const of = (path: string) => seen.filter((one) => one.path === path).map((one) => one.authorization);
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, of, server };
+  const proxy = await HttpProxy.before(relay.current.url);
+  ends.push(() => proxy.close());
+  const of = (path: string) => proxy.of(path).map(({ headers }) => headers.authorization);
+  return { url: proxy.url, of, cut: () => proxy.cut() };
 }
 
 test("headers go with everything, the stream too, and are asked for anew with each attempt", async () => {
@@ -64,7 +44,7 @@ test("headers go with everything, the stream too, and are asked for anew with ea
   expect(door.of("/api/intentions")).toEqual(["Bearer 2"]);
   await tab.page.evaluate(() => globalThis.spacePage.client.refresh());
   expect(door.of("/api/sync")).toEqual(["Bearer 3"]);
-  door.server.closeAllConnections();
+  door.cut();
   await expect.poll(() => door.of("/api/stream").length).toBeGreaterThan(1);
   const later = [...door.of("/api/stream").slice(1), ...door.of("/api/sync").slice(1)];
   for (const authorization of later) expect(authorization).toMatch(/^Bearer ([4-9]|\d\d)$/);
@@ -88,7 +68,7 @@ test("a relay at another origin: with headers, stream, polls and changes", { tim
   await tab.page.evaluate(() => globalThis.spacePage.client.refresh());
   expect((await tab.view()).error).toBeNull();
   await context.route("**/api/stream?*", (route) => route.abort());
-  door.server.closeAllConnections();
+  door.cut();
   await tab.reaches("polling");
   await conversation.write("polled");
   await settled(conversation, tab);

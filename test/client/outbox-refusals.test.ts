@@ -1,8 +1,8 @@
 import { expect, type TestContext, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
 import { useSession } from "../support/postgres/session.js";
-import { closing, eventually, expectEqual, followed } from "../support/relay/follow.js";
-import { HttpProxy } from "../support/relay/http-proxy.js";
+import { eventually, expectEqual, followed, followedBehindProxy } from "../support/relay/follow.js";
+import type { HttpProxy } from "../support/relay/http-proxy.js";
 import { useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 
@@ -10,12 +10,7 @@ const db = useDatabase();
 const relay = useRelay(db);
 const session = useSession(db);
 
-async function begin(context: TestContext) {
-  const spaceId = await newSpace(relay.current);
-  const proxy = closing(context, await HttpProxy.before(relay.current.url));
-  const client = await followed(context, { url: proxy.url, spaceId });
-  return { client, proxy, spaceId };
-}
+const begin = (context: TestContext) => followedBehindProxy(context, relay.current);
 const posted = (proxy: HttpProxy) => proxy.asked.filter(({ method }) => method === "POST");
 const names = (spaceId: string) =>
   session.query("select name from intentions where location_id = $1 order by substr(message_id, 5)::int", [

@@ -3,8 +3,8 @@ import type { SpaceClient } from "../../src/client/index.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useSession } from "../support/postgres/session.js";
 import { versionOf } from "../support/relay/feed.js";
-import { closing, expectEqual, followed, PATIENTLY } from "../support/relay/follow.js";
-import { type Asked, HttpProxy, type Verdict } from "../support/relay/http-proxy.js";
+import { expectEqual, followedBehindProxy, PATIENTLY } from "../support/relay/follow.js";
+import type { Asked, HttpProxy, Verdict } from "../support/relay/http-proxy.js";
 import { post, useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 
@@ -12,13 +12,7 @@ const db = useDatabase();
 const relay = useRelay(db);
 const session = useSession(db);
 
-/** A client in a space of its own, and the proxy before its relay. */
-async function begin(context: TestContext) {
-  const spaceId = await newSpace(relay.current);
-  const proxy = closing(context, await HttpProxy.before(relay.current.url));
-  const client = await followed(context, { url: proxy.url, spaceId });
-  return { client, proxy, spaceId };
-}
+const begin = (context: TestContext) => followedBehindProxy(context, relay.current);
 
 /** One verdict for each POST, in order; the rest passes, and so does what is no POST. */
 function posts(proxy: HttpProxy, ...verdicts: Verdict[]): void {

@@ -3,7 +3,7 @@ import { useDatabase } from "../support/postgres/database.js";
 import { useSession } from "../support/postgres/session.js";
 import { eventually, follow } from "../support/relay/follow.js";
 import { useRelay } from "../support/relay/relay.js";
-import { SECRET, tokenOf, tokensBy } from "../support/relay/token.js";
+import { decideBy, SECRET, tokenOf, tokensBy } from "../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db, { tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }), recheckMs: 100 });
@@ -12,11 +12,7 @@ const TOLERANCE_S = 5;
 const session = useSession(db);
 let made = 0;
 
-const decide = (sql: string) =>
-  session.run(
-    `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
-     returns boolean language sql stable set search_path = '' as $$ ${sql} $$`,
-  );
+const decide = (sql: string) => decideBy(session, sql);
 
 /** A client in a space of its own, and the tokens that it has asked for. */
 async function begin(context: TestContext, next: (n: number) => Promise<string>) {

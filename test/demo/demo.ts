@@ -17,7 +17,7 @@ export function useServe(): (env: Record<string, string>) => Promise<RunningDemo
   const spacefeed = useCommand();
   return async (env) => {
     const command = spacefeed(["serve"], { PORT: "0", LOG_LEVEL: "warn", ...env });
-    const [, url] = await command.until("stdout", /Spacefeed is at (\S+)/);
+    const [, url] = await command.until("stdout", /Spacefeed is at (\S+).*\n\n/s);
     return {
       url: url as string,
       command,

@@ -67,7 +67,7 @@ test.runIf(isHere("psql") && isHere("curl"))("the session goes as the README say
   await chmod(dataDir, 0o755); // root's Postgres is another user
   const demo = await serve({ DATA_DIR: dataDir, PORT: `${port}` });
   try {
-    const to = /psql (\S+)/.exec(demo.command.stdout)?.[1] ?? "";
+    const [, to = ""] = await demo.command.until("stdout", /psql (\S+)\n\n/);
     const here = (text: string) => text.replaceAll(`127.0.0.1:${database}`, new URL(to).host);
     expect(here(printed).replace(/^ */gm, "").trim()).toBe(demo.command.stdout.replace(/^ */gm, "").trim());
 

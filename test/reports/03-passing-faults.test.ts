@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
 import { useDatabase } from "../support/postgres/database.js";
+import { urlAs } from "../support/postgres/roles.js";
 import { Session, useSession } from "../support/postgres/session.js";
 import { post, startTestRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
@@ -24,11 +25,8 @@ beforeAll(async () => {
   await admin.connect();
   login = `passing_${session.pid}`;
   name = new URL(db.url).pathname.slice(1);
-  await session.run(`create role ${login} login password 'pw' in role spacefeed_relay`);
-  const url = new URL(db.url);
-  url.username = login;
-  url.password = "pw";
-  relay = await startTestRelay({ ...db, url: url.href });
+  await session.run(`create role ${login} login password 'x' in role spacefeed_relay`);
+  relay = await startTestRelay({ ...db, url: urlAs(db.url, login) });
 });
 afterAll(async () => {
   await relay?.close();

@@ -6,7 +6,7 @@ import { awake } from "../support/postgres/awake.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
 import { Chance } from "../support/process/chance.js";
-import { faults as verified } from "../support/relay/feed.js";
+import { LOG_RAISES, faults as verified } from "../support/relay/feed.js";
 
 const db = useDatabase();
 const SECONDS = 10;
@@ -15,14 +15,7 @@ const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31)
 
 /** Two beings of the same stamp in each pair; and a list of all raises of versions. */
 async function prepare(s: Session): Promise<void> {
-  await s.run(
-    "create sequence stamp",
-    "create table raises (space_id text, was bigint, now bigint)",
-    `create function log_raise() returns trigger language plpgsql as $$
-     begin insert into public.raises values (new.space_id, old.version, new.version); return null; end $$`,
-    `create trigger log_raise after update on sync.spaces for each row
-     when (old.version is distinct from new.version) execute function log_raise()`,
-  );
+  await s.run("create sequence stamp", ...LOG_RAISES);
   for (const [n, pair] of PAIRS.entries()) {
     await s.query(
       `insert into beings (id, name, location_id)

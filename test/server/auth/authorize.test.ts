@@ -9,6 +9,7 @@ import { useRefusals } from "../../support/relay/refusal.js";
 import { post, useRelay } from "../../support/relay/relay.js";
 import { newSpace } from "../../support/relay/space.js";
 import { openStream, streamUrl } from "../../support/relay/stream.js";
+import { decideBy } from "../../support/relay/token.js";
 
 const db = useDatabase();
 const relay = useRelay(db);
@@ -16,12 +17,7 @@ const refused = useRefusals(db, relay);
 const session = useSession(db);
 let spaceId: string;
 
-/** The DBA's own sync.authorize(). */
-const decide = (sql: string) =>
-  session.run(
-    `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
-     returns boolean language sql stable set search_path = '' as $$ ${sql} $$`,
-  );
+const decide = (sql: string) => decideBy(session, sql);
 
 beforeEach(async () => {
   await decide("select true");

@@ -22,15 +22,8 @@ const NOUNS = [
   { path: "intentions", key: "intentionId" },
 ] as const;
 
-async function ask(who: string, path: string, body: object) {
-  const response = await fetch(`${relay.current.url}/api/${path}`, {
-    method: "POST",
-    headers: await as(who),
-    body: JSON.stringify(body),
-  });
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look into it
-  return { status: response.status, body: (await response.json()) as any };
-}
+const ask = async (who: string, path: "beings" | "intentions", body: object) =>
+  post(relay.current, path, body, await as(who));
 
 const ownerIn = (path: string, id: string) =>
   session.value(`select owner_id from public.${path} where id = $1`, [id]);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../../support/postgres/database.js";
 import { useSession } from "../../support/postgres/session.js";
-import { useRelay } from "../../support/relay/relay.js";
+import { post, useRelay } from "../../support/relay/relay.js";
 import { as, SECRET, tokensBy } from "../../support/relay/token.js";
 
 // The policies that docs/access.md shows, as they are there, with two users.
@@ -24,13 +24,12 @@ const adopt = async (name: string) =>
   session.query(await readFile(new URL(`../../../sql/policies/${name}.sql`, import.meta.url), "utf8"));
 
 /** The status of what somebody tries to do with messages, or with beings. */
-async function tries(who: string, body: object, path = "intentions"): Promise<number> {
-  const response = await fetch(`${relay.current.url}/api/${path}`, {
-    method: "POST",
-    headers: await as(who),
-    body: JSON.stringify(body),
-  });
-  return response.status;
+async function tries(
+  who: string,
+  body: object,
+  path: "beings" | "intentions" = "intentions",
+): Promise<number> {
+  return (await post(relay.current, path, body, await as(who))).status;
 }
 
 /** The statuses of reading a space once, and as a stream. */

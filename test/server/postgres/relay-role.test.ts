@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Relay } from "../../../src/server/relay.js";
 import { useDatabase } from "../../support/postgres/database.js";
+import { urlAs } from "../../support/postgres/roles.js";
 import { useSession } from "../../support/postgres/session.js";
 import { expectEqual, followed } from "../../support/relay/follow.js";
 import { post, startTestRelay } from "../../support/relay/relay.js";
@@ -17,14 +18,11 @@ let login: string;
 beforeAll(async () => {
   login = `spacefeed_login_${session.pid}`;
   await session.run(
-    `create role ${login} login password 'pw' in role spacefeed_relay`,
+    `create role ${login} login password 'x' in role spacefeed_relay`,
     "alter table public.beings add column secret text not null default 'TOP SECRET'",
     "alter table public.intentions add column secret text not null default 'TOP SECRET'",
   );
-  const url = new URL(db.url);
-  url.username = login;
-  url.password = "pw";
-  relay = await startTestRelay({ ...db, url: url.href });
+  relay = await startTestRelay({ ...db, url: urlAs(db.url, login) });
 });
 afterAll(async () => {
   await relay?.close();

@@ -6,7 +6,7 @@ import { useSession } from "../../support/postgres/session.js";
 import { closing } from "../../support/relay/follow.js";
 import { startTestRelay } from "../../support/relay/relay.js";
 import { openStream, type TestStream } from "../../support/relay/stream.js";
-import { as, SECRET, tokensBy } from "../../support/relay/token.js";
+import { as, decideBy, SECRET, tokensBy } from "../../support/relay/token.js";
 
 const NEVER_MS = 3_600_000;
 const db = useDatabase();
@@ -17,11 +17,7 @@ beforeAll(async () => {
   await session.run("create table public.banned (being_id text)");
 });
 
-const decide = (sql: string) =>
-  session.run(
-    `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
-     returns boolean language sql stable set search_path = '' as $$ ${sql} $$`,
-  );
+const decide = (sql: string) => decideBy(session, sql);
 const MEMBERS = `select exists (
   select from public.beings b
   where b.location_id = authorize.space_id and b.owner_id = authorize.claims ->> 'being')`;

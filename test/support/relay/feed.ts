@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { Row, Session } from "../postgres/session.js";
 
 /** An event as the relay sends it. */
@@ -53,3 +54,19 @@ export function inShort(events: FeedEvent[] | null): string[] | null {
 export async function faults(session: Session): Promise<Row[]> {
   return session.query("select * from sync.verify()");
 }
+
+/** One turn of a relay, which has nothing left to record then. */
+export async function recordAll(session: Session): Promise<void> {
+  expect(await session.query("select is_more, left_behind, failed from sync.record()")).toEqual([
+    { is_more: false, left_behind: [], failed: [] },
+  ]);
+}
+
+/** Makes the table `raises`, with each raise of a version from then on. */
+export const LOG_RAISES = [
+  "create table raises (space_id text, was bigint, now bigint)",
+  `create function log_raise() returns trigger language plpgsql as $$
+   begin insert into public.raises values (new.space_id, old.version, new.version); return null; end $$`,
+  `create trigger log_raise after update on sync.spaces for each row
+   when (old.version is distinct from new.version) execute function log_raise()`,
+];

@@ -2,6 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { expect, type TestContext, vi } from "vitest";
 import { createSpaceClient, type SpaceClient, type SpaceClientOptions } from "../../../src/client/index.js";
 import type { Being, Intention, SpaceState } from "../../../src/protocol/messages.js";
+import type { Relay } from "../../../src/server/relay.js";
+import { HttpProxy } from "./http-proxy.js";
+import { newSpace } from "./space.js";
 
 /** Nothing here is about how long something takes: a busy machine may take its time. */
 export const PATIENTLY = { timeout: 20_000, interval: 50 };
@@ -41,6 +44,14 @@ export async function followed(
     expect(client.getSnapshot().data).not.toBeNull();
   });
   return client;
+}
+
+/** A client in a space of its own, and the proxy before its relay. */
+export async function followedBehindProxy(context: Pick<TestContext, "onTestFinished">, relay: Relay) {
+  const spaceId = await newSpace(relay);
+  const proxy = closing(context, await HttpProxy.before(relay.url));
+  const client = await followed(context, { url: proxy.url, spaceId });
+  return { client, proxy, spaceId };
 }
 
 /** A space as the database has it: its complete state, from the relay itself. */

@@ -19,10 +19,10 @@ export function useRelay(db: TestDatabase, settings: Partial<Config> = {}): { re
 }
 
 /** POSTs to the API; the answer's status and its parsed body. */
-export async function post(relay: Relay, path: "beings" | "intentions", body: unknown) {
+export async function post(relay: Relay, path: "beings" | "intentions", body: unknown, headers: object = {}) {
   const response = await fetch(`${relay.url}/api/${path}`, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
   // biome-ignore lint/suspicious/noExplicitAny: the tests look into it

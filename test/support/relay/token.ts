@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
 import type { TokenConfig } from "../../../src/server/auth/token.js";
 import { readConfig } from "../../../src/server/config.js";
+import type { Session } from "../postgres/session.js";
 
 /** A secret that is long enough. */
 export const SECRET = "a secret of thirty-two characters or more";
@@ -25,6 +26,14 @@ export function tokenOf(sub: string, claims: JWTPayload = {}, seconds = 600): Pr
 /** The header of whoever is called so. */
 export async function as(sub: string, claims: JWTPayload = {}, seconds = 600) {
   return { Authorization: `Bearer ${await tokenOf(sub, claims, seconds)}` };
+}
+
+/** The DBA's own sync.authorize(), in SQL. */
+export function decideBy(session: Session, sql: string): Promise<void> {
+  return session.run(
+    `create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
+     returns boolean language sql stable set search_path = '' as $$ ${sql} $$`,
+  );
 }
 
 /** An issuer of tokens, with its keys at an address, and OpenID Connect discovery. */
