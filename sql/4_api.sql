@@ -79,6 +79,7 @@ declare
   names pg_catalog.text;
   terms pg_catalog.text;
   is_same boolean;
+  full_space pg_catalog.text;
 begin
   select e.of_table, e.noun into here.of_table, here.noun from sync._entities() e where e.entity_type = type;
   if action = 'create' then
@@ -92,8 +93,9 @@ begin
     perform sync._demand_space(fields ->> 'locationId');
   end if;
   select c.names, c.terms into here.names, here.terms from sync._columns(type, fields) c;
-  if names is null and action <> 'delete' then
-    raise exception 'there is no field to write, or one that may not be written: %', fields using errcode = 'invalid_parameter_value';
+  if names is null and action <> 'delete' or action = 'update' and fields ? 'id' then
+    raise exception 'there is no field to write, or one that may not be written: %', fields
+      using errcode = 'invalid_parameter_value';
   end if;
 
   -- The policy is asked by the statement that writes: it sees the tables as they were before.
@@ -151,11 +153,11 @@ begin
     end if;
   end if;
 
-  if exists (
-    select from sync.notes n
-    where n.xid = pg_current_xact_id_if_assigned() and n.entity_type = type and n.space_id = any (full_spaces))
-  then
-    raise exception '%', in_space using errcode = 'SF429';
+  select n.space_id into full_space
+  from sync.notes n
+  where n.xid = pg_current_xact_id_if_assigned() and n.entity_type = type and n.space_id = any (full_spaces);
+  if found then
+    raise exception '%', full_space using errcode = 'SF429';
   end if;
   set constraints sync.spacefeed_commit immediate;  -- so that the version is known, where nobody else records
   version := (select s.version from sync.spaces s where s.space_id = in_space and s.xid = pg_current_xact_id_if_assigned());

@@ -104,10 +104,12 @@ test.each([
 });
 
 test.each(
-  ["secret", "messageId", "createdAt", "modifiedAt", "noColumn"].flatMap((field) => [
-    [field, "'create', 'intention', 'n'"],
-    [field, "'update', 'intention', 'm'"],
-  ]),
+  ["secret", "messageId", "createdAt", "modifiedAt", "noColumn"]
+    .flatMap((field) => [
+      [field, "'create', 'intention', 'n'"],
+      [field, "'update', 'intention', 'm'"],
+    ])
+    .concat([["id", "'update', 'intention', 'm'"]]),
 )(
   "P9: a relay cannot write what is no field of the wire, or the database's to make: %s, %s",
   async (field, what) => {
