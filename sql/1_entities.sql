@@ -5,7 +5,7 @@
 -- Every function runs as its owner: a writer needs rights on public.beings and public.intentions only. A row that a policy
 -- hides from the owner is an error and not a deletion: so row_security = off, which is what it says.
 
--- The tables, what people call their rows, and the columns that the API may write.
+-- The tables, what people call their rows, and the fields that the API may write, by their names on the wire.
 create or replace function sync._entities()
 returns table (entity_type text, of_table text, noun text, writable text[])
 language sql
@@ -14,8 +14,8 @@ set search_path = ''
 as $$
   values
     ('being', 'public.beings', 'being',
-      '{id,name,type,owner_id,location_id,metadata,properties,content}'::pg_catalog.text[]),
-    ('intention', 'public.intentions', 'message', '{id,name,type,state,owner_id,location_id,content}')
+      '{id,name,type,ownerId,locationId,metadata,properties,content}'::pg_catalog.text[]),
+    ('intention', 'public.intentions', 'message', '{id,name,type,state,ownerId,locationId,content}')
 $$;
 
 -- Before a row is written, by the last of the BEFORE triggers. A space without a location is in itself: its name is in its
@@ -60,7 +60,7 @@ $$;
 
 -- What leaves. These two are the DBA's to replace, with "create or replace function": they are created only where they
 -- are missing. After a change run sync.reset(), since it is no change of a row. They are called as the owner: pg_temp is
--- named last, or else it is first, and a type in it that somebody has made would run his code wherever yours casts.
+-- named last, or else it is first, and somebody's type in it would run that person's code as the owner, wherever yours casts.
 do $$
 begin
   if to_regprocedure('sync.being_json(public.beings)') is null then
@@ -128,7 +128,7 @@ begin
 end
 $$;
 
--- Which of these the table has in that space, in their order: the message_id, '' for a being, null where it has it not.
+-- Which of these the table has in that space, in their order: the message_id, '' for a being, null where it is not there.
 create or replace function sync._find(entity_type text, space_id text, entity_ids text[])
 returns text[]
 language plpgsql

@@ -1,7 +1,7 @@
 -- Chapter 2, continued: how notes become versions, and the commit, which sees to it that somebody does it.
 
--- Where to look for notes from: those of transactions before it are recorded. One that is still to come is from another
--- server: restored. And an older snapshot shows what is recorded since.
+-- Where to look for notes from: those of transactions before it are recorded. A number above our own xids came with the dump
+-- of another server: it says nothing. Nor does it to an older snapshot, which still sees notes that were recorded since.
 create or replace function sync._recorded_below()
 returns xid8
 language plpgsql
@@ -112,18 +112,18 @@ as $$
 declare
   own pg_catalog.text[];
   is_all boolean;
-  is_more constant boolean := current_setting('sync.recorded', true) = new.xid::pg_catalog.text;  -- than is recorded
-  -- A statement of many rows, or one after many. The command number tells of those, and has no operators.
+  has_recorded constant boolean := current_setting('sync.recorded', true) = new.xid::pg_catalog.text;  -- at an earlier note
+  -- A statement of many rows, or one after many: cmin counts the commands before. Its type has no operators, hence the cast.
   is_large constant boolean := cardinality(new.entity_ids) not between 1 and 1000
     or new.cmin::pg_catalog.text::bigint > 1000;
 begin
   if not is_large
-    and is_more is not true  -- the rest is in the same version
+    and has_recorded is not true  -- the rest is in the same version
     and pg_sequence_last_value('sync.recording_until') > extract(epoch from clock_timestamp()) * 1000
   then
     return null;  -- a relay is awake
   end if;
-  if is_more then
+  if has_recorded then
     if not exists (select from sync.notes n where n.ctid = new.ctid) then
       return null;  -- filed with an earlier note
     end if;

@@ -1,5 +1,5 @@
 -- Chapter 2, continued: what the relays call to record. All listen; one of them is the recorder, for as long as its
--- session has the lock, and records for everybody while it is awake (src/server/recording.ts).
+-- session has the lock, and records for everybody while it is awake (src/server/postgres/recording.ts).
 
 create or replace function sync.record(seen pg_snapshot default null, apart text[] default '{}', max_notes integer default 2000,
   out now_seen pg_snapshot, out filed bigint, out is_more boolean, out left_behind text[], out failed text[], out reason text)
@@ -127,7 +127,7 @@ as $$
 declare
   leads boolean;
 begin
-  perform pg_advisory_unlock_all();  -- not twice
+  perform pg_advisory_unlock_all();  -- a session may take the lock twice, and would have to free it twice
   leads := wanted and pg_try_advisory_lock(hashtext('sync.record'), 0);
   -- Of a session that is silent, since its relay hangs or its line is half-open, the server frees the lock.
   perform set_config('idle_session_timeout', case when leads then '3s' else '0' end, false);

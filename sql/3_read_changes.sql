@@ -133,9 +133,9 @@ begin
 end
 $$;
 comment on function sync.changes_since(text[], bigint[], integer) is
-  'For each space what changed in it after a version, as events in version order; the last one has prev and
-cursor. types: of the entities in them; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than max entities did, when their events are more than
-64 MiB, or when the version is not of this history: take a snapshot then.';
+  'For each space what changed in it after a version, as events in version order; the last one has prev and cursor. types: of
+the entities in them; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than
+max entities did, when their events are more than 64 MiB, or when the version is not of this history: take a snapshot then.';
 
 create or replace function sync.resolve_cursor(space_id text, since text)
 returns bigint
@@ -225,4 +225,5 @@ end
 $$;
 comment on function sync.resolve_cursor(text, text) is
   'The version that a cursor, a bare version, a message ID or a time stands for; null where only a snapshot will do.
-Of a message ID it is two versions before that in which it came, so that nothing of those beside it is missed. Raises invalid_parameter_value for anything else.';
+Of a message ID it is two versions before that in which it came, so that nothing of those beside it is missed. Raises
+invalid_parameter_value for anything else.';

@@ -21,8 +21,8 @@ token, and "being": the ID of the being that it stands for. It sees the tables a
 end
 $$;
 
--- These three return, or raise what is for the caller. Not named is the space: of an entity, it is none of their business.
--- The state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
+-- These three return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
+-- Its state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
 
 create or replace function sync._demand(claims jsonb, action text, space_id text, entity jsonb)
 returns boolean
@@ -69,25 +69,21 @@ end
 $$;
 
 create or replace function sync.open(claims jsonb[], space_ids text[], sinces text[])
-returns table (cursor text, since bigint, refusal text, reason text)
+returns table (cursor text, since bigint, refusal text, reason text, is_of_policy boolean)
 language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-declare
-  is_decided boolean;
 begin
   for n in 1 .. cardinality(space_ids) loop
-    select false, null, null, null, null into is_decided, cursor, since, refusal, reason;
+    select true, null, null, null, null into is_of_policy, cursor, since, refusal, reason;
     begin
-      is_decided := sync._demand(claims[n], 'read', space_ids[n], null);
+      is_of_policy := not sync._demand(claims[n], 'read', space_ids[n], null);
       cursor := sync.current_cursor(space_ids[n]);
       since := sync.resolve_cursor(space_ids[n], sinces[n]);
     exception when others then
-      -- One newcomer's fault is not the others'. A fault of the policy is internal, and for the log; what passes by
-      -- itself is none.
-      refusal := case when is_decided or sqlstate ~ '^(SF403|08|40|53|55|57|58)' then sqlstate else 'XX000' end;
+      refusal := sqlstate;  -- one newcomer's fault is not the others'
       reason := sqlerrm;
     end;
     return next;
@@ -96,7 +92,8 @@ end
 $$;
 comment on function sync.open(jsonb[], text[], text[]) is
   'Lets many newcomers in at once, a row each, in their order: the cursor of the space (null: there is none), and
-the version that since stands for (null: only a snapshot will do). Or else the SQLSTATE of the refusal, and its reason.';
+the version that since stands for (null: only a snapshot will do). Or else the SQLSTATE of the refusal, its reason, and whether
+sync.authorize() has raised it.';
 
 -- A role is the cluster's, and another database may have made it. Grant it to the login of each relay.
 do $$

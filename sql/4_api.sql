@@ -58,10 +58,10 @@ as $$
     end, ', ')
   from sync._entities() e
   cross join jsonb_object_keys(fields) as f (name)
-  join unnest(e.writable) as w (name) on w.name = lower(regexp_replace(f.name, '([A-Z])', '_\1', 'g'))
-  join pg_catalog.pg_attribute a on a.attrelid = e.of_table::pg_catalog.regclass and a.attname = w.name
+  join pg_catalog.pg_attribute a on a.attrelid = e.of_table::pg_catalog.regclass
+    and a.attname = lower(regexp_replace(f.name, '([A-Z])', '_\1', 'g') collate "C")
   join pg_catalog.pg_type t on t.oid = a.atttypid
-  where e.entity_type = _columns.entity_type
+  where e.entity_type = _columns.entity_type and f.name = any (e.writable)
   having count(*) = (select count(*) from jsonb_object_keys(fields))
 $$;
 
@@ -82,9 +82,12 @@ declare
   full_space pg_catalog.text;
 begin
   select e.of_table, e.noun into here.of_table, here.noun from sync._entities() e where e.entity_type = type;
+  if of_table is null or action is null or action not in ('create', 'update', 'delete') then
+    raise exception 'there is no % of %', action, type using errcode = 'invalid_parameter_value';
+  end if;
   if action = 'create' then
-    fields := jsonb_build_object('id', id)
-      || case when claims is null then '{}' else jsonb_build_object('ownerId', claims -> 'being') end || fields;
+    fields := case when claims is null then '{}' else jsonb_build_object('ownerId', claims -> 'being') end
+      || fields || jsonb_build_object('id', id);
     if fields ->> 'type' = 'space' and fields ->> 'locationId' is null then
       fields := fields - 'locationId';  -- the trigger puts it into itself
     end if;
@@ -98,7 +101,8 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
 
-  -- The policy is asked by the statement that writes: it sees the tables as they were before.
+  -- The policy is asked by the statement that writes: it sees the tables as they were before. In it %1$s is the table,
+  -- %2$s the row as clients see it, %3$s the columns, %4$s their terms; $1 the fields, $2 the claims, $3 the ID, $4 the space.
   execute format(case action
     when 'create' then $create$
       insert into %1$s as e (%3$s)
@@ -160,7 +164,10 @@ begin
     raise exception '%', full_space using errcode = 'SF429';
   end if;
   set constraints sync.spacefeed_commit immediate;  -- so that the version is known, where nobody else records
-  version := (select s.version from sync.spaces s where s.space_id = in_space and s.xid = pg_current_xact_id_if_assigned());
+  version := (
+    select s.version
+    from sync.spaces s
+    where s.space_id = in_space and s.xid = pg_current_xact_id_if_assigned() and age(s.xmin) = 0);  -- as in sync._file()
 end
 $$;
 comment on function sync.write(jsonb, text, text, text, text, jsonb, text[]) is

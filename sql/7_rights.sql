@@ -1,6 +1,7 @@
 -- Chapter 7: rights. Last, when every function is there: they are nobody's but the owner's, and the relay's.
--- A relay reads and writes by way of the functions, which name what leaves (P9) and ask sync.authorize(): it has no right on
--- a table but the list of the migrations. What a relay of yours is to call besides is one line here.
+-- A relay has no right on a table but the list of the migrations: it reads and writes by way of functions, which name what
+-- leaves (P9). read, write and open ask sync.authorize(); state and changes_since trust the relay to have asked by open.
+-- What a relay of yours is to call besides is one line here.
 
 revoke all on schema sync from public;
 revoke execute on all functions in schema sync from public;

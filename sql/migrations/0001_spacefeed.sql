@@ -1,7 +1,7 @@
 -- Up Migration
 
 -- The tables as they are. What is done with them is in the chapters beside this folder, to be read in their order:
--- entities, record, read, access, operate, triggers, rights. They are replayed after each migration.
+-- entities, note, record, read, access, operate, triggers, rights. They are replayed after each migration.
 -- Schema public holds the application's tables; schema sync holds what keeps them in step.
 
 create schema if not exists sync;

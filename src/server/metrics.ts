@@ -22,9 +22,9 @@ export class Metrics {
   );
   readonly fromMemory = this.#counter(
     "joins_from_memory_total",
-    "Newcomers who got all that they lacked from what the relay remembers.",
+    "Readers who came, or came back, and got from the history what they lacked.",
   );
-  readonly wakeUps = this.#counter("wake_ups_total", "Notifications from Postgres.");
+  readonly wakeUps = this.#counter("wake_ups_total", "Notifications from Postgres that a space was raised.");
   readonly cutOff = this.#counter(
     "slow_clients_cut_off_total",
     "Streams that were ended because the client did not read. It resumes from its cursor.",

@@ -104,7 +104,7 @@ test.each([
 });
 
 test.each(
-  ["secret", "messageId", "createdAt", "modifiedAt", "noColumn"]
+  ["secret", "messageId", "createdAt", "modifiedAt", "owner_id", "location_id", "noColumn"]
     .flatMap((field) => [
       [field, "'create', 'intention', 'n'"],
       [field, "'update', 'intention', 'm'"],

@@ -48,7 +48,7 @@ class EventAudience extends Audience {
  * version: there is no join to get wrong (P3).
  */
 export class Hub {
-  /** The heartbeat of a reader of which is not known where it should be. */
+  /** The heartbeat of a reader whose version is not known. */
   readonly beat: Buffer;
   readonly #audiences = new Map<string, EventAudience>();
   readonly #memory = new Memory();

@@ -51,7 +51,7 @@ class StateFeed extends Audience implements Subscriber {
     this.cursor = cursor;
     this.needsSnapshot = false;
     if (!types.some((type) => this.types.includes(`${type}s`))) return;
-    this.change = this.waiting().length > 0 ? null : change;
+    this.change = this.isStale || this.waiting().length > 0 ? null : change;
     this.isStale = true;
     this.state = undefined;
     this.feeds.request(this);

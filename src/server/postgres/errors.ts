@@ -38,8 +38,8 @@ const PASSING: readonly { is(error: pg.DatabaseError): boolean; message: string 
     message: "the NOTIFY queue of the database is full, so nothing was stored; the log has more",
   },
   {
-    // Not a policy of rows, nor what a trigger raises: those refuse.
-    is: ({ code, routine }) => code === "42501" && /^aclcheck_error/.test(routine ?? ""),
+    // Not what a trigger raises: that refuses.
+    is: ({ code, routine }) => code === "42501" && /^(aclcheck_error|check_enable_rls)/.test(routine ?? ""),
     message: "the relay lacks a right in the database, so nothing was done; the log has which",
   },
   {
@@ -57,22 +57,26 @@ export function toSpacefeedError(error: unknown): SpacefeedError {
   if (error instanceof SpacefeedError) return error;
   // Of the socket, of TLS, of a name that is not found, of a pool that is full.
   if (!(error instanceof pg.DatabaseError) || !error.code) return away(error);
-  const told = refusalError(error.code, error.message, error);
-  const isOfPolicy = error.code !== "SF403" && IN_POLICY.test(error.where ?? "");
-  if (isOfPolicy && told.code !== "unavailable")
-    return new SpacefeedError("internal", FAULT, { cause: error });
+  const told = refusalError(error.code, error.message, IN_POLICY.test(error.where ?? ""), error);
   const known = PASSING.find(({ is }) => is(error));
   return known ? new SpacefeedError("unavailable", known.message, { cause: error }) : told;
 }
 
-/** What a SQLSTATE and its message mean. `cause` is for the log, which shows nothing that is no error. */
+/**
+ * What a SQLSTATE and its message mean. What fails in the policy, and does not refuse or pass by itself, is a fault of
+ * the server. `cause` is for the log, which shows nothing that is no error.
+ */
 export function refusalError(
   state: string,
   message: string,
+  isOfPolicy: boolean,
   cause: unknown = new Error(`${state}: ${message}`),
 ): SpacefeedError {
   if (state === "SF404") return unknownSpace(message);
   const [, code, words = message] = STATES.find(([states]) => states.test(state)) as Verdict;
+  if (isOfPolicy && state !== "SF403" && code !== "unavailable") {
+    return new SpacefeedError("internal", FAULT, { cause });
+  }
   return new SpacefeedError(code, words, { cause });
 }
 

@@ -153,13 +153,14 @@ export class Database extends Pool {
       since: number | null;
       refusal: string | null;
       reason: string;
+      isOfPolicy: boolean;
     }>("open", [
       questions.map(({ claims }) => claims?.json ?? null),
       questions.map(({ spaceId }) => spaceId),
       questions.map(({ since }) => since),
     ]);
-    return rows.map(({ cursor, since, refusal, reason }) => {
-      if (refusal !== null) return refusalError(refusal, reason);
+    return rows.map(({ cursor, since, refusal, reason, isOfPolicy }) => {
+      if (refusal !== null) return refusalError(refusal, reason, isOfPolicy);
       return cursor === null ? null : { ...parseCursor(cursor), since };
     });
   }

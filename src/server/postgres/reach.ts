@@ -3,10 +3,10 @@ import { Loader } from "../loader.js";
 import type { Database, Reached } from "./functions.js";
 
 const AGAIN_MS = 2;
-/** Somebody holds the space for long. Then the next version it is: the change comes with that one, or a later one. */
+/** Somebody holds the space for long. Then the answer has the next version: the change comes with that one, or a later one. */
 const PATIENCE_MS = 500;
 
-/** Tells at which version a space has what was just committed: answers that wait at a time share one recording. */
+/** Tells at which version a space has what was just committed: answers that wait at the same time share one recording. */
 export class Reach {
   readonly #loader: Loader<string, Reached>;
 

@@ -45,6 +45,7 @@ export class Recorder {
   #drawn: bigint | undefined;
   /** Commits need not have notified. */
   #isOverlooked = true;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #heard = { count: 0, since: 0 };
   #connections = 0;
   /** The log has been told that it does not work. */
@@ -222,9 +223,13 @@ export class Recorder {
       const { failed: spaceIds, reason } = recorded;
       log.error({ spaceIds, reason }, "what was written in these spaces cannot be recorded: see `reason`");
     }
-    if (this.#isOverlooked) onOverlooked();
+    const isPassed = !recorded.isMore && this.#drawn !== undefined && recorded.oldestOpen > this.#drawn;
+    if (this.#isOverlooked && (isPassed || start - this.#lookedAt > RETRY_MS)) {
+      this.#lookedAt = start;
+      onOverlooked();
+    }
     if (recorded.isMore) return "unfinished";
-    if (this.#drawn !== undefined && recorded.oldestOpen > this.#drawn) {
+    if (isPassed) {
       this.#isOverlooked = false;
       return "passed";
     }

@@ -21,7 +21,7 @@
  * settling has the lock and says that it does not record for everybody (any more). Then it draws an xid, and records on
  *          until all with a lower one have ended: those may have left their notes to it. It takes as long as the longest
  *          open write, wherever in the cluster.
- * asleep   gave the lock back. It records what is left to it: by a writer that must not record, or found another at it.
+ * asleep   gave the lock back. It records what is left to it: by a writer that must not record, or by one that found another session at the space.
  * rousing  there are many notifications: asks for the lock, to be awake.
  * waking   says that it records for everybody.
  * away     the database is; begins anew, and its first recording looks at all notes.
