@@ -99,7 +99,9 @@ describe.skipIf(!PGBOUNCER)("PgBouncer in transaction mode (skipped where it is 
       port: 0,
     };
     await (await startRelay(config, log)).close();
-    expect(logged).toEqual([expect.stringMatching(/no time limit: alter role … set statement_timeout = '10s'/)]);
+    expect(logged).toEqual([
+      expect.stringMatching(/no time limit: alter role … set statement_timeout = '10s'/),
+    ]);
 
     // A role of the whole cluster would be other tests', too: here it is the database's.
     const name = new URL(db.url).pathname.slice(1);
