@@ -49,6 +49,8 @@ export class Pool {
       types: TYPES,
       ...settings,
     });
+    // A connection in use that dies has its query rejected as well. From the start: its end may come right behind its beginning.
+    this.pool.on("connect", (client) => client.on("error", () => {}));
     // An idle connection that dies must not take the process along: the next query makes a new one.
     this.pool.on("error", ({ message }) => {
       if (!this.pool.ending) log.warn({ reason: message }, "an idle database connection was lost");
@@ -84,8 +86,6 @@ export class Pool {
     const client = await this.pool.connect().catch((error) => {
       throw away(error);
     });
-    const ignore = () => {}; // the query rejects as well
-    client.on("error", ignore);
     try {
       const { rows } = await client.query<Row>(text, values);
       client.release();
@@ -95,8 +95,6 @@ export class Pool {
       // while the database was read-only stays so.
       client.release(!isWorthRetrying(error) && toSpacefeedError(error).code === "unavailable");
       throw error;
-    } finally {
-      client.off("error", ignore);
     }
   }
 
