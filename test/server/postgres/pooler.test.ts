@@ -13,6 +13,10 @@ const db = useDatabase();
 let session: Session;
 let bouncer: PgBouncer;
 
+/** Of this database: other test files have theirs. */
+const LOCKS = `select from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
+  where l.locktype = 'advisory'`;
+
 describe.skipIf(!PGBOUNCER)("PgBouncer in transaction mode (skipped where it is not installed)", () => {
   beforeAll(async () => {
     session = await Session.open(db);
@@ -74,7 +78,7 @@ describe.skipIf(!PGBOUNCER)("PgBouncer in transaction mode (skipped where it is 
       const relay = await startTestRelay(db, { databaseUrl: bouncer.url, listenDatabaseUrl: db.url });
       await relay.close();
     }
-    expect(await session.query("select from pg_locks where locktype = 'advisory'")).toEqual([]);
+    expect(await session.query(LOCKS)).toEqual([]);
   });
 
   test("a relay that would LISTEN through it is refused with the reason, and has changed nothing", async () => {
@@ -85,7 +89,7 @@ describe.skipIf(!PGBOUNCER)("PgBouncer in transaction mode (skipped where it is 
         /LISTEN does not work.*pooler in transaction mode.*set LISTEN_DATABASE_URL/,
       ),
     });
-    expect(await session.query("select from pg_locks where locktype = 'advisory'")).toEqual([]);
+    expect(await session.query(LOCKS)).toEqual([]);
   });
 
   test("the limit of a query is the role's there, and its absence is said in the log", async () => {
