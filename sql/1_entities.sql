@@ -39,13 +39,13 @@ begin
     return new;
   end if;
 
-  is_changed := record_image_ne(row(old.content), row(new.content));  -- mostly this; the wire form costs more
+  -- Mostly it is one of the columns named here; the wire form costs more.
   if tg_argv[0] = 'intention' then
     new.message_id := old.message_id;
-    is_changed := is_changed or record_image_ne(old, new)
+    is_changed := record_image_ne(row(old.state, old.content), row(new.state, new.content)) or record_image_ne(old, new)
       and sync.intention_json(old)::pg_catalog.text <> sync.intention_json(new)::pg_catalog.text;
   else
-    is_changed := is_changed or record_image_ne(old, new)
+    is_changed := record_image_ne(row(old.name, old.content), row(new.name, new.content)) or record_image_ne(old, new)
       and sync.being_json(old)::pg_catalog.text <> sync.being_json(new)::pg_catalog.text;
   end if;
   if not is_changed and record_image_ne(old, new) then  -- a trigger does not see virtual columns

@@ -49,7 +49,7 @@ export class Pool {
       types: TYPES,
       ...settings,
     });
-    // A connection in use that dies has its query rejected as well. From the start: its end may come right behind its beginning.
+    // One in use has its query rejected as well. From the start: its end may come right behind its beginning.
     this.pool.on("connect", (client) => client.on("error", () => {}));
     // An idle connection that dies must not take the process along: the next query makes a new one.
     this.pool.on("error", ({ message }) => {

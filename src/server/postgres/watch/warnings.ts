@@ -3,8 +3,8 @@ import { toSpacefeedError } from "../errors.js";
 import type { Database } from "../functions.js";
 
 /**
- * Watches for the quiet troubles of the database: triggers that are away or switched off, rights that are missing, a
- * database that is read-only. Which ones there are is known in SQL, in sync.warnings().
+ * Watches for the quiet troubles of the database: triggers that are away or switched off, a database
+ * that is read-only. Which ones there are is known in SQL, in sync.warnings().
  */
 export function warningWatch(database: Database, log: Logger) {
   /** What the log has been told of, and still is so. */
