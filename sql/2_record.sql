@@ -1,4 +1,39 @@
--- Chapter 2, continued: how notes become versions, and the commit, which sees to it that somebody does it.
+-- Chapter 2, continued: how notes become versions, and the commit, which sees to it that somebody does it. While a relay is
+-- awake, that relay, in turns, for everybody: a commit leaves its notes and does no more (P12). While all sleep, each commit
+-- its own spaces, by a deferred trigger. Nobody waits for anybody (P8): a space that another one is recording is left to
+-- it, or to a relay, which is told.
+
+-- A table was emptied. No tombstones for what may be millions of rows: the floor of each space is raised, which sends its
+-- readers to the snapshot. What was deleted before keeps its tombstone. Notes of others are of rows that nobody has seen.
+create or replace function sync._note_emptied()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if current_setting('transaction_isolation') not like 'read %' then
+    raise exception 'TRUNCATE empties a table also of rows that a % transaction does not see',
+      current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
+  end if;
+  with emptied as (
+    delete from sync.changes c
+    where c.entity_type = tg_argv[0] and c.deleted_at is null and (
+      exists (select from sync.tracked k where to_regclass(k.of_table) = tg_relid)
+      or (sync._find(c.entity_type, c.space_id, array[c.entity_id]))[1] is null)  -- of a partition, only what was in it
+    returning c.space_id
+  )
+  insert into sync.notes (space_id, entity_type, entity_ids)
+  select e.space_id, tg_argv[0], '{}'::pg_catalog.text[]
+  from emptied e
+  union
+  select n.space_id, tg_argv[0], '{}'
+  from sync.notes n
+  where n.entity_type = tg_argv[0] and n.xid <> pg_current_xact_id();
+  return null;
+end
+$$;
 
 -- Where to look for notes from: those of transactions before it are recorded. A number above our own xids came with the dump
 -- of another server: it says nothing. Nor does it to an older snapshot, which still sees notes that were recorded since.
@@ -58,16 +93,16 @@ begin
     where (n.xid >= from_xid or n.xid = any (open_xids)) and n.space_id = any (locked)
     returning n.xid::pg_catalog.text::bigint as xid, n.space_id, n.entity_type, n.entity_ids
   ), found as materialized (
-    -- What came and went in one transaction was never there, and has no message_id here. In two, a reader may have it: it
-    -- is deleted. Of a message that was never recorded nobody knows the message_id any more: no message has this one.
+    -- What came and went in one transaction was never there, and has no label here. In two, a reader may have it: it
+    -- is deleted.
     select t.*, coalesce(
       t.is_there,
-      (select coalesce(c.message_id, '')
+      (select coalesce(c.label, '')
        from sync.changes c
        where (c.entity_id, c.entity_type) = (t.entity_id, t.entity_type) and c.space_id || '' = t.space_id  -- by the primary key
          and (c.deleted_at is null or t.is_of_many)),
-      case when t.is_of_many and t.entity_type = 'intention' then 'msg_0' when t.is_of_many or t.entity_id is null then '' end
-    ) as message_id
+      case when t.is_of_many or t.entity_id is null then '' end
+    ) as label
     from (
       -- In the order of the keys: what comes one after the other is then on pages that are near one another.
       select n.space_id, n.entity_type, e.entity_id, e.is_there, min(n.xid) < max(n.xid) as is_of_many
@@ -83,19 +118,19 @@ begin
         floor = case when s.space_id <> all (array(select f.space_id from found f where f.entity_id is null)) then s.floor
           else s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer end,
         xid = pg_current_xact_id()
-    where s.space_id = any (array(select f.space_id from found f where f.message_id is not null))
+    where s.space_id = any (array(select f.space_id from found f where f.label is not null))
     returning s.space_id, s.version, case when is_heard then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
   ), recorded as (
-    insert into sync.changes as c (space_id, entity_type, entity_id, version, created_version, message_id, deleted_at)
-    select f.space_id, f.entity_type, f.entity_id, r.version, r.version, nullif(f.message_id, ''),
+    insert into sync.changes as c (space_id, entity_type, entity_id, version, created_version, label, deleted_at)
+    select f.space_id, f.entity_type, f.entity_id, r.version, r.version, nullif(f.label, ''),
       case when f.is_there is null then clock_timestamp() end
     from found f
     join raised r on r.space_id = f.space_id
-    where f.message_id is not null and f.entity_id is not null
+    where f.label is not null and f.entity_id is not null
     on conflict on constraint changes_pkey do update
     set version = excluded.version,
         created_version = case when c.deleted_at is null then c.created_version else excluded.version end,
-        message_id = excluded.message_id,
+        label = excluded.label,
         deleted_at = excluded.deleted_at
   )
   select count(*) into filed from note;

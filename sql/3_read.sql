@@ -1,7 +1,6 @@
 -- Chapter 3: what the relay reads.
 --   epoch, current_cursor      <epoch>.<version> names a state of a space, in this incarnation of the data
---   beings, messages           a list of each
---   snapshot                   a space as it is, from one MVCC snapshot (P7)
+--   snapshot, state            a space as it is, from one MVCC snapshot (P7)
 -- Then what happened since (3_read_changes.sql). The functions return the JSON that is sent: the relay builds no row. It
 -- holds each as one text, which may not have any length: what is more than sync._most_bytes() is cut where it is pages,
 -- and else refused (program_limit_exceeded).
@@ -30,19 +29,17 @@ as $$
 $$;
 comment on function sync.epoch() is 'Names this incarnation of the data, in 16 hex digits: a cursor of another one is foreign (P11).';
 
--- The version of a space: 0 while nothing was in it; null when there is no such space. It is there once a being of type
--- space has its ID, or anything was ever in it.
+-- The version of a space: 0 while nothing was in it; null when there is no such space.
 create or replace function sync._version(space_id text)
 returns bigint
 language sql
 stable
 security definer
 set search_path = ''
-set row_security = off
 as $$
   select coalesce(
     (select s.version from sync.spaces s where s.space_id = _version.space_id and s.version > 0),
-    (select 0 from public.beings b where b.id = _version.space_id and b.type = 'space'))
+    case when sync._is_space(_version.space_id) then 0 end)
 $$;
 
 create or replace function sync.current_cursor(space_id text)
@@ -55,110 +52,8 @@ as $$
 $$;
 comment on function sync.current_cursor(text) is 'The cursor of a space as it is now; null when there is no such space.';
 
--- How much JSON leaves in one piece: 64 MiB. A single row may have four times that.
-create or replace function sync._most_bytes()
-returns integer
-language sql
-immutable
-set search_path = ''
-as 'select 67108864';
-
-create or replace function sync.beings(space_id text, being_limit integer default null)
-returns json
-language plpgsql
-stable
-security definer
-set search_path = ''
-set row_security = off
-as $$
-declare
-  wire pg_catalog.json;
-begin
-  select coalesce(json_agg(page.wire order by page.created_at, page.id collate "C"), '[]')
-  into wire
-  from (
-    select sync.being_json(b.*) as wire, b.created_at, b.id
-    from public.beings b
-    where b.location_id = beings.space_id
-    order by b.created_at, b.id collate "C"
-    limit beings.being_limit
-  ) as page;
-  if pg_column_size(wire) > sync._most_bytes() then
-    raise exception 'the list of beings cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
-      pg_column_size(wire) using errcode = 'program_limit_exceeded';
-  end if;
-  return wire;
-end
-$$;
-comment on function sync.beings(text, integer) is
-  'The beings of a space, oldest first: all of them without a limit. Raises program_limit_exceeded where they are too much.';
-
-create or replace function sync.messages(space_id text, message_limit integer, before text default null,
-  out messages json, out last_message_id text, out has_more boolean)
-language plpgsql
-stable
-security definer
-set search_path = ''
-set row_security = off
-set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
-set jit = off  -- compiling would take longer than the query
-as $$
-<<asked>>
-declare
-  before_space_id pg_catalog.text;
-  before_at timestamp with time zone := 'infinity';
-  before_number bigint;
-  message public.intentions;
-  wire pg_catalog.json;
-  wires pg_catalog.json[] := '{}';
-  left_bytes integer := sync._most_bytes();
-begin
-  if before is not null then
-    select i.location_id, i.created_at, substr(i.message_id, 5)::bigint
-    into before_space_id, before_at, before_number
-    from public.intentions i
-    where i.message_id = messages.before;
-    if before_space_id is distinct from messages.space_id then
-      raise exception 'before: there is no message % in space %', before, messages.space_id
-        using errcode = 'no_data_found';
-    end if;
-  end if;
-
-  -- The index has the messages by created_at; those of one instant are sorted by their numbers here. Their JSON is
-  -- made one by one, so that none is made that is not sent.
-  has_more := false;
-  for message in
-    select i.*
-    from public.intentions i
-    where i.location_id = messages.space_id
-      and i.created_at <= asked.before_at
-      and (i.created_at < asked.before_at or substr(i.message_id, 5)::bigint < asked.before_number)
-    order by i.created_at desc, substr(i.message_id, 5)::bigint desc
-    limit messages.message_limit + 1
-  loop
-    last_message_id := coalesce(last_message_id, message.message_id);
-    has_more := cardinality(wires) = message_limit;
-    exit when has_more;
-    wire := sync.intention_json(message);
-    left_bytes := left_bytes - pg_column_size(wire);
-    has_more := left_bytes < 0 and cardinality(wires) > 0;
-    exit when has_more;
-    wires := array_append(wires, wire);
-  end loop;
-  if pg_column_size(wires[1]) > 4::bigint * sync._most_bytes() then
-    raise exception 'the message cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
-      pg_column_size(wires[1]) using errcode = 'program_limit_exceeded';
-  end if;
-  select coalesce(json_agg(w.wire order by w.n desc), '[]') into messages.messages
-  from unnest(wires) with ordinality as w (wire, n);
-end
-$$;
-comment on function sync.messages(text, integer, text) is
-  'A page of a space''s messages, oldest first: the newest message_limit of them, or of those before a message; fewer,
-but one, where they would have more than 64 MiB of JSON. Raises no_data_found when there is no such message there.';
-
-create or replace function sync.snapshot(space_id text, message_limit integer default 100)
-returns table (version bigint, cursor text, beings json, intentions json, last_message_id text, has_more boolean)
+create or replace function sync.snapshot(space_id text, message_limit integer default 100, types text[] default null)
+returns table (version bigint, cursor text, beings json, intentions json, entities json, last_message_id text, has_more boolean)
 language plpgsql
 volatile
 security definer
@@ -167,37 +62,52 @@ set lock_timeout = '400ms'  -- below deadlock_timeout: a reader yields to a DBA,
 set jit = off
 as $$
 begin
-  -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at
-  -- the version before. Volatile, so that the query takes its snapshot after the lock.
-  lock table public.beings, public.intentions in access share mode;
+  perform sync._hold();
+  if exists (select unnest(types) except select coalesce(k.listed_as, k.entity_type) from sync.tracked k) then
+    raise exception 'types: there are % here, and not %',
+      (select string_agg(coalesce(k.listed_as, k.entity_type), ', ' order by k.listed_as, k.entity_type) from sync.tracked k),
+      array_to_string(types, ', ')
+      using errcode = 'invalid_parameter_value';
+  end if;
   return query
-  select split_part(here.cursor, '.', 2)::bigint, here.cursor, sync.beings(snapshot.space_id),
-    m.messages, m.last_message_id, m.has_more
-  from (select sync.current_cursor(snapshot.space_id) as cursor) as here,
-    sync.messages(snapshot.space_id, coalesce(message_limit, 100)) as m
+  with lists as materialized (
+    select k.entity_type, k.listed_as, l.*
+    from sync.tracked k
+    cross join lateral sync._list(k.entity_type, snapshot.space_id,
+      case when k.label_column is not null then coalesce(message_limit, 100) end) as l
+    where coalesce(k.listed_as, k.entity_type) = any (types) or types is null
+  )
+  select split_part(here.cursor, '.', 2)::bigint, here.cursor,
+    (select l.list from lists l where l.listed_as = 'beings'), i.list,
+    (select ('{' || string_agg(to_json(l.entity_type) || ':' || l.list, ',' order by l.entity_type) || '}')::pg_catalog.json
+     from lists l where l.listed_as is null),
+    i.last_label, coalesce(i.has_more, false)
+  from (select sync.current_cursor(snapshot.space_id) as cursor) as here
+  left join lists i on i.listed_as = 'intentions'
   where here.cursor is not null;
 end
 $$;
-comment on function sync.snapshot(text, integer) is
-  'A space as it is: its beings, its newest messages (oldest first), and the cursor that they stand at, all from one MVCC
-snapshot (P7): what is not recorded yet is there already, and comes once more. No row when there is no such space. Raises
-program_limit_exceeded where the beings alone are too much.';
+comment on function sync.snapshot(text, integer, text[]) is
+  'A space as it is: its beings, its newest messages (oldest first), what else is tracked, by type, and the cursor that they stand
+at, all from one MVCC snapshot (P7): what is not recorded yet is there already, and comes once more. types: only these lists.
+No row when there is no such space. Raises program_limit_exceeded where a list is too much.';
 
-create or replace function sync.state(space_id text, message_limit integer, types text[] default null)
+create or replace function sync.state(space_id text, message_limit integer, types text[] default null, is_event boolean default false)
 returns table (cursor text, state text)
 language sql
 volatile
 security definer
 set search_path = ''
 as $$
-  select s.cursor, case when types is null then '{"type":"space-sync",' else '{' end
+  select s.cursor, case when is_event then '{"type":"space-sync",' else '{' end
     || '"spaceId":' || to_json(state.space_id) || ',"version":' || s.version || ',"cursor":"' || s.cursor || '"'
     || ',"timestamp":"' || to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"'
-    || case when 'beings' <> all (types) then '' else ',"beings":' || s.beings end
-    || case when 'intentions' <> all (types) then '' else ',"intentions":' || s.intentions end
-    || case when types is null then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
-    || ',"hasMore":' || (s.has_more and not coalesce('intentions' <> all (types), false)) || '}'
-  from sync.snapshot(state.space_id, case when 'intentions' <> all (types) then 0 else message_limit end) s
+    || coalesce(',"beings":' || s.beings, '') || coalesce(',"intentions":' || s.intentions, '')
+    || coalesce(',"entities":' || s.entities, '')
+    || case when is_event then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
+    || ',"hasMore":' || s.has_more || '}'
+  from sync.snapshot(state.space_id, message_limit, types) s
 $$;
-comment on function sync.state(text, integer, text[]) is
-  'sync.snapshot() as the one JSON text that is sent: as a space-sync event, or the state of these types (beings, intentions).';
+comment on function sync.state(text, integer, text[], boolean) is
+  'sync.snapshot() as the one JSON text that is sent: a state, or a space-sync event. types: beings, intentions, and the names of
+tracked tables; null: all.';

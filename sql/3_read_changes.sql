@@ -5,28 +5,31 @@
 -- version, by what is committed and not recorded yet. So when an answer has one entity that a note names, it has all
 -- that the notes of the space name: a transaction is in it whole (P5), and comes once more with its version.
 
--- A change as the event that a client at version since gets.
-create or replace function sync._event(change sync.changes, since bigint)
-returns text
+-- A change as the event that a client at version since gets. The label of what came and went unrecorded is ''.
+create or replace function sync._event(change sync.changes, since bigint, out event text, out verb text, out list text)
 language plpgsql
 stable
+strict
 set search_path = ''
 as $$
 declare
-  wire pg_catalog.json;
-  message_id pg_catalog.text;
+  w pg_catalog.record;
 begin
-  select w.wire, w.message_id
-  into wire, message_id
-  from sync._wire(change.entity_type, change.entity_id) w
-  where w.space_id = change.space_id;
-  return '{"type":"' || change.entity_type || case
-      when wire is null then '-deleted"'
-      when change.created_version > since or change.deleted_at is not null then '-created"'
-      else '-updated"'
-    end
-    || coalesce(',"messageId":' || to_json(nullif(coalesce(message_id, change.message_id), '')), '')
-    || ',"version":' || change.version || coalesce(',"data":' || wire, ',"id":' || to_json(change.entity_id)) || '}';
+  select * into w from sync._wire(change.entity_type, change.entity_id);
+  list := w.list_name;
+  if change.space_id <> all (w.space_ids) then
+    w.wire := null;
+  end if;
+  verb := case
+    when w.wire is null then 'delete'
+    when change.created_version > since or change.deleted_at is not null then 'add'
+    else 'update'
+  end;
+  event := '{"type":"' || change.entity_type || case verb when 'delete' then '-deleted"' when 'add' then '-created"' else '-updated"' end
+    || case when w.label_name <> 'id' then ',"' || w.label_name || '":' || to_json(coalesce(w.label, change.label, '')) else '' end
+    || ',"version":' || change.version
+    || case when w.wire is null or w.label_name = 'id' then ',"id":' || to_json(change.entity_id) else '' end
+    || coalesce(',"data":' || w.wire, '') || '}';
 end
 $$;
 
@@ -47,7 +50,7 @@ declare
   most_bytes constant integer := sync._most_bytes();
   from_xid constant pg_catalog.xid8 := sync._recorded_below();
 begin
-  lock table public.beings, public.intentions in access share mode;  -- as in sync.snapshot()
+  perform sync._hold();
   return query
   with pending as materialized (
     -- Where TRUNCATE has emptied the table, entity_id is null.
@@ -84,18 +87,13 @@ begin
         end
         order by c.n) filter (where c.bytes <= most_bytes)
       end as events,
-      array_agg(distinct (c.change).entity_type) as types,
-      min('{"type":"' || case split_part(c.event, '"', 4)
-          when (c.change).entity_type || '-created' then 'add'
-          when (c.change).entity_type || '-updated' then 'update'
-          else 'delete'
-        end || '","entityType":"' || (c.change).entity_type || '","entityId":' || to_json((c.change).entity_id) || '}')
+      array_agg(distinct c.list) as types,
+      min('{"type":"' || c.verb || '","entityType":"' || (c.change).entity_type || '","entityId":' || to_json((c.change).entity_id) || '}')
       filter (where c.total = 1) as change
     from (
-      select c.*, sum(octet_length(c.event)) over () as bytes
+      select o.*, e.*, sum(octet_length(e.event)) over () as bytes
       from (
-        select c.change, row_number() over in_order as n, count(*) over () as total,
-          case when count(*) over () <= max then sync._event(c.change, wanted.since) end as event
+        select a.change, row_number() over in_order as n, count(*) over () as total
         from (
           with recorded as materialized (
             select k
@@ -115,26 +113,27 @@ begin
           from recorded r
           union all
           select row(wanted.space_id, n.entity_type, n.entity_id, here.version,
-            coalesce(case when c.deleted_at is null then c.created_version end, here.version),
-            coalesce(f.is_there, c.message_id, case n.entity_type when 'intention' then 'msg_0' end), null)::sync.changes
+            coalesce(case when k.deleted_at is null then k.created_version end, here.version),
+            coalesce(nullif(f.label, ''), k.label), null)::sync.changes
           from noted n
-          cross join lateral unnest(sync._find(n.entity_type, wanted.space_id, array[n.entity_id])) as f (is_there)
-          left join sync.changes c
-            on (c.entity_id, c.entity_type, c.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
+          cross join lateral unnest(sync._find(n.entity_type, wanted.space_id, array[n.entity_id])) as f (label)
+          left join sync.changes k
+            on (k.entity_id, k.entity_type, k.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded
             and (select bool_or(o.is_recorded) from noted o)
-            and (f.is_there is not null or c.version is not null and c.deleted_at is null or n.is_of_many)
-        ) as c
-        window in_order as (order by (c.change).version, (c.change).entity_type,
-          nullif(substr((c.change).message_id, 5), '')::bigint, (c.change).entity_id)
-      ) as c
+            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many)
+        ) as a
+        window in_order as (order by (a.change).version, (a.change).entity_type,
+          length((a.change).label), (a.change).label collate "C", (a.change).entity_id)
+      ) as o
+      cross join lateral sync._event(case when o.total <= max then o.change end, wanted.since) as e
     ) as c
   ) as changed on wanted.since between here.floor and here.version - 1;
 end
 $$;
 comment on function sync.changes_since(text[], bigint[], integer) is
-  'For each space what changed in it after a version, as events in version order; the last one has prev and cursor. types: of
-the entities in them; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than
+  'For each space what changed in it after a version, as events in version order; the last one has prev and cursor. types: the lists that
+they are in; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than
 max entities did, when their events are more than 64 MiB, or when the version is not of this history: take a snapshot then.';
 
 create or replace function sync.resolve_cursor(space_id text, since text)
@@ -148,8 +147,10 @@ set row_security = off
 set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
 set jit = off  -- as in sync.changes_since()
 as $$
-<<asked>>
 declare
+  k sync.tracked;
+  e pg_catalog.record;
+  came_in pg_catalog.text;
   since_at timestamp with time zone;
   resolved bigint;
 begin
@@ -157,59 +158,43 @@ begin
     if split_part(since, '.', 1) = sync.epoch() then
       resolved := split_part(since, '.', 2);
     end if;
-
   elsif since ~ '^[0-9]{1,18}$' then
     resolved := since;
-
-  elsif since ~ '^msg_[0-9]{1,18}$' then
-    -- Who has a message may have read it before it was recorded, while one recording was under way that did not see it. So
-    -- all comes once more from two versions before it on.
-    select (
-      select greatest(k.created_version - 2, 0)
-      from sync.changes k
-      where (k.entity_id, k.entity_type) = (i.id, 'intention') and k.space_id || '' = i.location_id  -- by the primary key
-        and k.message_id = i.message_id  -- and not of an earlier life
-    )
-    into resolved
-    from public.intentions i
-    where i.message_id = resolve_cursor.since and i.location_id || '' = resolve_cursor.space_id;
-
   else
-    begin
-      if since !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
-        raise datetime_field_overflow;
-      end if;
+    -- What has a label has a time: messages. The version in which one came, and not an earlier one of its ID.
+    select t.* into k from sync.tracked t where t.label_column is not null order by t.listed_as nulls last limit 1;
+    select * into e from sync._terms(k);
+    came_in := format('(select c.created_version from sync.changes c where (c.entity_id, c.entity_type) = (%s, $2)
+      and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
+
+    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+      -- Who has a message may have read it before it was recorded, while one recording was under way that did not see it. So
+      -- all comes once more from two versions before it on.
+      execute format('select greatest(%s - 2, 0) from %s t where t.%I = $3 and %s || %L = $1',
+        came_in, e.rows, k.label_column, e.spaces, '')
+      into resolved using space_id, k.entity_type, since;
+    elsif since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
       -- A time without a zone is in UTC, whatever the session's is.
       since_at := case when since ~ '[T ].*[Z+-]'
         then since::timestamp with time zone
         else since::timestamp at time zone 'UTC'
       end;
-    exception
-      when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
-        raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
-          using errcode = 'invalid_parameter_value';
-    end;
-    -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
-    -- message is before it, nothing says what happened when.
-    select case when (array_agg(m.version order by m.created_at))[1] is not null then greatest(min(m.version) - 2, 0) end
-    into resolved
-    from (
-      select i.created_at, (
-        select k.created_version
-        from sync.changes k
-        where (k.entity_id, k.entity_type) = (i.id, 'intention') and k.space_id || '' = i.location_id
-          and k.message_id = i.message_id
-      ) as version
-      from public.intentions i
-      where i.location_id = resolve_cursor.space_id and i.created_at >= (
-        select o.created_at
-        from public.intentions o
-        where o.location_id = resolve_cursor.space_id and o.created_at < asked.since_at
-        order by o.created_at desc
-        limit 1)
-      order by i.created_at
-      limit 1001
-    ) as m;
+      -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
+      -- message is before it, nothing says what happened when.
+      execute format('
+        select case when (array_agg(m.version order by m.at))[1] is not null then greatest(min(m.version) - 2, 0) end
+        from (
+          select t.%1$I as at, %2$s as version
+          from %3$s t
+          where t.%4$I = $1 and t.%1$I >= (
+            select o.%1$I from %3$s o where o.%4$I = $1 and o.%1$I < $3 order by o.%1$I desc limit 1)
+          order by t.%1$I
+          limit 1001
+        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1])
+      into resolved using space_id, k.entity_type, since_at;
+    else
+      raise data_exception;
+    end if;
   end if;
 
   return (
@@ -221,6 +206,9 @@ begin
     ) as here
     where resolved between here.floor and here.version
   );
+exception when data_exception then
+  raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
+    using errcode = 'invalid_parameter_value';
 end
 $$;
 comment on function sync.resolve_cursor(text, text) is

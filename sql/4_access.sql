@@ -16,7 +16,8 @@ begin
     comment on function sync.authorize(jsonb, text, text, jsonb) is
       'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
 update or delete; entity: the being or message as it would be stored, null for read. The claims are those of the
-token, and "being": the ID of the being that it stands for. It sees the tables as they were before the write.';
+token, and "being": the ID of the being that it stands for. entity has its type as "entityType". It sees the tables as they
+were before the write.';
   end if;
 end
 $$;
@@ -24,16 +25,19 @@ $$;
 -- These three return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
 -- Its state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
 
-create or replace function sync._demand(claims jsonb, action text, space_id text, entity jsonb)
+-- In each of the spaces that a row is in; of a row that is in none, in null.
+create or replace function sync._demand(claims jsonb, action text, space_ids text[], entity jsonb)
 returns boolean
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if sync.authorize(claims, action, space_id, entity) is not true then
-    raise exception 'not allowed: %', action using errcode = 'SF403';
-  end if;
+  for n in 1 .. greatest(cardinality(space_ids), 1) loop
+    if sync.authorize(claims, action, space_ids[n], entity) is not true then
+      raise exception 'not allowed: %', action using errcode = 'SF403';
+    end if;
+  end loop;
   return true;
 end
 $$;
@@ -79,7 +83,7 @@ begin
   for n in 1 .. cardinality(space_ids) loop
     select true, null, null, null, null into is_of_policy, cursor, since, refusal, reason;
     begin
-      is_of_policy := not sync._demand(claims[n], 'read', space_ids[n], null);
+      is_of_policy := not sync._demand(claims[n], 'read', array[space_ids[n]], null);
       cursor := sync.current_cursor(space_ids[n]);
       since := sync.resolve_cursor(space_ids[n], sinces[n]);
     exception when others then

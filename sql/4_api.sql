@@ -1,15 +1,15 @@
 -- Chapter 4, continued: what the API reads and writes, in one call each. Both ask sync.authorize(), as sync.open() does.
 
-create or replace function sync._demand_row(data json, type text, id text, in_space text, space_id text)
+create or replace function sync._demand_row(data json, type text, id text, space_ids text[], space_id text)
 returns boolean
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if data is null or in_space is distinct from coalesce(space_id, in_space) then
-    raise exception 'there is no % %', (select e.noun from sync._entities() e where e.entity_type = type),
-      id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
+  if data is null or space_id is not null and space_id <> all (space_ids) then
+    raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '')
+      using errcode = 'no_data_found';
   end if;
   return true;
 end
@@ -23,45 +23,43 @@ security definer
 set search_path = ''
 as $$
 declare
-  in_space pg_catalog.text := space_id;
+  space_ids pg_catalog.text[] := array[space_id];
 begin
   if id is not null then
-    select w.wire, w.space_id into data, in_space from sync._wire(type, id) w;
-    perform sync._demand_row(data, type, id, in_space, space_id);
+    select w.wire, w.space_ids into data, space_ids from sync._wire(type, id) w;
+    perform sync._demand_row(data, type, id, space_ids, space_id);
   else
     perform sync._demand_space(space_id);
   end if;
-  perform sync._demand(claims, 'read', in_space, null);
-  if id is null and type = 'being' then
-    data := sync.beings(space_id, max_rows);
-  elsif id is null then
-    select m.messages, m.has_more into data, has_more from sync.messages(space_id, max_rows, before) m;
+  perform sync._demand(claims, 'read', case when space_id is null then space_ids else array[space_id] end, null);
+  if id is null then
+    select l.list, l.has_more into data, has_more from sync._list(type, space_id, max_rows, before) l;
   end if;
-  version := sync._version(in_space);
+  version := sync._version(coalesce(space_id, space_ids[1]));
 end
 $$;
 comment on function sync.read(jsonb, text, text, text, integer, text) is
-  'A being or an intention, by its ID, or those of a space: of messages the newest max_rows, or of those before a
+  'An entity of a type, by its ID, or those of a space: of messages the newest max_rows, or of those before a
 message. And the version of the space. Raises no_data_found where there is none, SF404 where there is no such space, and
 SF403 where sync.authorize() does not say true.';
 
 -- The columns that the fields of a request name, and the terms for their values: the request is $1. JSON is taken as it
 -- is, digit for digit. Null where a field may not be written.
-create or replace function sync._columns(entity_type text, fields jsonb, out names text, out terms text)
+create or replace function sync._columns(k sync.tracked, fields jsonb, out names text, out terms text)
 language sql
 stable
 set search_path = ''
 as $$
-  select string_agg(quote_ident(a.attname), ', '), string_agg(case a.atttypid
-      when 'pg_catalog.jsonb'::pg_catalog.regtype then format('$1 -> %L', f.name)
-      else format('($1 ->> %L)::%s.%I', f.name, t.typnamespace::pg_catalog.regnamespace, t.typname)
-    end, ', ')
-  from sync._entities() e
-  cross join jsonb_object_keys(fields) as f (name)
-  join pg_catalog.pg_attribute a on a.attrelid = e.of_table::pg_catalog.regclass
-    and a.attname = lower(regexp_replace(f.name, '([A-Z])', '_\1', 'g') collate "C")
+  select string_agg(quote_ident(a.attname), ', '), string_agg(format(case
+      when a.atttypid = 'pg_catalog.jsonb'::pg_catalog.regtype then '$1 -> %1$L'
+      when t.typcategory in ('A', 'C')
+        then '(jsonb_populate_record(null::%2$s, jsonb_build_object(%3$L, $1 -> %1$L))).%3$I'
+      else '($1 ->> %1$L)::%4$s.%5$I'
+    end, f.name, k.of_table, a.attname, t.typnamespace::pg_catalog.regnamespace, t.typname), ', ')
+  from jsonb_object_keys(fields) as f (name)
+  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.writable)
+    and f.name = case a.attname when k.id_column then 'id' else sync._wire_name(a.attname) end
   join pg_catalog.pg_type t on t.oid = a.atttypid
-  where e.entity_type = _columns.entity_type and f.name = any (e.writable)
   having count(*) = (select count(*) from jsonb_object_keys(fields))
 $$;
 
@@ -74,88 +72,109 @@ set search_path = ''
 as $$
 <<here>>
 declare
-  of_table pg_catalog.text;
-  noun pg_catalog.text;
+  k sync.tracked;
+  e pg_catalog.record;
+  noun constant pg_catalog.text := sync._noun(type);
+  owner_field pg_catalog.text;
+  in_spaces pg_catalog.text[];
   names pg_catalog.text;
   terms pg_catalog.text;
   is_same boolean;
   full_space pg_catalog.text;
 begin
-  select e.of_table, e.noun into here.of_table, here.noun from sync._entities() e where e.entity_type = type;
-  if of_table is null or action is null or action not in ('create', 'update', 'delete') then
-    raise exception 'there is no % of %', action, type using errcode = 'invalid_parameter_value';
+  select t.* into k from sync.tracked t where t.entity_type = type and t.writable <> '{}';
+  select * into e from sync._terms(k);
+  if e.rows is null or action is null or action not in ('create', 'update', 'delete') then
+    raise exception 'there is no % of %: nothing is tracked so that it may be written', action, type
+      using errcode = 'invalid_parameter_value';
   end if;
+  owner_field := sync._wire_name(k.owner_column);
   if action = 'create' then
-    fields := case when claims is null then '{}' else jsonb_build_object('ownerId', claims -> 'being') end
-      || fields || jsonb_build_object('id', id);
-    if fields ->> 'type' = 'space' and fields ->> 'locationId' is null then
+    fields := case when claims is null or owner_field is null then '{}'
+        else jsonb_build_object(owner_field, claims -> 'being') end
+      || case when space_id is null or k.listed_as is not null or cardinality(k.space_columns) > 1 then '{}'
+        else jsonb_build_object(sync._wire_name(k.space_columns[1]), space_id) end
+      || fields || case when id is null then '{}' else jsonb_build_object('id', id) end;
+    if type = 'being' and fields ->> 'type' = 'space' and fields ->> 'locationId' is null then
       fields := fields - 'locationId';  -- the trigger puts it into itself
     end if;
   end if;
-  if action <> 'create' or fields ->> 'type' is distinct from 'space' or fields ->> 'locationId' <> id then
-    perform sync._demand_space(fields ->> 'locationId');
+  -- Of ours, into a space that is there; one of a tracked table is there once something is in it.
+  if k.listed_as is not null
+    and (action <> 'create' or fields ->> 'type' is distinct from 'space' or fields ->> 'locationId' <> id)
+  then
+    perform sync._demand_space(fields ->> sync._wire_name(k.space_columns[1]));
   end if;
-  select c.names, c.terms into here.names, here.terms from sync._columns(type, fields) c;
+  select c.names, c.terms into here.names, here.terms from sync._columns(k, fields) c;
   if names is null and action <> 'delete' or action = 'update' and fields ? 'id' then
     raise exception 'there is no field to write, or one that may not be written: %', fields
       using errcode = 'invalid_parameter_value';
   end if;
 
   -- The policy is asked by the statement that writes: it sees the tables as they were before. In it %1$s is the table,
-  -- %2$s the row as clients see it, %3$s the columns, %4$s their terms; $1 the fields, $2 the claims, $3 the ID, $4 the space.
+  -- %2$s the row as clients see it, %3$s the columns, %4$s their terms, %5$s the spaces that it is in, %6$s the row as the
+  -- policy sees it, %7$s its owner, %8$s whether it is the one, %9$I its key, %10$L the field of its owner; $1 the fields,
+  -- $2 the claims, $3 the ID, $4 the space.
   execute format(case action
     when 'create' then $create$
-      insert into %1$s as e (%3$s)
+      insert into %1$s as t (%3$s)
       select %4$s
-      on conflict (id) do nothing
-      returning %2$s, e.location_id,
-        sync._demand($2, 'create', e.location_id, (%2$s)::pg_catalog.jsonb),
-        sync._demand_owner($2, $2 ->> 'being', e.owner_id)
+      on conflict (%9$I) do nothing
+      returning %2$s, %5$s,
+        sync._demand($2, 'create', %5$s, %6$s),
+        sync._demand_owner($2, $2 ->> 'being', %7$s)
     $create$
     when 'update' then $update$
-      update %1$s as e
+      update %1$s as t
       set (%3$s) = row(%4$s)
-      where e.id = $3 and e.location_id is not distinct from coalesce($4, e.location_id)
-        and sync._demand($2, 'update', e.location_id, (%2$s)::pg_catalog.jsonb)
-        and sync._demand_owner($2, e.owner_id, case when $1 ? 'ownerId' then $1 ->> 'ownerId' else e.owner_id end)
-      returning %2$s, e.location_id, sync._demand($2, 'update', e.location_id, (%2$s)::pg_catalog.jsonb)
+      where %8$s and ($4 is null or $4 = any (%5$s))
+        and sync._demand($2, 'update', %5$s, %6$s)
+        and sync._demand_owner($2, %7$s, case when $1 ? %10$L then $1 ->> %10$L else %7$s end)
+      returning %2$s, %5$s, sync._demand($2, 'update', %5$s, %6$s)
     $update$
     when 'delete' then $delete$
       with going as materialized (
-        select e.id, e.location_id, %2$s as wire
-        from %1$s as e
-        where e.id = $3 and e.location_id is not distinct from coalesce($4, e.location_id)
-          and sync._demand($2, 'delete', e.location_id, (%2$s)::pg_catalog.jsonb)
+        select t.%9$I as id, %5$s as space_ids, %2$s as wire
+        from %1$s as t
+        where %8$s and ($4 is null or $4 = any (%5$s))
+          and sync._demand($2, 'delete', %5$s, %6$s)
         for update
       )
-      delete from %1$s as e using going as g where e.id = g.id
-      returning g.wire, g.location_id
+      delete from %1$s as t using going as g where t.%9$I = g.id
+      returning g.wire, g.space_ids
     $delete$
-  end, of_table, format('sync.%I(e.*)', type || '_json'), names, terms)
-  into data, in_space
+  end, e.rows, e.wire, names, terms, format('array_remove(array[%s], null)', e.spaces),
+    format('(%s)::pg_catalog.jsonb || %L', e.wire, jsonb_build_object('entityType', type)),
+    coalesce('t.' || quote_ident(k.owner_column) || '::pg_catalog.text', '$2 ->> ''being'''),
+    format('%s = $3::%s', e.key, e.key_type), k.id_column, coalesce(owner_field, ''))
+  into data, in_spaces
   using fields, claims, id, space_id;
 
   if data is null then
-    select w.wire, w.space_id into data, in_space from sync._wire(type, id) w;
+    select w.wire, w.space_ids into data, in_spaces from sync._wire(type, id) w;
     if data is not null then
-      perform sync._demand(claims, action, in_space, data::pg_catalog.jsonb);
+      perform sync._demand(claims, action, in_spaces, data::pg_catalog.jsonb || jsonb_build_object('entityType', type));
     end if;
     if action <> 'create' then
-      perform sync._demand_row(data, type, id, in_space, space_id);
+      perform sync._demand_row(data, type, id, in_spaces, space_id);
       raise exception 'the database has the % %, but did not % it: a trigger on % dropped the %',
-        noun, id, action, of_table, action;
+        noun, id, action, e.rows, action;
     elsif data is null then
-      raise exception 'the database took the %, but stored nothing: a trigger on % dropped it', noun, of_table;
+      raise exception 'the database took the %, but stored nothing: a trigger on % dropped it', noun, e.rows;
     end if;
     -- A safe retry, if it says the same.
-    perform sync._demand_owner(claims, claims ->> 'being', fields ->> 'ownerId');
-    execute format('select row(%s) is not distinct from row(%s) from %s as e where e.id = $2', names, terms, of_table)
+    if owner_field is not null then
+      perform sync._demand_owner(claims, claims ->> 'being', fields ->> owner_field);
+    end if;
+    execute format('select row(%s) is not distinct from row(%s) from %s as t where %s = $2::%s',
+      names, terms, e.rows, e.key, e.key_type)
     into is_same
     using fields, id;
     if is_same is not true then
       raise exception 'there is another % with the ID %: take a new ID, or update that one', noun, id;
     end if;
   end if;
+  in_space := case when space_id = any (in_spaces) then space_id else in_spaces[1] end;
 
   select n.space_id into full_space
   from sync.notes n
@@ -171,7 +190,7 @@ begin
 end
 $$;
 comment on function sync.write(jsonb, text, text, text, text, jsonb, text[]) is
-  'Creates, updates or deletes a being or an intention, in that space if one is given: the row as clients see it, where it
+  'Creates, updates or deletes an entity of a type that is writable, in that space if one is given: the row as clients see it, where it
 is, and at which version, if that is known now (else sync.reach() tells it). fields: what to write, by the names of the
 wire; the owner of what somebody with claims creates is their being. A create with an ID that is taken is a safe retry.
 Raises SF403 where sync.authorize() does not say true, SF429 for one of full_spaces, SF404 where there is no such space,

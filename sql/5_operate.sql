@@ -49,21 +49,19 @@ as $$
   with compared as (
     select k.*, case
         when c.version is null then 'is in the table, but not recorded'
-        when a.is_there is null and c.deleted_at is null then 'is recorded, but not in the table'
-        when a.is_there and c.deleted_at is not null then 'is in the table, but recorded as deleted'
-        when c.deleted_at is null and a.message_id is distinct from c.message_id then 'is recorded with another message_id'
+        when a.label is null and c.deleted_at is null then 'is recorded, but not in the table'
+        when a.label is not null and c.deleted_at is not null then 'is in the table, but recorded as deleted'
+        when c.deleted_at is null and a.label <> coalesce(c.label, '') then 'is recorded with another label'
         when s.version is null then 'is recorded in a space without a version'
         when c.version > s.version then 'is recorded above the version of its space'
         when c.created_version not between 1 and c.version then 'is recorded as created after its last change'
-        when k.entity_type not in ('being', 'intention') then 'is recorded as neither a being nor an intention'
-        when (c.message_id is not null) <> (k.entity_type = 'intention') then 'is recorded with the message_id of another kind'
-        when substr(a.message_id, 5)::bigint >= (select q.last_value + q.is_called::integer from sync.message_number q)
-          then 'has a message_id that the sequence will give out again'
+        when t.entity_type is null then 'is recorded, but of no table that is tracked'
       end as fault
     from sync._all(verify.only_space_id) a
     full join sync.changes c using (space_id, entity_type, entity_id) as k
     left join sync.spaces s on s.space_id = k.space_id
-    where not exists (  -- a note of it waits
+    left join sync.tracked t on t.entity_type = k.entity_type
+    where (t.filled_to is null or c.version is not null) and not exists (  -- a note of it waits
       select
       from sync.notes n
       where (n.space_id, n.entity_type) = (k.space_id, k.entity_type) and (k.entity_id = any (n.entity_ids) or n.entity_ids = '{}')
@@ -83,7 +81,7 @@ as $$
   order by v.space_id, v.entity_type, v.entity_id
 $$;
 comment on function sync.verify(text) is 'No rows when sync.changes and the tables agree, in one space or in all. What waits
-to be recorded is left out. Reads both tables whole.';
+to be recorded is left out. Reads the tables whole.';
 
 create or replace function sync.prune(keep interval, max_rows integer default 10000)
 returns bigint
@@ -133,45 +131,62 @@ comment on function sync.prune(interval, integer) is
   'Drops tombstones older than keep, at most max_rows of them, and returns how many: call it until 0, from cron.
 Who was away for longer gets a snapshot. Holds the spaces concerned until its transaction ends.';
 
-create or replace function sync.reset()
-returns text
+create or replace function sync.rebuild(only_space_id text)
+returns bigint
 language plpgsql
 security definer
 set search_path = ''
 set row_security = off
 as $$
+declare
+  rebuilt bigint;
 begin
   if current_setting('transaction_isolation') not like 'read %' then
-    raise exception 'reset: a % transaction does not see all rows', current_setting('transaction_isolation')
+    raise exception 'a % transaction does not see all rows', current_setting('transaction_isolation')
       using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
   end if;
-  lock table public.beings, public.intentions, sync.spaces, sync.notes in share row exclusive mode;
-  update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
-
-  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
-  perform setval('sync.message_number', named.highest)
-  from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
-  where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
-
-  delete from sync.changes;
-  delete from sync.notes;
+  perform sync._hold('share row exclusive');
+  lock table sync.spaces, sync.notes in share row exclusive mode;
+  delete from sync.changes c where c.space_id = coalesce(only_space_id, c.space_id);
+  delete from sync.notes n where n.space_id = coalesce(only_space_id, n.space_id);
   insert into sync.spaces (space_id, version)
-  select distinct a.space_id, 0 from sync._all(null) a
+  select distinct a.space_id, 0 from sync._all(only_space_id) a
   on conflict do nothing;
-  update sync.spaces set version = version + 1, floor = version + 1, xid = pg_current_xact_id();
-  insert into sync.changes (space_id, entity_type, entity_id, version, created_version, message_id)
-  select a.space_id, a.entity_type, a.entity_id, s.version, s.version, a.message_id
-  from sync._all(null) a
+  update sync.spaces s
+  set version = s.version + 1, floor = s.version + 1, xid = pg_current_xact_id()
+  where s.space_id = coalesce(only_space_id, s.space_id);
+  insert into sync.changes (space_id, entity_type, entity_id, version, created_version, label)
+  select a.space_id, a.entity_type, a.entity_id, s.version, s.version, nullif(a.label, '')
+  from sync._all(only_space_id) a
   join sync.spaces s using (space_id);
+  get diagnostics rebuilt = row_count;
+  perform pg_notify('spacefeed', s.version || ' ' || s.space_id)
+  from sync.spaces s
+  where s.space_id = coalesce(only_space_id, s.space_id);
+  return rebuilt;
+end
+$$;
+comment on function sync.rebuild(text) is
+  'Repairs a space of which sync.verify() has rows: its sync.changes anew from the tables, and its clients take a snapshot.
+Returns how many entities are in it. Locks the tables.';
 
-  perform pg_notify('spacefeed', s.version || ' ' || s.space_id) from sync.spaces s;
+create or replace function sync.reset()
+returns text
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform sync.rebuild(null);
+  update sync.tracked set filled_to = null;
+  update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
   return sync.epoch();
 end
 $$;
 comment on function sync.reset() is
   'A new epoch, and sync.changes rebuilt from the tables: every client takes a snapshot (P11), and message_id goes on
 after the highest that there is. For a copy of the data files that was started as it was, and for writes with the
-triggers switched off. Locks both tables.';
+triggers switched off. Locks the tables.';
 
 create or replace function sync.notify_queue(out usage double precision, out holders json)
 language sql

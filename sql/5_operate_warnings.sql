@@ -12,11 +12,11 @@ as $$
 begin
   return query
   with ours as (
-    select e.*, to_regclass(e.of_table) as oid from sync._entities() e
+    select k.entity_type, k.of_table, to_regclass(k.of_table) as oid from sync.tracked k
   ), there as (
-    select w.name, w.of_table, to_regclass(w.of_table) as oid, t.tgenabled as enabled  -- null: it is not
+    select w.name, w.of_table, t.tgenabled as enabled  -- null: it is not
     from sync._triggers() w
-    left join pg_catalog.pg_trigger t on t.tgname = w.name and t.tgrelid = to_regclass(w.of_table)
+    left join pg_catalog.pg_trigger t on t.tgname = w.name and t.tgrelid = w.of_table
   ), setting as (
     select c.line, r.rolname as of_role, case
         when d.setrole = 0 then format('alter database %I', current_database())
@@ -47,8 +47,8 @@ begin
 
   -- The tables.
   union all
-  select 'table_missing', o.of_table || ' is not there: no message can be written or read',
-    'drop schema sync cascade;  -- and then: spacefeed migrate up'
+  select 'table_missing', o.of_table || ' is not there any more',
+    format('select sync.untrack(%L);  -- or restore a backup', o.entity_type)
   from ours o
   where o.oid is null
   union all
@@ -57,11 +57,11 @@ begin
         select format(' (%s has them)', string_agg(distinct t.tgrelid::pg_catalog.regclass::pg_catalog.text, ', '))
         from pg_catalog.pg_trigger t
         join pg_catalog.pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'sync'::pg_catalog.regnamespace
-        where t.tgname = min(w.name) and not exists (select from ours o where o.oid = t.tgrelid)
+        where t.tgname = min(w.name) and not exists (select from there h where h.of_table = t.tgrelid)
         having count(*) > 0)),
     'spacefeed migrate up  -- and then, for what was written meanwhile: select sync.reset();'
   from there w
-  where w.oid is not null and w.enabled is null
+  where w.enabled is null
   group by w.of_table
   union all
   select 'wire_function', format('%s is of a table that is not ours any more: what was replaced in it holds no longer', f.called),
@@ -95,12 +95,6 @@ begin
   join pg_catalog.pg_subscription_rel t on t.srsubid = s.oid and s.subenabled
   join ours o on o.oid = t.srrelid
   group by s.subname
-  union all
-  select 'child_table', format('%s inherits from %s: rows that are written to it are not seen', c.oid::pg_catalog.regclass, o.of_table),
-    format('alter table %s no inherit %s;  -- and then: select sync.reset();', c.oid::pg_catalog.regclass, o.of_table)
-  from ours o
-  join pg_catalog.pg_inherits i on i.inhparent = o.oid
-  join pg_catalog.pg_class c on c.oid = i.inhrelid and not c.relispartition
   union all
   select 'row_security', format('row-level security of %s holds for %s, too, which owns the functions: they read nothing of it, '
       'and fail', o.of_table, current_user),

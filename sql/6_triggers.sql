@@ -4,42 +4,49 @@
 -- trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
 -- A WHEN is for what is short: Postgres parses it anew for each statement.
 
--- The triggers that there have to be.
-create or replace function sync._triggers()
-returns table (name text, of_table text, statement text)
+-- A table, its partitions, and those that inherit from it: a statement fires the triggers of the one that it names.
+create or replace function sync._relations(of_table regclass)
+returns table (oid regclass)
 language sql
-immutable
+stable
 set search_path = ''
 as $$
-  select t.name, e.of_table, format('create trigger %I %s on %s %s execute function sync.%s(%L)',
-    t.name, t.fires, e.of_table, t.how, t.calls, e.entity_type)
-  from sync._entities() e
-  join (
-    values
-      ('spacefeed_place', 'being', 'before insert', 'for each row when (new.type = ''space'' and new.location_id is null)', '_complete'),
-      ('spacefeed_name', 'intention', 'before insert', 'for each row', '_complete'),
-      ('zz_spacefeed_stamp', null, 'before update', 'for each row', '_complete'),
-      ('spacefeed_note_insert', null, 'after insert', 'referencing new table as touched_rows', '_note'),
-      ('spacefeed_note_update', null, 'after update', 'referencing old table as old_rows new table as new_rows', '_note'),
-      ('spacefeed_note_delete', null, 'after delete', 'referencing old table as touched_rows', '_note'),
-      ('spacefeed_note_truncate', null, 'after truncate', '', '_note')
-  ) as t (name, of_type, fires, how, calls) on e.entity_type = coalesce(t.of_type, e.entity_type)
-  union all
-  values ('spacefeed_commit', 'sync.notes', 'create constraint trigger spacefeed_commit after insert on sync.notes '
-    'deferrable initially deferred for each row execute function sync._commit()')
+  with recursive family as (
+    select of_table::pg_catalog.oid as oid
+    union
+    select i.inhrelid from pg_catalog.pg_inherits i join family f on f.oid = i.inhparent
+  )
+  select c.oid::pg_catalog.regclass from family f join pg_catalog.pg_class c on c.oid = f.oid and c.relkind in ('r', 'p')
 $$;
 
-do $$
-declare
-  missing pg_catalog.text;
-begin
-  for missing in
-    select w.statement
-    from sync._triggers() w
-    where not exists (
-      select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table::pg_catalog.regclass)
-  loop
-    execute missing;
-  end loop;
-end
+-- The triggers that there have to be.
+create or replace function sync._triggers()
+returns table (name text, of_table regclass, statement text)
+language sql
+stable
+set search_path = ''
+as $$
+  select t.name, r.oid, format('create trigger %I %s on %s %s execute function sync.%I(%L)',
+    t.name, t.fires, r.oid, t.how, coalesce(t.calls, '_note_' || k.entity_type), k.entity_type)
+  from sync.tracked k
+  cross join lateral sync._relations(to_regclass(k.of_table)) r
+  join (
+    values
+      ('spacefeed_place', 'public.beings', 'before insert', 'for each row when (new.type = ''space'' and new.location_id is null)', '_complete'),
+      ('spacefeed_name', 'public.intentions', 'before insert', 'for each row', '_complete'),
+      ('zz_spacefeed_stamp', 'public.beings', 'before update', 'for each row', '_complete'),
+      ('zz_spacefeed_stamp', 'public.intentions', 'before update', 'for each row', '_complete'),
+      ('spacefeed_note_insert', null, 'after insert', 'referencing new table as touched_rows', null),
+      ('spacefeed_note_update', null, 'after update', 'referencing old table as old_rows new table as new_rows', null),
+      ('spacefeed_note_delete', null, 'after delete', 'referencing old table as touched_rows', null),
+      ('spacefeed_note_truncate', null, 'after truncate', '', '_note_emptied')
+  ) as t (name, only_of, fires, how, calls) on t.only_of is null or r.oid = to_regclass(t.only_of)
+  union all
+  values
+    ('spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
+      'deferrable initially deferred for each row execute function sync._commit()'),
+    ('spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
+      'execute function sync._renumber()')
 $$;
+
+select sync._tie();

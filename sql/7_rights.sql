@@ -4,7 +4,7 @@
 -- What a relay of yours is to call besides is one line here.
 
 revoke all on schema sync from public;
-revoke execute on all functions in schema sync from public;
+revoke execute on all routines in schema sync from public;
 
 do $$
 begin
@@ -23,7 +23,7 @@ begin
     sync.read(jsonb, text, text, text, integer, text),
     sync.record(pg_snapshot, text[], integer),
     sync.relay_seen(boolean),
-    sync.state(text, integer, text[]),
+    sync.state(text, integer, text[], boolean),
     sync.warnings(),
     sync.write(jsonb, text, text, text, text, jsonb, text[])
   to spacefeed_relay;

@@ -72,6 +72,18 @@ export interface Intention<Content = unknown> extends Omit<z.infer<typeof intent
   content: Content[];
 }
 
+/** What a tracked table's rows are called on the wire. */
+export const entityType = z
+  .string()
+  .regex(
+    /^[a-z][A-Za-z0-9]{0,39}$/,
+    "must be the name of a tracked table: a small letter, then letters and digits",
+  );
+export const entity = z.looseObject({ id });
+/** A row of a tracked table, as its wire function sends it. */
+export type Entity = z.infer<typeof entity>;
+const entities = z.record(entityType, z.array(entity));
+
 const version = z.int().nonnegative();
 /** The last event of a group has these two: the version that it builds on, and the cursor after it. */
 const groupEnd = { prev: version.optional(), cursor: z.string().optional() };
@@ -84,6 +96,8 @@ export const spaceSync = z.object({
   timestamp: time,
   beings: z.array(being),
   intentions: z.array(intention),
+  /** The rows of tracked tables. */
+  entities: entities.optional(),
   lastMessageId: z.string().nullable(),
   hasMore: z.boolean(),
 });
@@ -109,8 +123,26 @@ export const syncEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("being-updated"), version, data: being, ...groupEnd }),
   z.object({ type: z.literal("being-deleted"), version, id, ...groupEnd }),
 ]);
-/** What `GET /api/stream` sends, one in each unnamed SSE message. */
+/** What `GET /api/stream` sends of beings and intentions, one in each unnamed SSE message. */
 export type SyncEvent = z.infer<typeof syncEvent>;
+
+export const entityEvent = z.union([
+  z.object({
+    type: z.string().regex(/^(?!being-|intention-)[a-z][A-Za-z0-9]{0,39}-(created|updated)$/),
+    id,
+    version,
+    data: entity,
+    ...groupEnd,
+  }),
+  z.object({
+    type: z.string().regex(/^(?!being-|intention-)[a-z][A-Za-z0-9]{0,39}-deleted$/),
+    id,
+    version,
+    ...groupEnd,
+  }),
+]);
+/** What it sends of tracked tables, as `task-created`. A client that does not know the type leaves it out. */
+export type EntityEvent = z.infer<typeof entityEvent>;
 
 export const spaceState = z.object({
   spaceId: id,
@@ -118,12 +150,13 @@ export const spaceState = z.object({
   timestamp: time,
   beings: z.array(being).optional(),
   intentions: z.array(intention).optional(),
+  entities: entities.optional(),
   cursor: z.string(),
   hasMore: z.boolean(),
   changeInfo: z
     .object({
       type: z.enum(["add", "update", "delete"]),
-      entityType: z.enum(["being", "intention"]),
+      entityType,
       entityId: id,
     })
     .optional(),
@@ -192,6 +225,36 @@ export const intentionRequest = z.discriminatedUnion("action", [
 ]);
 export type IntentionRequest = z.infer<typeof intentionRequest>;
 
+const entityData = z.record(z.string(), z.unknown()).superRefine(faultOf(unstorable));
+
+/** The body of `POST /api/entities`. */
+export const entityRequest = z.discriminatedUnion("action", [
+  z.strictObject({ action: z.literal("get"), type: entityType, id, spaceId: id.optional() }),
+  z.strictObject({
+    action: z.literal("list"),
+    type: entityType,
+    spaceId: id,
+    limit: page,
+    before: id.optional(),
+  }),
+  z.strictObject({
+    action: z.literal("create"),
+    type: entityType,
+    id: id.optional(),
+    spaceId: id.optional(),
+    data: entityData.optional(),
+  }),
+  z.strictObject({
+    action: z.literal("update"),
+    type: entityType,
+    id,
+    spaceId: id.optional(),
+    data: entityData.refine(changed, NOTHING_CHANGED),
+  }),
+  z.strictObject({ action: z.literal("delete"), type: entityType, id, spaceId: id.optional() }),
+]);
+export type EntityRequest = z.infer<typeof entityRequest>;
+
 /** The query of `GET /api/stream`. `since`: a cursor, a version, a message ID or an ISO 8601 time. */
 export const streamQuery = z.object({ spaceId: id, since: text.optional() });
 
@@ -199,8 +262,13 @@ export const streamQuery = z.object({ spaceId: id, since: text.optional() });
 export const syncQuery = z.object({
   spaceId: id,
   types: z
-    .enum(["beings", "intentions", "beings,intentions", "intentions,beings"])
-    .default("beings,intentions"),
+    .string()
+    .regex(
+      /^[a-z][A-Za-z0-9]*(,[a-z][A-Za-z0-9]*)*$/,
+      "must be a list of beings, intentions and the names of tracked tables, with commas",
+    )
+    .refine((list) => new Set(list.split(",")).size === list.split(",").length, "must name each list once")
+    .optional(),
   limit: z
     .string()
     .regex(/^\d+$/, "must be a whole number")

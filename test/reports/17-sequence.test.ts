@@ -46,23 +46,3 @@ test("17: sync.reset() never takes the sequence back", async () => {
     expect(await say()).toBe(last + 2);
   });
 });
-
-test("17: sync.verify() names the messages that stand in the way of the next ones", async () => {
-  await s.undone(async () => {
-    const last = Number(await say());
-    await s.run(...come(last + 5, last + 6), "set constraints all immediate");
-    // As after a reset of the version before, which recorded them and left the sequence.
-    await s.run("select sync.reset()", `select setval('sync.message_number', ${last})`);
-    const fault = "has a message_id that the sequence will give out again";
-    expect(await faults(s)).toEqual(
-      [last + 5, last + 6].map((n) => ({
-        space_id: "hall",
-        entity_type: "intention",
-        entity_id: `came${n}`,
-        fault,
-      })),
-    );
-    await s.run("select sync.reset()");
-    expect(await faults(s)).toEqual([]);
-  });
-});

@@ -68,7 +68,7 @@ test("18: where it is forced nothing counts as deleted and no snapshot is empty:
   });
   for (const question of [
     "sync.snapshot('hall')",
-    "sync.messages('hall', 10)",
+    "sync._list('intention', 'hall', 10)",
     "sync.read(null, 'intention', 'before', null)",
     "sync.changes_since('{hall}', '{0}', 10)",
     "sync.resolve_cursor('hall', 'msg_1')",

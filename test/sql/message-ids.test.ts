@@ -34,7 +34,7 @@ test("P6: an update cannot change it", async () => {
     );
   }
   await s.run("update intentions set id = 'fixed-2', location_id = 'moved' where id = 'fixed'");
-  expect(await s.value("select message_id from sync.changes where entity_id = 'fixed-2'")).toBe(id);
+  expect(await s.value("select label from sync.changes where entity_id = 'fixed-2'")).toBe(id);
 });
 
 test("P4: a rollback leaves a hole, and no ID is given out twice", async () => {

@@ -6,12 +6,12 @@ const db = useDatabase();
 const s = useSession(db);
 
 async function page(spaceId: string, limit: number, before: unknown = null) {
-  const [row] = await s.query("select * from sync.messages($1, $2, $3)", [spaceId, limit, before]);
-  const messages = (row?.messages ?? []) as Row[];
+  const [row] = await s.query("select * from sync._list('intention', $1, $2, $3)", [spaceId, limit, before]);
+  const messages = (row?.list ?? []) as Row[];
   return {
     ids: messages.map((message) => message.id),
     first: messages[0]?.messageId,
-    last: row?.last_message_id,
+    last: row?.last_label,
     more: row?.has_more,
   };
 }
@@ -66,7 +66,7 @@ test("before must be a message of the space: no_data_found", async () => {
   );
   await s.run("delete from intentions where location_id = 'before'");
   for (const before of [elsewhere, deleted, "msg_999999", "", "x' or true"]) {
-    const { error } = await s.outcome("select * from sync.messages('before', 10, $1)", [before]);
+    const { error } = await s.outcome("select * from sync._list('intention', 'before', 10, $1)", [before]);
     expect(error?.code).toBe("P0002");
     expect(error?.message).toContain(`there is no message ${before} in space before`);
   }

@@ -47,13 +47,13 @@ const READS: [string, string, () => unknown[], number][] = [
   ["snapshot of a space that there is not", "select * from sync.snapshot($1, $2)", () => ["none", 100], 0],
   [
     "the newest messages of the giant space",
-    "select * from sync.messages($1, $2)",
+    "select * from sync._list('intention', $1, $2)",
     () => ["giant", 100],
     110,
   ],
   [
     "older messages of the giant space",
-    "select * from sync.messages($1, $2, $3)",
+    "select * from sync._list('intention', $1, $2, $3)",
     () => ["giant", 100, middle],
     110,
   ],

@@ -73,7 +73,7 @@ test.each([
   "select sync._wire('being', 'den')",
   "select sync._find('being', '{den}', '{den}')",
   "create or replace function sync.authorize(claims jsonb, action text, space_id text, entity jsonb) returns boolean language sql as 'select true'",
-  "drop function sync._demand(jsonb, text, text, jsonb)",
+  "drop function sync._demand(jsonb, text, text[], jsonb)",
   "grant spacefeed_relay to current_user",
   "set session_replication_role = replica",
 ])("P9: the relays' role cannot %s", async (statement) => {
@@ -175,7 +175,7 @@ test("without the right to make roles the migration says so, and makes the rest"
       `grant usage, create on schema sync to ${role}`,
     );
     for (const name of [
-      "_demand(jsonb, text, text, jsonb)",
+      "_demand(jsonb, text, text[], jsonb)",
       "open(jsonb[], text[], text[])",
       "_demand_owner(jsonb, text, text)",
       "_demand_space(text)",

@@ -35,7 +35,7 @@ async function everything(): Promise<string> {
   const answers = await Promise.all(
     [
       "select * from sync.snapshot('vault')",
-      "select * from sync.messages('vault', 10)",
+      "select * from sync._list('intention', 'vault', 10)",
       "select * from sync.changes_since('{vault}', '{0}', 10)",
       "select sync.being_json(b) from public.beings b",
       "select sync.intention_json(i) from public.intentions i",

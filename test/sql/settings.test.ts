@@ -18,7 +18,7 @@ beforeAll(async () => {
 async function readAll(s: Session) {
   return [
     await s.query("select * from sync.snapshot('there')"),
-    await s.query("select * from sync.messages('there', 10, 'msg_1')"),
+    await s.query("select * from sync._list('intention', 'there', 10, 'msg_1')"),
     await s.query("select * from sync.changes_since('{there}', '{0}', 10)"),
     await s.value("select sync.current_cursor('there')"),
     await s.value("select sync.resolve_cursor('there', sync.current_cursor('there'))"),

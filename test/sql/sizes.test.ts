@@ -30,13 +30,13 @@ const say = (...bytes: number[]) =>
   );
 const page = async (limit: number, before: string | null = null) => {
   const [row] = await s.query(
-    `select m.has_more, m.last_message_id, octet_length(m.messages::text) as bytes,
-       array(select e ->> 'id' from json_array_elements(m.messages) e) as ids,
-       m.messages -> 0 ->> 'messageId' as first
-     from sync.messages($1, $2, $3) as m`,
+    `select m.has_more, m.last_label, octet_length(m.list::text) as bytes,
+       array(select e ->> 'id' from json_array_elements(m.list) e) as ids,
+       m.list -> 0 ->> 'messageId' as first
+     from sync._list('intention', $1, $2, $3) as m`,
     [space, limit, before],
   );
-  return row as { has_more: boolean; last_message_id: string; bytes: number; ids: string[]; first: string };
+  return row as { has_more: boolean; last_label: string; bytes: number; ids: string[]; first: string };
 };
 
 /** What a relay makes of the refusal of a statement. */
@@ -61,7 +61,7 @@ test("a page of messages has as many as there is room for, and says that there a
     "select has_more, json_array_length(intentions) as n, last_message_id from sync.snapshot($1)",
     [space],
   );
-  expect(snapshot).toEqual({ has_more: true, n: 3, last_message_id: newest.last_message_id });
+  expect(snapshot).toEqual({ has_more: true, n: 3, last_message_id: newest.last_label });
 });
 
 test("where there is room, the limit decides, to the message", async () => {
@@ -70,7 +70,7 @@ test("where there is room, the limit decides, to the message", async () => {
   expect(await page(2)).toMatchObject({ has_more: true, ids: [2, 3].map((i) => `${space}-${i}`) });
   const none = await page(0);
   expect(none).toMatchObject({ has_more: true, ids: [] });
-  expect(none.last_message_id).toBe((await page(1)).last_message_id);
+  expect(none.last_label).toBe((await page(1)).last_label);
 });
 
 test("a message that is more by itself comes alone; one of four times that is refused", async () => {
@@ -78,9 +78,9 @@ test("a message that is more by itself comes alone; one of four times that is re
   expect(await page(2)).toMatchObject({ has_more: true, ids: [`${space}-3`] });
   await s.query("delete from public.intentions where id = $1", [`${space}-3`]);
   expect(await page(2)).toMatchObject({ has_more: true, ids: [`${space}-2`] });
-  expect(await s.value("select (sync._wire('intention', $1)).space_id", [`${space}-2`])).toBe(space);
+  expect(await s.value("select (sync._wire('intention', $1)).space_ids[1]", [`${space}-2`])).toBe(space);
   await s.query("update public.intentions set name = repeat('x', 400000) where id = $1", [`${space}-2`]);
-  for (const ask of ["sync.messages($1, 2)", "sync.snapshot($1)"]) {
+  for (const ask of ["sync._list('intention', $1, 2)", "sync.snapshot($1)"]) {
     expect(await refusalOf(`select * from ${ask}`, [space])).toEqual(
       tooLarge(/^the message cannot be sent: 40\d{4} bytes/),
     );
@@ -99,12 +99,12 @@ test("beings that are more are refused, in a list and in a snapshot", async () =
   await s.query(add, [space]);
   expect(await s.value("select count(*)::int from sync.snapshot($1)", [space])).toBe(1);
   await s.query(add, [space]);
-  for (const ask of ["sync.beings($1)", "sync.snapshot($1)"]) {
+  for (const ask of ["sync._list('being', $1)", "sync.snapshot($1)"]) {
     expect(await refusalOf(`select * from ${ask}`, [space])).toEqual(
       tooLarge(/^the list of beings cannot be sent: 12\d{4} bytes/),
     );
   }
-  expect(await s.value("select json_array_length(sync.beings($1, 1))", [space])).toBe(1);
+  expect(await s.value("select json_array_length((sync._list('being', $1, 1)).list)", [space])).toBe(1);
 });
 
 test("events that are more are none: a snapshot is to be taken, and other spaces have theirs", async () => {

@@ -68,7 +68,7 @@ const CASES: [string, string[], [string, RegExp][]][] = [
       "alter table public.intentions owner to spacefeed_forced_owner",
       "alter function sync.warnings() owner to spacefeed_forced_owner",
       "grant execute on all functions in schema sync to spacefeed_forced_owner",
-      "grant select on sync.message_number to spacefeed_forced_owner",
+      "grant select on sync.message_number, sync.tracked to spacefeed_forced_owner",
       "grant select, insert, update, delete on public.intentions to spacefeed_relay",
       "alter table public.intentions enable row level security",
       "alter table public.intentions force row level security",
@@ -94,7 +94,7 @@ const CASES: [string, string[], [string, RegExp][]][] = [
   [
     "a table that inherits from ours",
     ["create table public.bots () inherits (public.beings)"],
-    [["child_table", /^(public\.)?bots inherits from (public\.)?beings/]],
+    [["trigger_missing", /^(public\.)?bots lacks spacefeed_note_delete, /]],
   ],
   [
     "tables that are gone",

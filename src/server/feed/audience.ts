@@ -1,15 +1,12 @@
 import type { Cursor } from "../postgres/functions.js";
 
-/** The types of entities. A snapshot may have all of them. */
-export const ALL_TYPES = ["being", "intention"] as const;
-
 /** What readers get at once: one Buffer of SSE text, which all who get it share. */
 export interface Delivery {
   frame: Buffer;
   /** Where it takes the reader. */
   cursor: Cursor;
-  /** The types of the entities in it. */
-  types: readonly string[];
+  /** The lists in which something has changed; null: in any. */
+  types: readonly string[] | null;
   /** Of just one event: the JSON text of `changeInfo`. */
   change: string | null;
 }

@@ -1,4 +1,4 @@
-import { ALL_TYPES, type Delivery } from "./audience.js";
+import type { Delivery } from "./audience.js";
 
 /** Bytes that the history of one space has at most; more is sent to nobody at once. The same for its snapshot. */
 const SPACE_BYTES = 256 * 1024;
@@ -92,7 +92,7 @@ export class History {
     return this.#remember(version, {
       frame: Buffer.concat(deliveries.map(({ frame }) => frame)),
       cursor: last.cursor,
-      types: ALL_TYPES.filter((type) => deliveries.some(({ types }) => types.includes(type))),
+      types: deliveries.flatMap(({ types }) => types ?? []),
       change: null,
     });
   }

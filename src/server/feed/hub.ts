@@ -1,7 +1,7 @@
 import { LIMITS } from "../../protocol/messages.js";
 import { encodeGroup, encodeHeartbeat } from "../../protocol/sse.js";
 import type { Changes, Cursor } from "../postgres/functions.js";
-import { ALL_TYPES, Audience, type Delivery, type Subscriber } from "./audience.js";
+import { Audience, type Delivery, type Subscriber } from "./audience.js";
 import { CatchUp, type CatchUpOptions } from "./catch-up.js";
 import { cursorText } from "./cursor.js";
 import { History, Memory } from "./history.js";
@@ -174,14 +174,14 @@ export class Hub {
   async #snapshot(audience: EventAudience): Promise<Delivery | null | undefined> {
     const { database, metrics } = this.options;
     const askedIn = this.#epoch;
-    const snapshot = await database.snapshot(audience.spaceId, LIMITS.defaultPage);
+    const snapshot = await database.snapshot(audience.spaceId, LIMITS.defaultPage, null, true);
     metrics.snapshots.inc();
     if (!snapshot) return null;
     const { json, ...cursor } = snapshot;
     if (this.#isOutdated(askedIn, cursor)) return undefined;
     this.#enter(cursor.epoch);
     const frame = encodeGroup([json], cursorText(cursor));
-    const delivery = { frame, cursor, types: ALL_TYPES, change: null };
+    const delivery = { frame, cursor, types: null, change: null };
     audience.history.keep(delivery);
     this.wake(audience.spaceId);
     return delivery;

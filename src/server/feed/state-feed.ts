@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { encodeGroup } from "../../protocol/sse.js";
 import type { Cursor, Database } from "../postgres/functions.js";
-import { ALL_TYPES, Audience, type Delivery, isAsOf, type Subscriber } from "./audience.js";
+import { Audience, type Delivery, isAsOf, type Subscriber } from "./audience.js";
 import { cursorText } from "./cursor.js";
 import type { Hub } from "./hub.js";
 import { Snapshots } from "./snapshot.js";
@@ -23,7 +23,8 @@ class StateFeed extends Audience implements Subscriber {
 
   constructor(
     spaceId: string,
-    readonly types: readonly string[],
+    /** Null: all. */
+    readonly types: readonly string[] | null,
     readonly limit: number,
     private readonly feeds: StateFeeds,
   ) {
@@ -50,7 +51,7 @@ class StateFeed extends Audience implements Subscriber {
   deliver({ cursor, types, change }: Delivery): void {
     this.cursor = cursor;
     this.needsSnapshot = false;
-    if (!types.some((type) => this.types.includes(`${type}s`))) return;
+    if (types && this.types && !types.some((type) => this.types?.includes(type))) return;
     this.change = this.isStale || this.waiting().length > 0 ? null : change;
     this.isStale = true;
     this.state = undefined;
@@ -83,7 +84,13 @@ export class StateFeeds {
     this.#snapshots = new Snapshots(STATES_AT_ONCE, log, (feed) => this.#read(feed));
   }
 
-  join(spaceId: string, now: Cursor, types: readonly string[], limit: number, reader: Subscriber): void {
+  join(
+    spaceId: string,
+    now: Cursor,
+    types: readonly string[] | null,
+    limit: number,
+    reader: Subscriber,
+  ): void {
     const key = keyOf({ spaceId, types, limit });
     const known = this.#feeds.get(key);
     const feed = known ?? new StateFeed(spaceId, types, limit, this);
@@ -111,7 +118,7 @@ export class StateFeeds {
     if (!snapshot) return null;
     const { json, ...cursor } = snapshot;
     const text = change ? `${json.slice(0, -1)},"changeInfo":${change}}` : json;
-    const state = { frame: encodeGroup([text], cursorText(cursor)), cursor, types: ALL_TYPES, change: null };
+    const state = { frame: encodeGroup([text], cursorText(cursor)), cursor, types: null, change: null };
     if (!feed.isStale) feed.state = state;
     return state;
   }

@@ -2,17 +2,21 @@ import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import { SpacefeedError } from "../../protocol/errors.js";
-import { beingRequest, intentionRequest, LIMITS } from "../../protocol/messages.js";
+import { beingRequest, entityRequest, intentionRequest, LIMITS } from "../../protocol/messages.js";
 import type { Env } from "../auth/caller.js";
-import type { Database, EntityType, Page, Write } from "../postgres/functions.js";
+import type { Database, Page, Write } from "../postgres/functions.js";
 import type { Reach } from "../postgres/reach.js";
 import type { Throttle } from "./limits/throttle.js";
 import { check, readJson } from "./request.js";
 
 type Asked = Context<Env>;
-type Request = z.infer<typeof beingRequest> | z.infer<typeof intentionRequest>;
+type Request =
+  | z.infer<typeof beingRequest>
+  | z.infer<typeof intentionRequest>
+  | z.infer<typeof entityRequest>;
+type Create = Extract<z.infer<typeof beingRequest> | z.infer<typeof intentionRequest>, { action: "create" }>;
 
-/** `POST /api/beings` and `POST /api/intentions`. `address`: whose request it is, null where that has no limit. */
+/** `POST /api/beings`, `POST /api/intentions`, and of tracked tables `POST /api/entities`. `address`: whose request it is, null where that has no limit. */
 export function entityRoutes(
   database: Database,
   reach: Reach,
@@ -36,11 +40,20 @@ export function entityRoutes(
       text,
     );
   });
+  app.post("/api/entities", async (context) => {
+    const { text, value } = await readJson(context);
+    const request = check(entityRequest, value);
+    const { type, action, spaceId } = request;
+    if (action !== "create")
+      return answer(context, type, "id" in request ? request.id : undefined, request, text);
+    const id = agree("the ID", request.id, request.data?.id as string | undefined);
+    return write(context, action, type, id, { spaceId, body: text }, spaceId);
+  });
   return app;
 
   async function answer(
     context: Asked,
-    type: EntityType,
+    type: string,
     id: string | undefined,
     request: Request,
     body: string,
@@ -53,16 +66,10 @@ export function entityRoutes(
       const limit = request.limit ?? (type === "intention" ? LIMITS.defaultPage : undefined);
       return send(context, await database.list(claims, type, request.spaceId, limit, before));
     }
-    if (action === "create") return create(context, type, id, request, body);
+    if (action === "create") return create(context, type, id, request as Create, body);
     if (action === "update") {
-      return write(
-        context,
-        action,
-        type,
-        id as string,
-        { spaceId, body },
-        request.data.locationId ?? spaceId,
-      );
+      const to = (request.data.locationId as string | null | undefined) ?? spaceId;
+      return write(context, action, type, id as string, { spaceId, body }, to);
     }
     return write(context, action, type, id as string, { spaceId }, spaceId);
   }
@@ -70,9 +77,9 @@ export function entityRoutes(
   /** An ID and a location may be said beside `data` or in it, but not differently. */
   async function create(
     context: Asked,
-    type: EntityType,
+    type: string,
     outerId: string | undefined,
-    { spaceId, data = {} }: Extract<Request, { action: "create" }>,
+    { spaceId, data = {} }: Create,
     body: string,
   ) {
     const id = agree("the ID", outerId, data.id) ?? randomUUID();
@@ -88,8 +95,8 @@ export function entityRoutes(
   async function write(
     context: Asked,
     action: "create" | "update" | "delete",
-    type: EntityType,
-    id: string,
+    type: string,
+    id: string | undefined,
     what: Write,
     toSpaceId: string | undefined,
   ): Promise<Response> {

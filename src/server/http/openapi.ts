@@ -2,8 +2,9 @@ import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../protocol/errors.js";
 import * as messages from "../../protocol/messages.js";
 
-const { being, beingRequest, intention, intentionRequest, spaceState, streamQuery, syncEvent, syncQuery } =
-  messages;
+const { being, beingRequest, entityEvent, entityRequest, intention, intentionRequest } = messages;
+const { spaceState, streamQuery, syncEvent, syncQuery } = messages;
+const event = z.union([syncEvent, entityEvent]);
 const readiness = z.object({
   status: z.literal("ready"),
   epoch: z.string(),
@@ -30,6 +31,7 @@ export function openapi(cookie?: string): object {
     paths: {
       "/api/beings": { post: entity("beings", beingRequest, being) },
       "/api/intentions": { post: entity("messages", intentionRequest, intention) },
+      "/api/entities": { post: entity("rows of tracked tables", entityRequest, messages.entity) },
       "/api/stream": {
         get: {
           summary: "The events of a space, as Server-Sent Events",
@@ -43,7 +45,7 @@ export function openapi(cookie?: string): object {
             { name: "lastEventId", in: "query", schema: text },
           ],
           responses: {
-            200: { description: "The stream", content: content(syncEvent, "text/event-stream") },
+            200: { description: "The stream", content: content(event, "text/event-stream") },
             ...errors("invalid", "not_found"),
           },
         },

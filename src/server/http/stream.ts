@@ -49,7 +49,7 @@ export function streamRoutes(parts: StreamParts): Hono<Env> {
 
   app.get("/api/sync", async (context) => {
     const { spaceId, types: list, limit = LIMITS.maxMessages } = readQuery(context, syncQuery);
-    const types = list.split(",").sort();
+    const types = list?.split(",").sort() ?? null;
     if (context.req.header("Accept")?.includes("text/event-stream")) {
       return stream(context, "sync", spaceId, undefined, (reader, now) =>
         feeds.join(spaceId, now, types, limit, reader),

@@ -50,7 +50,7 @@ const PASSING: readonly { is(error: pg.DatabaseError): boolean; message: string 
 
 // The line of sync._demand() in the context of an error. It refuses with SF403: what else fails there is a fault of the
 // policy, of which the text is not for the caller.
-const IN_POLICY = /sync\._demand\(jsonb,text,text,jsonb\)/;
+const IN_POLICY = /sync\._demand\(jsonb,text,text\[\],jsonb\)/;
 
 /** Turns whatever a query threw into the one error class. Losing the database is `unavailable`, not a fault. */
 export function toSpacefeedError(error: unknown): SpacefeedError {

@@ -21,7 +21,7 @@ export interface Changes extends Cursor {
   since: number;
   /** Each one JSON text, the last with `prev` and `cursor`; empty: nothing; null: take a snapshot. */
   events: string[] | null;
-  /** The types of the entities in them. */
+  /** The lists that they are in: beings, intentions, or a tracked table's. */
   types: string[];
   /** Of just one event: the JSON text of `changeInfo`. */
   change: string | null;
@@ -54,8 +54,6 @@ export interface Page {
   version: number | null;
   hasMore: boolean | null;
 }
-
-export type EntityType = "being" | "intention";
 
 /** What a recording has done. */
 export interface Recorded {
@@ -116,7 +114,7 @@ export class Database extends Pool {
   }
 
   /** A row by its ID, of this space if one is given. Throws `not_found` and `forbidden`. */
-  get(claims: Claims, type: EntityType, id: string, spaceId?: string): Promise<Page> {
+  get(claims: Claims, type: string, id: string, spaceId?: string): Promise<Page> {
     return this.#row("read", [claims?.json, type, id, spaceId]);
   }
 
@@ -124,7 +122,7 @@ export class Database extends Pool {
    * The beings of a space, or the newest `limit` of its messages, or of those before a message; oldest first. Once for
    * all who ask the same, a few at a time. Throws `not_found` and `forbidden`.
    */
-  list(claims: Claims, type: EntityType, spaceId: string, limit?: number, before?: string): Promise<Page> {
+  list(claims: Claims, type: string, spaceId: string, limit?: number, before?: string): Promise<Page> {
     const values = [claims?.json, type, null, spaceId, limit, before];
     return this.largeReads.read(values, () => this.#row("read", values));
   }
@@ -133,8 +131,8 @@ export class Database extends Pool {
   async write(
     claims: Claims,
     action: "create" | "update" | "delete",
-    type: EntityType,
-    id: string,
+    type: string,
+    id: string | undefined,
     { spaceId, body = "{}", given = {}, fullSpaces = [] }: Write,
   ): Promise<Stored> {
     const rows = await this.query<Stored>(
@@ -165,13 +163,15 @@ export class Database extends Pool {
     });
   }
 
-  /** A space with its newest `limit` messages: as a space-sync event, or as a state of these types. Null: there is none. */
+  /** A space with its newest `limit` messages: a state of these lists, or a space-sync event. Null: there is none. */
   async snapshot(
     spaceId: string,
     limit: number,
-    types: readonly string[] | null = null,
+    types: readonly string[] | null,
+    isEvent = false,
   ): Promise<Snapshot | null> {
-    const [row] = await this.#rows<{ cursor: string; state: string }>("state", [spaceId, limit, types]);
+    const values = [spaceId, limit, types, isEvent];
+    const [row] = await this.#rows<{ cursor: string; state: string }>("state", values);
     return row ? { ...parseCursor(row.cursor), json: row.state } : null;
   }
 

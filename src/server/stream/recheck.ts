@@ -87,7 +87,7 @@ export class Recheck {
    * be the reader's own. Nobody in particular has no being.
    */
   isDue({ cursor, types }: Delivery): boolean {
-    return this.caller.claims !== null && types.includes("being") && !isAsOf(this.asked, cursor);
+    return this.caller.claims !== null && (types?.includes("beings") ?? true) && !isAsOf(this.asked, cursor);
   }
 
   /** Calls back once the database has said again that this stream may go on. If it says no, the stream ends. */

@@ -64,9 +64,9 @@ test("complete states of many limits, all slow to read, leave connections to eve
 test("readers of states end when there is no state to be had", async (context) => {
   const spaceId = await newSpace(relay.current);
   await session.run(
-    `create or replace function sync.snapshot(space_id text, message_limit integer default 100)
+    `create or replace function sync.snapshot(space_id text, message_limit integer default 100, types text[] default null)
      returns table (
-       version bigint, cursor text, beings json, intentions json, last_message_id text, has_more boolean
+       version bigint, cursor text, beings json, intentions json, entities json, last_message_id text, has_more boolean
      ) language plpgsql volatile security definer set search_path = '' as $$ begin return; end $$`,
   );
   await closing(context, await statesOf(spaceId, "limit=7")).ended;

@@ -57,7 +57,7 @@ export class ModelClient {
     return this.#state.beings;
   }
 
-  /** The messages, sorted as sync.messages() sorts them. */
+  /** The messages, sorted as sync._list('intention', ) sorts them. */
   get intentions(): Intention[] {
     return [...this.#state.intentions.values()].sort(inOrder);
   }

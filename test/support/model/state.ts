@@ -42,7 +42,7 @@ export function isNoOlder({ beings, intentions }: State, event: Change): boolean
   return !known || event.data.modifiedAt >= known.modifiedAt;
 }
 
-/** The order of sync.messages(). */
+/** The order of sync._list('intention', ). */
 export function inOrder(a: Intention, b: Intention): number {
   if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
   return Number(a.messageId.slice(4)) - Number(b.messageId.slice(4));

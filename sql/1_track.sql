@@ -1,0 +1,309 @@
+-- Chapter 1, continued: what a DBA calls to put Spacefeed on a table, and to take it off.
+--   track      adds triggers to a table, and nothing else      untrack   leaves it as it was
+--   fill       records the rows that were there before         refresh   all who have rows of it take them anew
+-- A table is locked for a moment only: each try waits 100 ms at most, and holds up nobody for longer.
+
+create or replace function sync.track(of_table regclass, space text default null, columns text[] default null, name text default null,
+  spaces text[] default null, writable boolean default false, sorted_by text default null, label text default null,
+  stamp text default null, owner text default null)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+<<here>>
+declare
+  k sync.tracked;
+  was sync.tracked;
+  key_type pg_catalog.oid;
+  text_like constant pg_catalog.oid[] := '{25,1043,2950,21,23,20}';
+  texts constant pg_catalog.text := 'text, varchar, uuid, smallint, integer or bigint';
+  fault pg_catalog.text;
+  open_columns pg_catalog.text;
+  secrets pg_catalog.text;
+  runs_as constant pg_catalog.text := (select c.relowner::pg_catalog.regrole
+    from pg_catalog.pg_class c where c.oid = 'sync.tracked'::pg_catalog.regclass);
+begin
+  select format('%I.%I', n.nspname, c.relname), coalesce(name, sync._wire_name(c.relname))
+  into k.of_table, k.entity_type
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = track.of_table;
+  k.space_columns := coalesce(spaces, array[space]);
+  k.columns := columns;
+  k.sorted_by := sorted_by;
+  k.label_column := label;
+  k.stamp_column := stamp;
+  k.owner_column := owner;
+  k.listed_as := case when k.entity_type in ('being', 'intention') then k.entity_type || 's' end;
+  select * into was from sync.tracked t where t.entity_type = k.entity_type or t.of_table = k.of_table;
+  select min(a.attname), min(a.atttypid) into k.id_column, key_type
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+  where i.indrelid = of_table and i.indisprimary
+  having count(*) = 1;
+
+  select coalesce(case
+      when c.relkind not in ('r', 'p') then 'it is no table'
+      when c.relpersistence = 't' then 'it is a temporary table, which only one session sees'
+      when n.nspname in ('sync', 'pg_catalog', 'information_schema') then 'it is none of an application'
+      when c.relispartition then 'it is a partition: track the table that it belongs to'
+      when k.id_column is null then 'it has no primary key of one column, and a change is told by a key'
+      when key_type <> all (text_like) then format('its key is of type %s; it may be %s', format_type(key_type, null), texts)
+      when k.entity_type !~ '^[a-z][A-Za-z0-9]{0,39}$' or k.entity_type in ('space', 'entities', 'beings', 'intentions')
+        then format('"%s" cannot be its name on the wire: give name => ''task'', of letters and digits', k.entity_type)
+      when was.of_table <> k.of_table then format('%s is the name of %s already: give another one', k.entity_type, was.of_table)
+      when was.entity_type <> k.entity_type then format('it is tracked already, as %s', was.entity_type)
+      when not has_table_privilege(runs_as, of_table, 'select')
+        then format('%s, who owns Spacefeed, may not read it: grant select on %s to %1$s', runs_as, of_table)
+      when writable and not (has_table_privilege(runs_as, of_table, 'insert')
+        and has_table_privilege(runs_as, of_table, 'update') and has_table_privilege(runs_as, of_table, 'delete'))
+        then format('%s, who owns Spacefeed, may not write it: grant insert, update, delete on %s to %1$s', runs_as, of_table)
+      when columns is not null and array_position(k.space_columns, null) is not null
+        then 'nothing says which space a row is in: give space => ''project_id'', or spaces => array[…]'
+      when k.id_column <> all (columns) then format('columns lacks %s, which is its key', quote_ident(k.id_column))
+      when k.id_column <> 'id' and 'id' = any (columns) then 'its key is called id on the wire, and columns has another id'
+      when label is not null and (sorted_by is null or cardinality(k.space_columns) > 1)
+        then 'a label pages a list, which needs sorted_by, and one space a row'
+    end, (
+      select format('it has no column %s', string_agg(quote_ident(w.name), ', '))
+      from unnest(k.space_columns || columns || array_remove(array[sorted_by, label, stamp, owner], null)) as w (name)
+      where not exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = of_table and a.attname = w.name and a.attnum > 0 and not a.attisdropped)
+      having count(*) > 0
+    ), (
+      select format('column %s says a space, and is of type %s; it may be %s',
+        quote_ident(a.attname), format_type(a.atttypid, null), texts)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = of_table and a.attname = any (k.space_columns) and a.atttypid <> all (text_like)
+      limit 1
+    ))
+  into fault
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = of_table;
+  if fault is null and columns is null then
+    select string_agg(quote_literal(a.attname), ', ' order by a.attnum) filter (where not s.is_secret),
+      string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where s.is_secret)
+    into open_columns, secrets
+    from pg_catalog.pg_attribute a
+    cross join lateral (
+      select a.attname ~* '(key|token|secret|passw|hash|salt|credential|private|otp|ssn)' and a.attname <> k.id_column
+    ) as s (is_secret)
+    where a.attrelid = of_table and a.attnum > 0 and not a.attisdropped;
+    raise exception 'track: % is not tracked: nothing says which of its columns leave the database', of_table
+      using errcode = 'invalid_parameter_value',
+        hint = format('Choose from columns => array[%s].%s', open_columns, ' These look like secrets: ' || secrets || '.');
+  end if;
+  if fault is not null then
+    raise exception 'track: % is not tracked: %', of_table, fault using errcode = 'invalid_parameter_value';
+  end if;
+
+  if writable then
+    k.writable := array(
+      select distinct c.name
+      from (select unnest(columns || k.space_columns) as name) as c
+      join pg_catalog.pg_attribute a on a.attrelid = of_table and a.attname = c.name
+      where a.attgenerated = '' and a.attidentity <> 'a');
+  else
+    k.writable := '{}';
+  end if;
+  k.filled_to := case when was.entity_type is null then '' else was.filled_to end;
+  delete from sync.tracked t where t.of_table = k.of_table;
+  insert into sync.tracked select k.*;
+  perform sync._write_wire(k);
+  perform sync._write_functions();
+  if was.entity_type is not null then
+    perform sync.refresh(k.entity_type);
+  end if;
+  perform sync._tie();
+
+  select string_agg(format('create index concurrently on %s (%I);', k.of_table, s.name), ' ')
+  into fault
+  from unnest(k.space_columns) as s (name)
+  where not exists (
+    select
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = of_table and a.attname = s.name);
+  return concat_ws(' ', format('%s is tracked as %s.', k.of_table, k.entity_type),
+    case when k.filled_to is not null then format('Now: call sync.fill(%L);', k.entity_type) end,
+    'A list of a space reads the whole table until there is an index: ' || fault);
+end
+$$;
+comment on function sync.track(regclass, text, text[], text, text[], boolean, text, text, text, text) is
+  'Has clients see a table: rows are entities of a name, in the space that column space names (or in each of spaces), of
+which columns leave (P9). writable: the API may write them. sorted_by: a time, the order of a list; label: a unique name, a list is
+then a page of the newest; stamp: a column that has another value after each change; owner: the being whose row it is. Adds
+triggers to the table, and nothing else. Again, with other columns: those who have rows of it take them anew.';
+
+-- The triggers that are missing. Each table in a part of its own, which frees its lock when that was not to be had.
+create or replace function sync._tie()
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  missing pg_catalog.record;
+  one pg_catalog.text;
+begin
+  for missing in
+    select w.of_table, array_agg(w.statement) as statements
+    from sync._triggers() w
+    where not exists (select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table)
+    group by w.of_table
+    order by w.of_table::pg_catalog.text
+  loop
+    for n in 1 .. 200 loop
+      begin
+        foreach one in array missing.statements loop
+          execute one;
+        end loop;
+        exit;
+      exception when lock_not_available then
+        if n = 200 then
+          raise exception 'no lock on % was to be had in % tries: a transaction has it', missing.of_table, n
+            using errcode = 'lock_not_available', hint = 'Nothing was changed. See pg_stat_activity for old transactions, and try again.';
+        end if;
+      end;
+      perform pg_sleep(0.05 + random() / 4);
+    end loop;
+  end loop;
+end
+$$;
+
+-- A batch of the rows that were there before the triggers: noted as if they had just been written. True when it was the last.
+create or replace function sync._fill(of_type text, max_rows integer)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+set row_security = off
+as $$
+declare
+  k sync.tracked;
+  e pg_catalog.record;
+  is_next pg_catalog.text := 'true';
+  last_id pg_catalog.text;
+begin
+  select * into k from sync.tracked t where t.entity_type = of_type for update;
+  select * into e from sync._terms(k);
+  if e.rows is null then
+    raise exception 'fill: nothing is tracked as %', of_type
+      using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
+  end if;
+  if k.filled_to is null then
+    return true;
+  elsif k.filled_to <> '' then
+    is_next := format('%s > %L::%s', e.key, k.filled_to, e.key_type);
+  end if;
+  execute format('select %s from %s t where %s order by %s offset $1 limit 1', e.id, e.rows, is_next, e.key)
+  into last_id using max_rows - 1;
+  if last_id is not null then
+    is_next := is_next || format(' and %s <= %L::%s', e.key, last_id, e.key_type);
+  end if;
+  execute format(
+    'insert into sync.notes (space_id, entity_type, entity_ids)
+     select s.space_id, $1, array_agg(%1$s)
+     from %2$s t
+     cross join lateral (%3$s) as s (space_id)
+     where %4$s and length(s.space_id) between 1 and 255 and length(%1$s) between 1 and 255
+     group by s.space_id', e.id, e.rows, e.in_spaces, is_next)
+  using of_type;
+  update sync.tracked t set filled_to = last_id where t.entity_type = of_type;
+  raise notice '%: %', of_type, coalesce('filled up to ' || last_id, 'filled');
+  return last_id is null;
+end
+$$;
+
+-- Without a search_path: who commits may not have one. So it names no operator either.
+create or replace procedure sync.fill(of_type text, max_rows integer default 10000)
+language plpgsql
+as $$
+begin
+  loop
+    exit when sync._fill(of_type, max_rows);
+    commit;
+  end loop;
+end
+$$;
+comment on procedure sync.fill(text, integer) is
+  'Records the rows that a table had when it was tracked, max_rows in a transaction, while others write. Where it is stopped, the
+next call goes on.';
+
+create or replace function sync.refresh(of_type text)
+returns bigint
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  spaces bigint;
+begin
+  -- As TRUNCATE notes it: the floor of each space is raised, which sends its readers to the snapshot.
+  insert into sync.notes (space_id, entity_type, entity_ids)
+  select distinct c.space_id, of_type, '{}'::pg_catalog.text[]
+  from sync.changes c
+  where c.entity_type = of_type and c.deleted_at is null;
+  get diagnostics spaces = row_count;
+  return spaces;
+end
+$$;
+comment on function sync.refresh(text) is
+  'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';
+
+create or replace function sync.untrack(of_type text)
+returns text
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  k sync.tracked;
+  dropping pg_catalog.text;
+begin
+  select * into k from sync.tracked t where t.entity_type = of_type;
+  if not found then
+    raise exception 'untrack: nothing is tracked as %', of_type
+      using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
+  end if;
+  -- All that takes long comes before the lock on the table.
+  perform sync.refresh(of_type);
+  delete from sync.changes c where c.entity_type = of_type;
+  delete from sync.tracked t where t.entity_type = of_type;
+  perform sync._write_functions();
+  set constraints sync.spacefeed_commit immediate;
+  for n in 1 .. 200 loop
+    begin
+      for dropping in
+        select format('drop trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)
+        from sync._relations(to_regclass(k.of_table)) r
+        join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
+        join pg_catalog.pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'sync'::pg_catalog.regnamespace
+      loop
+        execute dropping;
+      end loop;
+      exit;
+    exception when lock_not_available then
+      if n = 200 then
+        raise;
+      end if;
+    end;
+    perform pg_sleep(0.05 + random() / 4);
+  end loop;
+  -- Of those who wrote meanwhile.
+  delete from sync.notes n where n.entity_type = of_type and n.entity_ids <> '{}';
+  delete from sync.changes c where c.entity_type = of_type;
+  for dropping in
+    select format('drop function %s', p.oid::pg_catalog.regprocedure)
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'sync'::pg_catalog.regnamespace and p.proname in ('_note_' || of_type, of_type || '_json')
+  loop
+    execute dropping;
+  end loop;
+  return format('%s is as it was before it was tracked.', k.of_table);
+end
+$$;
+comment on function sync.untrack(text) is
+  'Takes everything of Spacefeed off a table: its triggers, its wire function, what is recorded of it. Clients lose its rows.';
