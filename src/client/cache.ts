@@ -1,4 +1,5 @@
 import type { Being, Intention } from "../protocol/messages.js";
+import { NO_ROWS } from "./lists.js";
 import type { Replica } from "./replica.js";
 
 const beings = new Map<string, Being>();
@@ -24,8 +25,9 @@ const MOST = 50_000;
 
 /** Takes over what a client has got. What has left its space goes, unless another space has it now. */
 export function remember(before: Replica | null, now: Replica): void {
-  if (before?.beings !== now.beings) update(beings, before?.beings ?? [], now.beings);
-  if (before?.intentions !== now.intentions) update(intentions, before?.intentions ?? [], now.intentions);
+  const { being, intention } = before?.lists ?? NO_ROWS;
+  if (being !== now.lists.being) update(beings, being, now.lists.being);
+  if (intention !== now.lists.intention) update(intentions, intention, now.lists.intention);
 }
 
 function update<T extends Being | Intention>(

@@ -1,4 +1,5 @@
 import type { Being, Intention } from "../protocol/messages.js";
+import { mapLists, NO_ROWS, rowsOf } from "./lists.js";
 import { type Answer, type Mutation, overlay, unsettled } from "./mutation.js";
 import type { Problem } from "./problem.js";
 import {
@@ -99,23 +100,24 @@ function withReplica(store: SpaceStore, replica: Replica): SpaceStore {
 export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnapshot {
   const { spaceId, replica, mutations } = store;
   const mode = replica ? store.mode : "opening";
-  const shown = overlay(replica ?? { beings: [], intentions: [] }, mutations, spaceId);
-  const beings = same(before?.beings, shown.beings);
-  const intentions = same(before?.intentions, shown.intentions);
-  const ids = shown.intentions.map((intention) => intention.id);
-  const isSameData =
-    before?.data?.version === replica?.version &&
-    before?.data?.timestamp === replica?.timestamp &&
-    before?.beings === beings &&
-    before?.intentions === intentions;
+  const shown = overlay(replica?.lists ?? NO_ROWS, mutations, spaceId);
+  const lists = mapLists(shown.lists, (rows, type) => same(rowsOf(before?.entities ?? {}, type), rows));
+  const { being: beings, intention: intentions } = lists;
+  const ids = intentions.map((intention) => intention.id);
   const now: SpaceSnapshot = {
     spaceId,
-    data: isSameData
-      ? (before?.data ?? null)
-      : replica && { version: replica.version, timestamp: replica.timestamp, beings, intentions },
+    data:
+      replica &&
+      sameParts(before?.data, {
+        version: replica.version,
+        timestamp: replica.timestamp,
+        beings,
+        intentions,
+      }),
     beings,
     intentions,
     intentionIds: same(before?.intentionIds, ids),
+    entities: sameParts(before?.entities, lists as unknown as SpaceSnapshot["entities"]),
     onlineBeings: same(before?.onlineBeings, beings.filter(isOnline)),
     utterances: same(
       before?.utterances,
@@ -128,8 +130,7 @@ export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnap
     hasMore: replica?.hasMore ?? false,
     pendingIds: sameSet(before?.pendingIds, shown.pendingIds),
   };
-  const names = Object.keys(now) as (keyof SpaceSnapshot)[];
-  return before && names.every((name) => now[name] === before[name]) ? before : now;
+  return sameParts(before, now);
 }
 
 function isOnline(being: Being): boolean {
@@ -137,11 +138,17 @@ function isOnline(being: Being): boolean {
 }
 
 function same<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
-  if (before?.length !== now.length) return now;
+  if (before === now || before?.length !== now.length) return now;
   return now.every((item, index) => item === before[index]) ? before : now;
 }
 
 function sameSet(before: ReadonlySet<string> | undefined, now: ReadonlySet<string>): ReadonlySet<string> {
   if (before?.size !== now.size) return now;
   return [...now].every((id) => before.has(id)) ? before : now;
+}
+
+function sameParts<T extends object>(before: T | null | undefined, now: T): T {
+  const [was, is] = [Object.entries(before ?? {}), Object.entries(now)];
+  const isSame = is.every(([name, part], index) => was[index]?.[0] === name && was[index]?.[1] === part);
+  return before && isSame && was.length === is.length ? before : now;
 }

@@ -18,13 +18,16 @@ import {
 
 const LATER = instant(1_000_000);
 const at5 = replace(null, stateOf(5, { beings: [beingOf("a")], intentions: messagesOf(1, 2) }));
-const shown = (replica: Replica, ...mutations: Mutation[]) => overlay(replica, mutations, "here");
+const shown = (replica: Replica, ...mutations: Mutation[]) => {
+  const { lists, pendingIds } = overlay(replica.lists, mutations, "here");
+  return { beings: lists.being, intentions: lists.intention, pendingIds };
+};
 const stays = (replica: Replica, mutation: Mutation) => unsettled([mutation], replica).length === 1;
 
 test("without changes the overlay shows the very rows of the replica", () => {
   const { beings, intentions, pendingIds } = shown(at5);
-  expect(beings[0]).toBe(at5.beings[0]);
-  expect(intentions.map((row, index) => row === at5.intentions[index])).toEqual([true, true]);
+  expect(beings[0]).toBe(at5.lists.being[0]);
+  expect(intentions.map((row, index) => row === at5.lists.intention[index])).toEqual([true, true]);
   expect(pendingIds.size).toBe(0);
 });
 
@@ -66,7 +69,7 @@ test("the fields of a new row are those that are given", () => {
 test("an update shows at once, in its place, and leaves the other rows the same objects", () => {
   const { intentions } = shown(at5, saying("update", "m1", { state: "cancelled" }));
   expect(intentions[0]).toEqual(messageOf(1, { state: "cancelled" }));
-  expect(intentions[1]).toBe(at5.intentions[1]);
+  expect(intentions[1]).toBe(at5.lists.intention[1]);
 });
 
 test("updates of one row add up, the later over the earlier", () => {
@@ -108,12 +111,12 @@ test("what is moved to another space is no longer here, and what is moved to thi
 
 test("an update or deletion of what is not here shows nothing", () => {
   const { intentions } = shown(at5, saying("update", "m9", { name: "x" }), saying("delete", "m8"));
-  expect(intentions).toEqual(at5.intentions);
+  expect(intentions).toEqual(at5.lists.intention);
 });
 
 test("the creation of what is here already shows what is here", () => {
   const { intentions } = shown(at5, saying("create", "m1", { name: "mine" }));
-  expect(intentions).toEqual(at5.intentions);
+  expect(intentions).toEqual(at5.lists.intention);
 });
 
 test("the same change of the same row is the same object, as long as the row is", () => {
