@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type Mutation, newId, overlay, unsettled } from "../../src/client/mutation.js";
 import { apply, type Replica, replace } from "../../src/client/replica.js";
 import {
   answered,
   beingOf,
+  changing,
   created,
   deleted,
   groupOf,
@@ -13,6 +14,7 @@ import {
   messagesOf,
   saying,
   stateOf,
+  tracked,
   updated,
 } from "../support/postgres/rows.js";
 
@@ -217,11 +219,47 @@ test("P3: a row that we deleted, and that was made anew before we heard of eithe
   expect(shown(at7, ...left).intentions).toContainEqual(anew);
 });
 
+const tasks = replace(
+  null,
+  stateOf(5, { entities: { task: [{ id: "a", locationId: "store" }, { id: "c" }] } }),
+);
+const shownTasks = (replica: Replica, ...mutations: Mutation[]) =>
+  overlay(replica.lists, mutations, "here").lists.task;
+
+test("a new row of a tracked table has the fields that are given, and its place by its ID", () => {
+  const mutation = changing("task", "create", "b", { title: "t", more: undefined });
+  expect(shownTasks(tasks, mutation)?.[1]).toEqual({ id: "b", title: "t" });
+  const { lists } = overlay(at5.lists, [changing("constructor", "create", "1")], "here");
+  expect(lists).toMatchObject({ constructor: [{ id: "1" }] });
+});
+
+test("what a row of a tracked table calls locationId is no space: it stays until the event", () => {
+  const mutation = changing("task", "update", "a", { locationId: "shelf" });
+  expect(shownTasks(tasks, mutation)?.[0]).toEqual({ id: "a", locationId: "shelf" });
+  const moved = answered(mutation, { id: "a", locationId: "shelf" }, 6);
+  expect(shownTasks(tasks, moved)?.[0]).toEqual({ id: "a", locationId: "shelf" });
+  const at6 = apply(tasks, groupOf(5, 6, tracked("task-deleted", { id: "a" })), LATER);
+  expect(shownTasks(at6, ...unsettled([moved], at6))).toEqual([{ id: "c" }]);
+});
+
+test("rows of two types may have one ID", () => {
+  const mutations = [changing("task", "delete", "a"), saying("update", "a", { name: "of no task" })];
+  expect(shownTasks(tasks, ...mutations)).toEqual([{ id: "c" }]);
+  expect(shown(at5, ...mutations).intentions).toEqual(at5.lists.intention);
+});
+
 test("the same list comes back when every change stays", () => {
   const mutations = [saying("create", "x"), making("delete", "a")];
   expect(unsettled(mutations, at5)).toBe(mutations);
 });
 
-test("new IDs are all different", () => {
-  expect(new Set(Array.from({ length: 1_000 }, newId)).size).toBe(1_000);
+test("new IDs are all different, and UUIDs also where the browser makes none", () => {
+  for (const randomUUID of [crypto.randomUUID.bind(crypto), undefined]) {
+    vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto), randomUUID });
+    const ids = Array.from({ length: 1_000 }, newId);
+    vi.unstubAllGlobals();
+    expect(new Set(ids).size).toBe(1_000);
+    for (const id of ids)
+      expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+  }
 });

@@ -1,5 +1,15 @@
 import { expect, test } from "vitest";
-import { apply, isKnown, judge, type Replica, replace, stateFrom, within } from "../../src/client/replica.js";
+import { rowsOf } from "../../src/client/lists.js";
+import {
+  apply,
+  type Group,
+  isKnown,
+  judge,
+  type Replica,
+  replace,
+  stateFrom,
+  within,
+} from "../../src/client/replica.js";
 import {
   beingOf,
   changed,
@@ -13,6 +23,7 @@ import {
   messagesOf,
   spaceSyncOf,
   stateOf,
+  tracked,
   updated,
 } from "../support/postgres/rows.js";
 
@@ -266,4 +277,66 @@ test("a state is taken as it is where there is no window, where it begins later,
     before,
   ]);
   expect(within(cut, stateOf(9))).toEqual(stateOf(9));
+});
+
+const task = (id: string, more: object = {}) => ({ id, title: id, ...more });
+const tracking = replace(null, stateOf(5, { entities: { task: [task("b"), task("a")] } }));
+
+test("rows of tracked tables are lists of their own, sorted by ID, and go as their events say", () => {
+  expect(tracking.lists).toEqual({ being: [], intention: [], task: [task("a"), task("b")] });
+  const group = groupOf(
+    5,
+    6,
+    tracked("task-updated", task("b", { done: true })),
+    tracked("task-deleted", task("a")),
+    tracked("task-created", task("0")),
+    tracked("constructor-created", { id: "1" }),
+    created(messageOf(1)),
+  );
+  expect(apply(tracking, group, LATER).lists).toEqual({
+    being: [],
+    intention: [messageOf(1)],
+    task: [task("0"), task("b", { done: true })],
+    constructor: [{ id: "1" }],
+  });
+  expect(rowsOf(tracking.lists, "constructor")).toEqual([]);
+  expect(replace(tracking, stateOf(6)).lists).toEqual({ being: [], intention: [] });
+});
+
+test.for([
+  { type: "task-archived", id: "a" },
+  { type: "presence", who: "a" },
+  { type: "task-created", id: "c" },
+  { type: "task-created", id: "c", data: null },
+  { type: "task-created", data: { id: 3 } },
+  { type: "task-deleted" },
+  { type: 7 },
+  {},
+])("P3: an event that is not understood is left out, and the cursor still moves: %j", (event) => {
+  for (const at of [0, 1]) {
+    const known = { ...tracked("task-updated", task("a", { done: true }))(6) };
+    const events = at === 0 ? [event, known] : [known, event];
+    const group = [events[0], { ...events[1], version: 6, prev: 5, cursor: "e.6" }] as unknown as Group;
+    expect(judge(tracking, group)).toBe("apply");
+    expect(apply(tracking, group, LATER)).toMatchObject({
+      version: 6,
+      cursor: "e.6",
+      lists: { task: [task("a", { done: true }), task("b")] },
+    });
+  }
+});
+
+test("a state, and what is kept of a replica, has the rows of tracked tables; what did not change stays the same object", () => {
+  expect(stateFrom(tracking).entities).toEqual({ task: [task("a"), task("b")] });
+  const next = replace(tracking, stateOf(7, { entities: { task: [task("a"), task("c")] } }));
+  expect(next.lists.task?.[0]).toBe(tracking.lists.task?.[0]);
+  expect(replace(tracking, { ...stateFrom(tracking), version: 8 }).lists.task).toBe(tracking.lists.task);
+});
+
+test("messages of one instant are sorted by the length of their names, then by the names, whatever these are", () => {
+  const named = ["b", "a", "aa", "10", "9", "msg_2", "msg_10", "𝄞", "ünï"];
+  const intentions = named.map((messageId) => messageOf(1, { id: messageId, messageId }));
+  const all = apply(at5, groupOf(5, 6, ...intentions.map(created)), LATER).lists.intention;
+  const sorted = ["9", "a", "b", "𝄞", "10", "aa", "ünï", "msg_2", "msg_10"];
+  expect(all.filter(({ id }) => named.includes(id)).map(({ messageId }) => messageId)).toEqual(sorted);
 });
