@@ -38,15 +38,12 @@ export interface SpaceClient<Content = unknown> {
   /** A message of this space, with the client's own changes; undefined when it is not here, or not loaded. */
   getIntention(this: void, id: string): Intention<Content> | undefined;
   /** The rows of a tracked table that are in this space, by `id`, likewise: the same array while none changes. */
-  getEntities<T = never, Type extends EntityType = EntityType>(
+  getEntities<R = never, T extends EntityType = string>(this: void, type: T): readonly EntityOf<T, R>[];
+  getEntity<R = never, T extends EntityType = string>(
     this: void,
-    type: Type,
-  ): readonly EntityOf<Type, T>[];
-  getEntity<T = never, Type extends EntityType = EntityType>(
-    this: void,
-    type: Type,
+    type: T,
     id: string,
-  ): EntityOf<Type, T> | undefined;
+  ): EntityOf<T, R> | undefined;
   /** Asks the relay for the state now. Resolves when it is there, or when that did not work: see `error`. */
   refresh(this: void): Promise<void>;
   /** Loads the (at most 100) messages before the oldest. Resolves to whether there are older ones still; see `error`. */
@@ -69,18 +66,14 @@ export interface SpaceClient<Content = unknown> {
    * Of a tracked table that is writable. Without an `id` it is a UUID. A row that a change takes to another space is here
    * until the server has it there.
    */
-  createEntity<Type extends EntityType>(
+  createEntity<T extends EntityType>(this: void, type: T, fields?: EntityFields<T>): Promise<EntityOf<T>>;
+  updateEntity<T extends EntityType>(
     this: void,
-    type: Type,
-    fields?: EntityFields<Type>,
-  ): Promise<EntityOf<Type>>;
-  updateEntity<Type extends EntityType>(
-    this: void,
-    type: Type,
+    type: T,
     id: string,
-    fields: Omit<EntityFields<Type>, "id">,
-  ): Promise<EntityOf<Type>>;
-  deleteEntity<Type extends EntityType>(this: void, type: Type, id: string): Promise<EntityOf<Type>>;
+    fields: Omit<EntityFields<T>, "id">,
+  ): Promise<EntityOf<T>>;
+  deleteEntity<T extends EntityType>(this: void, type: T, id: string): Promise<EntityOf<T>>;
   /** Takes the error of a refused change off the snapshot. */
   dismissError(this: void): void;
   /** Ends all of it. Changes of before get one attempt more; later ones are rejected with `unavailable`. */

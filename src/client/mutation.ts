@@ -1,5 +1,5 @@
 import type { BeingRequest, IntentionRequest } from "../protocol/messages.js";
-import { type Lists, type Row, rowsOf } from "./lists.js";
+import { isOurs, type Lists, type Row, rowsOf } from "./lists.js";
 import { sorted } from "./order.js";
 import { epochOf, type Replica } from "./replica.js";
 
@@ -37,19 +37,11 @@ export interface Answer {
 /** A row as the server has it. Of beings and messages it says which space they are in. */
 export type Stored = Row & Mutation["fields"];
 
-/** Whether it is of ours, and not of a tracked table. */
-export function isOurs(kind: string): kind is keyof typeof DEFAULTS {
-  return Object.hasOwn(DEFAULTS, kind);
-}
-
 /** A UUID. Also where a page is not a secure context, and `crypto` has less to offer. */
 export function newId(): string {
-  return crypto.randomUUID?.() ?? "10000000-1000-4000-8000-100000000000".replace(/[018]/g, randomDigit);
-}
-
-function randomDigit(digit: string): string {
-  const [random = 0] = crypto.getRandomValues(new Uint8Array(1));
-  return (Number(digit) ^ (random & (15 >> (Number(digit) / 4)))).toString(16);
+  const random = () => (crypto.getRandomValues(new Uint8Array(1))[0] as number) % 16;
+  const digit = (place: string) => (place === "x" ? random() : 8 + (random() % 4)).toString(16);
+  return crypto.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx".replace(/[xy]/g, digit);
 }
 
 /** The fields that say something: JSON leaves the others out, and so does the server. */

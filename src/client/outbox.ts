@@ -1,6 +1,7 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import { type Api, noAnswer } from "./api.js";
-import { defined, isOurs, type Mutation, type Stored } from "./mutation.js";
+import { isOurs } from "./lists.js";
+import { defined, type Mutation, type Stored } from "./mutation.js";
 import { type Problem, problemOf } from "./problem.js";
 
 export interface OutboxEvents {
@@ -141,29 +142,29 @@ export class Outbox {
     }
   }
 
-  /** `version`: null where it is not of our space. */
+  /** `version`: null where it is of another space. */
   async #post({ mutation, isRetry }: Queued): Promise<{ data: Stored; version: number | null }> {
     const { kind, action, id, fields } = mutation;
-    const isOfOurs = isOurs(kind);
-    const named = isOfOurs ? { [`${kind}Id`]: id } : { type: kind, id };
+    const [path, named] = isOurs(kind)
+      ? ([`${kind}s`, { [`${kind}Id`]: id }] as const)
+      : (["entities", { type: kind, id }] as const);
     const ask = async (action: string, more?: object) => {
-      const body = { action, ...named, ...more };
-      const { data, version } = await this.#api.post<Stored>(isOfOurs ? `${kind}s` : "entities", body);
-      const isHere = isOfOurs ? data.locationId === this.#spaceId : more !== undefined;
+      const { data, version } = await this.#api.post<Stored>(path, { action, ...named, ...more });
+      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more !== undefined;
       return { data, version: isHere ? version : null };
     };
-    const isPlaced = isOfOurs && (action !== "create" || fields.locationId !== undefined);
-    const where = isPlaced ? {} : { spaceId: this.#spaceId };
+    // A row of ours is changed wherever it is.
+    const isAnywhere = isOurs(kind) && (action !== "create" || fields.locationId !== undefined);
+    const where = !isAnywhere && { spaceId: this.#spaceId };
     try {
-      return await ask(action, action === "delete" ? where : { ...where, data: fields });
+      return await ask(action, { ...where, ...(action !== "delete" && { data: fields }) });
     } catch (error) {
       const code = isRetry && error instanceof SpacefeedError && error.code;
-      // It had arrived: somebody has changed, moved or deleted it since, or it was itself what moved it.
-      if (action === "create" && code === "conflict") return ask("get");
-      if (action === "update" && code === "not_found") return ask("get");
-      if (action === "delete" && code === "not_found") {
+      // It had arrived: it has moved the row itself, or somebody has changed, moved or deleted that since.
+      if (code === "not_found" && action === "delete") {
         return { data: { ...fields, id, locationId: null }, version: null };
       }
+      if (code === (action === "create" ? "conflict" : "not_found")) return ask("get");
       throw error;
     }
   }

@@ -112,13 +112,15 @@ export function forgetOlder(replica: Replica): Replica {
   return { ...replica, unseen: null };
 }
 
-/** Puts a page of older messages before the others. A page that was asked of another window is none. */
-export function prepend(
-  replica: Replica,
-  page: readonly Intention[],
-  hasMore: boolean,
-  window: number,
-): Replica {
+/** A page of older messages, as it was asked of a window. */
+export interface OlderPage {
+  page: readonly Intention[];
+  hasMore: boolean;
+  window: number;
+}
+
+/** Puts a page before the other messages. One that was asked of another window is none. */
+export function prepend(replica: Replica, { page, hasMore, window }: OlderPage): Replica {
   if (window !== replica.window) return replica;
   const first = page[0];
   // A message that was given another time meanwhile may have the page begin within the window.
@@ -136,17 +138,11 @@ export function prepend(
 
 /** A replica as a state, with the newest messages only: to be kept, or handed to another tab. */
 export function stateFrom(replica: Replica, messages = replica.lists.intention.length): State {
-  const { version, cursor, timestamp, lists, hasMore } = replica;
-  const { being, intention, ...entities } = lists;
-  return {
-    version,
-    cursor,
-    timestamp,
-    beings: [...being],
-    intentions: intention.slice(Math.max(0, intention.length - messages)),
-    entities: entities as Record<string, Entity[]>,
-    hasMore: hasMore || intention.length > messages,
-  };
+  const { oldest, window, unseen, lists, ...state } = replica;
+  const { being, intention, ...entities } = lists as Lists & Record<string, Entity[]>;
+  const intentions = intention.slice(Math.max(0, intention.length - messages));
+  const hasMore = state.hasMore || intentions.length < intention.length;
+  return { ...state, beings: [...being], intentions, entities, hasMore };
 }
 
 function isBefore(replica: Pick<Replica, "hasMore" | "oldest">, intention: Intention): boolean {

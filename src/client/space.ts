@@ -3,7 +3,7 @@ import type { Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
 import type { SpaceClient, SpaceClientOptions } from "./client.js";
-import { type Row, rowsOf } from "./lists.js";
+import { type Row, rowOf, rowsOf } from "./lists.js";
 import { type Mutation, newId, type Stored } from "./mutation.js";
 import { Outbox } from "./outbox.js";
 import { canPersist, Persistence } from "./persistence.js";
@@ -159,11 +159,8 @@ class Space implements Record<keyof SpaceClient, unknown> {
   getSnapshot = (): SpaceSnapshot => this.#snapshot;
 
   getEntities = (type: string): readonly Row[] => rowsOf(this.#snapshot.entities, type);
-
-  getEntity = (type: string, id: string) => find(this.getEntities(type), id);
-
+  getEntity = (type: string, id: string) => rowOf(this.#snapshot.entities, type, id);
   getBeing = (id: string) => this.getEntity("being", id);
-
   getIntention = (id: string) => this.getEntity("intention", id);
 
   refresh = async (): Promise<void> => {
@@ -205,21 +202,13 @@ class Space implements Record<keyof SpaceClient, unknown> {
 
   createEntity = (type: string, { id = newId(), ...fields }: Partial<Row> = {}) =>
     this.#change(type, "create", id, fields);
-
   updateEntity = (type: string, id: string, fields: object) => this.#change(type, "update", id, fields);
-
   deleteEntity = (type: string, id: string) => this.#change(type, "delete", id, {});
-
   createBeing = (fields?: object) => this.createEntity("being", fields);
-
   updateBeing = (id: string, fields: object) => this.updateEntity("being", id, fields);
-
   deleteBeing = (id: string) => this.deleteEntity("being", id);
-
   createIntention = (fields?: object) => this.createEntity("intention", fields);
-
   updateIntention = (id: string, fields: object) => this.updateEntity("intention", id, fields);
-
   deleteIntention = (id: string) => this.deleteEntity("intention", id);
 
   #change(kind: string, action: Mutation["action"], id: string, fields: object): Promise<Stored> {
@@ -253,12 +242,3 @@ class Space implements Record<keyof SpaceClient, unknown> {
 }
 
 const CLOSED = "not sent: the client is closed; changes need one that is open";
-
-// Made once for each list, when somebody asks.
-const indexes = new WeakMap<readonly Row[], ReadonlyMap<string, Row>>();
-
-function find(list: readonly Row[], id: string): Row | undefined {
-  const index = indexes.get(list) ?? new Map(list.map((row) => [row.id, row]));
-  indexes.set(list, index);
-  return index.get(id);
-}

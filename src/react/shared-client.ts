@@ -4,7 +4,7 @@ import {
   type SpaceClientOptions,
   type SpaceSnapshot,
 } from "../client/index.js";
-import { rowsOf } from "../client/lists.js";
+import { rowOf, rowsOf } from "../client/lists.js";
 import { emptyStore, show } from "../client/store.js";
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
@@ -14,12 +14,8 @@ export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<C
 }
 
 /** What resolves when it is done. */
-const ACTS = ["refresh", "loadOlder"].concat(
-  ["create", "update", "delete"].flatMap((verb) =>
-    ["Being", "Intention", "Entity"].map((noun) => verb + noun),
-  ),
-) as readonly Act[];
-type Act = "refresh" | "loadOlder" | Extract<keyof SpaceClient, `${"create" | "update" | "delete"}${string}`>;
+const ACTS =
+  "refresh loadOlder createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
 
 /** Components that move, or that StrictMode mounts twice, are back within this time, and do not reconnect. */
 const LINGER_MS = 1_000;
@@ -78,10 +74,10 @@ export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceCl
 
   /** The client stays open until the answer is there, also when the component has gone by then. */
   const during =
-    (act: Act) =>
+    (act: string) =>
     (...args: unknown[]) => {
       const { client, release } = use(key, options);
-      const result = (client[act] as (...args: unknown[]) => Promise<unknown>)(...args);
+      const result = (client[act as keyof SpaceClient] as (...args: unknown[]) => Promise<unknown>)(...args);
       result.then(release, release);
       return result;
     };
@@ -99,11 +95,11 @@ export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceCl
     getSnapshot: () => opened()?.getSnapshot() ?? nothing,
     getServerSnapshot: () => nothing,
     getEntities: (type: string) => rowsOf(shared.getSnapshot().entities, type),
-    getEntity: (type: string, id: string) => opened()?.getEntity(type, id),
-    getBeing: (id: string) => opened()?.getBeing(id),
-    getIntention: (id: string) => opened()?.getIntention(id),
+    getEntity: (type: string, id: string) => rowOf(shared.getSnapshot().entities, type, id),
+    getBeing: (id: string) => shared.getEntity("being", id),
+    getIntention: (id: string) => shared.getEntity("intention", id),
     dismissError: () => opened()?.dismissError(),
   };
-  const acts = Object.fromEntries(ACTS.map((act) => [act, during(act)]));
+  const acts = Object.fromEntries(ACTS.split(" ").map((act) => [act, during(act)]));
   return { ...shared, ...acts } as unknown as SharedSpaceClient<Content>;
 }

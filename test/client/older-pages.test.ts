@@ -26,7 +26,7 @@ const waiting = awaitOlder(replace(null, stateOf(5, { intentions: messagesOf(10,
 const after = (replica: Replica, ...groups: Group[]) =>
   groups.reduce((state, group) => apply(state, group, LATER), replica);
 const page = (replica: Replica, messages = messagesOf(7, 9), hasMore = true) =>
-  prepend(replica, messages, hasMore, replica.window);
+  prepend(replica, { page: messages, hasMore, window: replica.window });
 
 test("a page comes before the others, and the window begins with it", () => {
   const next = page(waiting);
@@ -51,7 +51,9 @@ test("an empty page says that there was nothing left", () => {
 
 test("a page that was asked of another window is dropped", () => {
   const replaced = replace(waiting, stateOf(9, { intentions: messagesOf(20, 22), hasMore: true }));
-  expect(prepend(replaced, messagesOf(7, 9), false, waiting.window)).toBe(replaced);
+  expect(prepend(replaced, { page: messagesOf(7, 9), hasMore: false, window: waiting.window })).toBe(
+    replaced,
+  );
 });
 
 test("what was changed while the page was on its way is as changed, not as the page says", () => {
