@@ -1,4 +1,5 @@
-import type { Being, BeingRequest, Intention, IntentionRequest } from "../protocol/messages.js";
+import type { Being, Intention } from "../protocol/messages.js";
+import type { BeingRequest, IntentionRequest } from "../protocol/requests.js";
 import { epochOf, type Replica } from "./replica.js";
 
 /** The fields of a being that a client may set. */

@@ -3,6 +3,8 @@ import type { Cursor } from "../postgres/functions.js";
 /** What readers get at once: one Buffer of SSE text, which all who get it share. */
 export interface Delivery {
   frame: Buffer;
+  /** The same with the space in each event, once somebody needs it. */
+  named?: Buffer;
   /** Where it takes the reader. */
   cursor: Cursor;
   /** The lists in which something has changed; null: in any. */
@@ -29,7 +31,9 @@ export interface Subscriber {
   isAside: boolean;
   deliver(delivery: Delivery): void;
   heartbeat(frame: Buffer): void;
-  /** The space is gone, or the relay stops. */
+  /** The space is no more. */
+  gone(): void;
+  /** The relay stops. */
   end(): void;
 }
 
