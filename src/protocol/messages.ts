@@ -131,6 +131,23 @@ export const entityEvent = z.union([
     ...groupEnd,
   }),
 ]);
+/**
+ * What it sends with `appends=1`, of any type, instead of an update that appended: the text at `path` of the row, which has
+ * `at` UTF-16 code units, goes on with `text`; `data` are the fields that changed beside it.
+ */
+export const appendEvent = z.object({
+  type: z.string().regex(/^[a-z][A-Za-z0-9]{0,39}-appended$/),
+  messageId: z.string().optional(),
+  id,
+  version,
+  path: z.array(z.union([z.string(), z.int()])),
+  at: z.int().nonnegative(),
+  text: z.string(),
+  data: z.record(z.string(), z.unknown()),
+  ...groupEnd,
+});
+export type AppendEvent = z.infer<typeof appendEvent>;
+
 /** What it sends of tracked tables, as `task-created`. A client that does not know the type leaves it out. */
 export type EntityEvent = z.infer<typeof entityEvent>;
 

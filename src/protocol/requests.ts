@@ -112,8 +112,12 @@ export const entityRequest = z.discriminatedUnion("action", [
 ]);
 export type EntityRequest = z.infer<typeof entityRequest>;
 
-/** The query of `GET /api/stream`. `since`: a cursor, a version, a message ID or an ISO 8601 time. */
-export const streamQuery = z.object({ spaceId: id, since: text.optional() });
+/** The query of `GET /api/stream`. `appends`: texts that grow come as what they grew by. `since`: a cursor, a version, a message ID or an ISO 8601 time. */
+export const streamQuery = z.object({
+  spaceId: id,
+  since: text.optional(),
+  appends: z.literal("1").optional(),
+});
 
 /** Each space with the cursor that the client has of it; null: none yet. */
 const spaces = z
@@ -124,7 +128,7 @@ const spaces = z
   );
 
 /** The body of `POST /api/stream`. */
-export const streamRequest = z.strictObject({ spaces });
+export const streamRequest = z.strictObject({ spaces, appends: z.boolean().optional() });
 
 /** The body of `POST /api/stream/<stream ID>`. */
 export const streamChange = z.strictObject({ add: spaces.optional(), drop: z.array(id).optional() });

@@ -21,12 +21,14 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
 
   app.get("/api/stream", (context) => {
     const { spaceId } = check(manySpacesQuery, { spaceId: context.req.queries("spaceId") });
-    return open(context, Object.fromEntries(spaceId.map((id) => [id, null])));
+    const spaces = Object.fromEntries(spaceId.map((id) => [id, null]));
+    return open(context, spaces, context.req.query("appends") === "1");
   });
 
   app.post("/api/stream", async (context) => {
     const { value } = await readJson(context);
-    return open(context, check(streamRequest, value).spaces);
+    const { spaces, appends = false } = check(streamRequest, value);
+    return open(context, spaces, appends);
   });
 
   app.post("/api/stream/:id", async (context) => {
@@ -39,7 +41,11 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
     return context.json({ success: true, spaces: stream.spaces });
   });
 
-  async function open(context: Asked, spaces: Record<string, string | null>): Promise<Response> {
+  async function open(
+    context: Asked,
+    spaces: Record<string, string | null>,
+    takesAppends: boolean,
+  ): Promise<Response> {
     streams.demandRoom();
     const leave = throttle.enter(address(context), []);
     let answers: Answer[] = [];
@@ -47,11 +53,18 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
     try {
       answers = await ask(context, spaces);
       const { outgoing } = context.env;
-      await streams.begin(outgoing, "stream", context.res.headers, context.get("caller"), true, (stream) => {
-        isOpen = true;
-        stream.connection.onClose(leave);
-        follow(stream, answers);
-      });
+      await streams.begin(
+        outgoing,
+        "stream",
+        context.res.headers,
+        context.get("caller"),
+        { isNamed: true, takesAppends },
+        (stream) => {
+          isOpen = true;
+          stream.connection.onClose(leave);
+          follow(stream, answers);
+        },
+      );
       return RESPONSE_ALREADY_SENT;
     } finally {
       if (!isOpen) {

@@ -3,10 +3,10 @@ import { type ErrorCode, STATUS } from "../../protocol/errors.js";
 import * as messages from "../../protocol/messages.js";
 import * as requests from "../../protocol/requests.js";
 
-const { being, entityEvent, intention, manySpacesEvent, spaceState, syncEvent } = messages;
+const { appendEvent, being, entityEvent, intention, manySpacesEvent, spaceState, syncEvent } = messages;
 const { beingRequest, entityRequest, intentionRequest } = requests;
 const { streamChange, streamQuery, streamRequest, syncQuery } = requests;
-const event = z.union([syncEvent, entityEvent]);
+const event = z.union([syncEvent, entityEvent, appendEvent]);
 const namedEvent = z.union([manySpacesEvent, event]);
 const streamChanged = z.object({ success: z.literal(true), spaces: z.int() });
 const readiness = z.object({

@@ -11,6 +11,7 @@ import { unknownSpace } from "../postgres/errors.js";
 import type { Database, Opening } from "../postgres/functions.js";
 import { STREAM_HEADERS } from "../stream/connection.js";
 import type { Reader } from "../stream/reader.js";
+import type { StreamForm } from "../stream/stream.js";
 import type { Streams } from "../stream/streams.js";
 import type { Throttle } from "./limits/throttle.js";
 import { readQuery } from "./request.js";
@@ -33,8 +34,9 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
 
   app.get("/api/stream", (context, next) => {
     if ((context.req.queries("spaceId")?.length ?? 0) > 1) return next();
-    const { spaceId, since } = readQuery(context, streamQuery);
-    return stream(context, "stream", spaceId, since, (reader, now) =>
+    const { spaceId, since, appends } = readQuery(context, streamQuery);
+    const form = { isNamed: false, takesAppends: appends === "1" };
+    return stream(context, "stream", form, spaceId, since, (reader, now) =>
       hub.join(spaceId, now, now.since, reader),
     );
   });
@@ -43,7 +45,8 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     const { spaceId, types: list, limit = LIMITS.maxMessages } = readQuery(context, syncQuery);
     const types = list?.split(",").sort() ?? null;
     if (context.req.header("Accept")?.includes("text/event-stream")) {
-      return stream(context, "sync", spaceId, undefined, (reader, now) =>
+      const form = { isNamed: false, takesAppends: false };
+      return stream(context, "sync", form, spaceId, undefined, (reader, now) =>
         feeds.join(spaceId, now, types, limit, reader),
       );
     }
@@ -67,6 +70,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
   async function stream(
     context: Asked,
     endpoint: "stream" | "sync",
+    form: StreamForm,
     spaceId: string,
     since: string | undefined,
     join: (reader: Reader, now: Opening) => void,
@@ -80,7 +84,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
       const now = await admitFrom(context, spaceId, lastEventId, since);
       if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
       const { outgoing } = context.env;
-      await streams.begin(outgoing, endpoint, context.res.headers, caller, false, (begun) => {
+      await streams.begin(outgoing, endpoint, context.res.headers, caller, form, (begun) => {
         isOpen = true;
         begun.follow(spaceId, now, (reader) => join(reader, now), leave);
       });

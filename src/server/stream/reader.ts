@@ -25,6 +25,7 @@ export class Reader implements Subscriber {
     private readonly stream: Owner,
     private readonly spaceId: string,
     private readonly recheck: Recheck,
+    readonly takesAppends: boolean,
     private readonly onLeave: () => void,
   ) {}
 

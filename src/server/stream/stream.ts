@@ -9,6 +9,14 @@ import type { Connection } from "./connection.js";
 import { Reader } from "./reader.js";
 import type { Rechecks, Refusal } from "./recheck.js";
 
+/** What a client has asked for. */
+export interface StreamForm {
+  /** It follows many spaces. */
+  isNamed: boolean;
+  /** It takes what a text grew by instead of the row. */
+  takesAppends: boolean;
+}
+
 /** An open connection, and the spaces that it follows: one, or many, whose events then say of which space they are. */
 export class Stream {
   /** Whoever knows it may add spaces and drop them: a secret of its client. */
@@ -19,13 +27,12 @@ export class Stream {
     readonly connection: Connection,
     readonly caller: Caller,
     private readonly rechecks: Rechecks,
-    /** It follows many spaces. */
-    private readonly isNamed: boolean,
+    private readonly form: StreamForm,
   ) {
     connection.onClose(() => {
       for (const reader of this.#readers.values()) reader.leave();
     });
-    if (isNamed) connection.write(encodeEvent({ type: "stream", streamId: this.id }));
+    if (form.isNamed) connection.write(encodeEvent({ type: "stream", streamId: this.id }));
   }
 
   get spaces(): number {
@@ -40,7 +47,7 @@ export class Stream {
       return;
     }
     const recheck = this.rechecks.start(this.caller, spaceId, now, (reason) => this.#refuse(spaceId, reason));
-    const reader = new Reader(this, spaceId, recheck, onLeave);
+    const reader = new Reader(this, spaceId, recheck, this.form.takesAppends, onLeave);
     this.#readers.set(spaceId, reader);
     join(reader);
   }
@@ -51,19 +58,20 @@ export class Stream {
   }
 
   write(spaceId: string, delivery: Delivery): void {
-    if (this.isNamed) delivery.named ??= nameSpace(delivery.frame, spaceId);
-    this.connection.write((this.isNamed && delivery.named) || delivery.frame);
+    const encoded = (this.form.takesAppends && delivery.appended) || delivery;
+    if (this.form.isNamed) encoded.named ??= nameSpace(encoded.frame, spaceId);
+    this.connection.write((this.form.isNamed && encoded.named) || encoded.frame);
   }
 
   /** One heartbeat is for all spaces of a stream that has many. */
   heartbeat(frame: Buffer, isForAll = false): void {
-    if (isForAll === this.isNamed) this.connection.heartbeat(frame);
+    if (isForAll === this.form.isNamed) this.connection.heartbeat(frame);
   }
 
   /** A space is followed no longer, and its client is told why. A stream of one space ends with it. */
   refuse(spaceId: string, { code, message }: { code: ErrorCode; message: string }): void {
     this.drop(spaceId);
-    if (this.isNamed)
+    if (this.form.isNamed)
       this.connection.write(encodeEvent({ type: "space-refused", spaceId, code, error: message }));
     else this.connection.end();
   }

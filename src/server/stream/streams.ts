@@ -8,7 +8,7 @@ import type { Database, Opening } from "../postgres/functions.js";
 import { Admission } from "./admission.js";
 import { Connection } from "./connection.js";
 import { Rechecks } from "./recheck.js";
-import { Stream } from "./stream.js";
+import { Stream, type StreamForm } from "./stream.js";
 
 export interface StreamsOptions {
   database: Database;
@@ -46,7 +46,7 @@ export class Streams {
     endpoint: "stream" | "sync",
     headers: Headers,
     caller: Caller,
-    isNamed: boolean,
+    form: StreamForm,
     start: (stream: Stream) => void,
   ): Promise<void> {
     const { hub, metrics } = this.options;
@@ -55,8 +55,8 @@ export class Streams {
     try {
       const connection = new Connection(outgoing, endpoint, headers, metrics);
       this.#clients++;
-      const stream = new Stream(connection, caller, this.#rechecks, isNamed);
-      if (isNamed) this.#named.set(stream.id, stream);
+      const stream = new Stream(connection, caller, this.#rechecks, form);
+      if (form.isNamed) this.#named.set(stream.id, stream);
       connection.onClose(() => {
         this.#clients--;
         this.#named.delete(stream.id);
