@@ -1,6 +1,7 @@
 import { LIMITS } from "../../protocol/messages.js";
 import { encodeGroup, encodeHeartbeat } from "../../protocol/sse.js";
 import type { Changes, Cursor } from "../postgres/functions.js";
+import { Appends } from "./appends.js";
 import { Audience, type Delivery, type Subscriber } from "./audience.js";
 import { CatchUp, type CatchUpOptions } from "./catch-up.js";
 import { cursorText } from "./cursor.js";
@@ -23,6 +24,7 @@ const LINGER_MS = 15_000;
 class EventAudience extends Audience {
   /** When its last reader left, in milliseconds since 1970. */
   emptyAt = Date.now();
+  readonly appends = new Appends();
 
   constructor(
     spaceId: string,
@@ -166,9 +168,20 @@ export class Hub {
     } else {
       const cursor = { epoch, version };
       const delivery = { frame: encodeGroup(events, cursorText(cursor)), cursor, types, change };
+      const live = since === history.head ? this.#withAppends(audience, delivery, events, since) : delivery;
       history.add(since, delivery, events.length);
-      for (const reader of readers) if (isLive(reader, since)) reader.deliver(delivery);
+      for (const reader of readers) if (isLive(reader, since)) reader.deliver(live);
     }
+  }
+
+  /** Whoever comes back, or is behind, gets the rows whole. */
+  #withAppends(audience: EventAudience, delivery: Delivery, events: string[], since: number): Delivery {
+    if (![...audience.readers].some(({ takesAppends }) => takesAppends)) return delivery;
+    const { cursor } = delivery;
+    const shortened = audience.appends.shorten(events, since, cursor.version);
+    return shortened
+      ? { ...delivery, appended: { frame: encodeGroup(shortened, cursorText(cursor)) } }
+      : delivery;
   }
 
   async #snapshot(audience: EventAudience): Promise<Delivery | null | undefined> {
