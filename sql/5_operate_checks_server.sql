@@ -44,9 +44,12 @@ as $$
   join sync._settings() s on s.name = b.name and s.value ~* b.value
   union all
   select b.area, format('%s is %s: %s', b.name, p.setting, b.effect),
-    format('alter system reset %I; select pg_reload_conf();', b.name)
-      || case when p.sourcefile !~ 'auto.conf$' then format('  -- or mend line %s of %s', p.sourceline, p.sourcefile) else '' end
-      || case p.context when 'postmaster' then '  -- and restart' else '' end
+    case p.source
+      when 'command line' then format('Start Postgres without its option %s.', b.name)
+      else format('alter system reset %I; select pg_reload_conf();', b.name)
+        || case when p.sourcefile !~ 'auto.conf$' then format('  -- or mend line %s of %s', p.sourceline, p.sourcefile) else '' end
+        || case p.context when 'postmaster' then '  -- and restart' else '' end
+    end
   from bad b
   join pg_catalog.pg_settings p on p.name = b.name and p.reset_val ~* b.value
     and p.source not in ('database', 'user', 'database user', 'session', 'client')

@@ -30,7 +30,7 @@ const MAY_HAVE_SQL = [
   "src/demo/psql-line.tsx", // shown to people, who type it
 ];
 /** What a DBA would type: the command line has the rights of whoever calls it, and is no relay. */
-const OF_DBAS = /^src\/server\/cli\/(track|tracked|type-map|doctor|top)\.ts$/;
+const OF_DBAS = /^src\/server\/cli\//;
 const SSE_TEXT = /(["'`]|\\n)(data|event|id|retry): /;
 
 const filesIn = (directory: string) =>

@@ -37,6 +37,7 @@ export function doctor(): Command {
 }
 
 async function look(verify: boolean): Promise<Check[]> {
+  await asDba("doctor", async () => {}); // or it cannot be reached, and there is nothing to look at
   const migrations = await migrationCheck();
   const listen = await listenCheck();
   if (migrations.state === "fail") return [migrations, listen];

@@ -60,7 +60,10 @@ async function trackAndFill(dba: pg.Client, table: string, options: Options): Pr
 async function fill(dba: pg.Client, type: string, batch: number, about: number): Promise<void> {
   const of = about > 0 ? ` of about ${Math.round(about)}` : "";
   let seen = 0;
-  dba.on("notice", ({ message }) => process.stderr.write(`${message} (${seen}${of} rows)\n`));
+  dba.on("notice", ({ message }) => {
+    const rows = message?.includes("filled up to") ? ` (${seen}${of} rows)` : "";
+    process.stderr.write(`${message}${rows}\n`);
+  });
   for (let isDone = false; !isDone; ) {
     seen += batch;
     const { rows } = await dba.query<{ done: boolean }>("select sync._fill($1, $2) as done", [type, batch]);

@@ -10,7 +10,7 @@ export function types(): Command {
   return command(
     "types",
     "print the types of tracked tables' rows for TypeScript, from the database's catalog",
-    "spacefeed types --out src/entities.ts",
+    "spacefeed types --out entities.ts",
   )
     .option("--zod", "schemas of zod, and the types from them")
     .option("--out <file>", "write it there")
