@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { run } from "../dist/server/cli.js";
+import { run } from "../dist/server/cli/program.js";
 
 // Put together here: the server may not import the demo, which is a client like any other.
 await run(process.argv.length > 2 ? process.argv : [...process.argv, "serve"], {

@@ -104,17 +104,20 @@ begin
       select distinct c.name
       from (select unnest(columns || k.space_columns) as name) as c
       join pg_catalog.pg_attribute a on a.attrelid = of_table and a.attname = c.name
-      where a.attgenerated = '' and a.attidentity <> 'a');
+      where a.attgenerated = '' and a.attidentity <> 'a'
+      order by c.name);
   else
     k.writable := '{}';
   end if;
   k.filled_to := case when was.entity_type is null then '' else was.filled_to end;
-  delete from sync.tracked t where t.of_table = k.of_table;
-  insert into sync.tracked select k.*;
-  perform sync._write_wire(k);
-  perform sync._write_functions();
-  if was.entity_type is not null then
-    perform sync.refresh(k.entity_type);
+  if was is distinct from k then  -- else a wire function that was replaced stays, and nobody takes anything anew
+    delete from sync.tracked t where t.of_table = k.of_table;
+    insert into sync.tracked select k.*;
+    perform sync._write_wire(k);
+    perform sync._write_functions();
+    if was.entity_type is not null then
+      perform sync.refresh(k.entity_type);
+    end if;
   end if;
   perform sync._tie();
 
