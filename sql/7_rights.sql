@@ -19,6 +19,7 @@ begin
     sync.lead(boolean),
     sync.notify_queue(),
     sync.open(jsonb[], text[], text[]),
+    sync.prune(interval, integer),
     sync.reach(text[]),
     sync.read(jsonb, text, text, text, integer, text),
     sync.record(pg_snapshot, text[], integer),

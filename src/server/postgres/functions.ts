@@ -222,6 +222,11 @@ export class Database extends Pool {
     return this.#rows("reach", [spaceIds]);
   }
 
+  /** Drops the tombstones older than so many days, at most `max`: how many they were. */
+  async prune(days: number, max: number): Promise<number> {
+    return (await this.#row<{ prune: number }>("prune", [`${days} days`, max])).prune;
+  }
+
   async notifyQueue(): Promise<{ usage: number; holders: QueueHolder[] }> {
     const { usage, holders } = await this.#row<{ usage: number; holders: string }>("notify_queue", []);
     return { usage, holders: JSON.parse(holders) };
