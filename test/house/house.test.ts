@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   demo: ["protocol", "client", "react"],
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
-const SERVER_ROOMS = ["metrics.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"];
+const SERVER_ROOMS = ["metrics.ts", "tracing.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"];
 const SQL = /\binsert into\b|\bupdate\s+\S+(\s+as \w+)?\s+set\b|\bdelete from\b|\bselect\b[^.;]*?\sfrom\s/;
 const MAY_HAVE_SQL = [
   "src/server/postgres/functions.ts",
