@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
 const SERVER_ROOMS = [
-  ...["metrics.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"],
+  ...["metrics.ts", "tracing.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"],
   ...["settings.ts", "config.ts", "relay.ts", "cli"],
 ];
 const SQL = /\binsert into\b|\bupdate\s+\S+(\s+as \w+)?\s+set\b|\bdelete from\b|\bselect\b[^.;]*?\sfrom\s/;
