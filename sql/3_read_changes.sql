@@ -121,7 +121,8 @@ begin
             on (k.entity_id, k.entity_type, k.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded
             and (select bool_or(o.is_recorded) from noted o)
-            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many)
+            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many
+              or sync._is_filling(n.entity_type))
         ) as a
         window in_order as (order by (a.change).version, (a.change).entity_type,
           length((a.change).label), (a.change).label collate "C", (a.change).entity_id)
@@ -152,6 +153,7 @@ declare
   e pg_catalog.record;
   came_in pg_catalog.text;
   since_at timestamp with time zone;
+  is_time boolean;
   resolved bigint;
 begin
   if since ~ '^[0-9a-f]{16}\.[0-9]{1,18}$' then
@@ -167,13 +169,16 @@ begin
     came_in := format('(select c.created_version from sync.changes c where (c.entity_id, c.entity_type) = (%s, $2)
       and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
 
-    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    is_time := since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$';
+    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or not is_time and k.of_table <> 'public.intentions'  -- the labels of others may be anything
+    then
       -- Who has a message may have read it before it was recorded, while one recording was under way that did not see it. So
       -- all comes once more from two versions before it on.
-      execute format('select greatest(%s - 2, 0) from %s t where t.%I = $3 and %s || %L = $1',
-        came_in, e.rows, k.label_column, e.spaces, '')
+      execute format('select greatest(%s - 2, 0) from %s t where t.%I = $3::%s and %s || %L = $1',
+        came_in, e.rows, k.label_column, e.label_type, e.spaces, '')
       into resolved using space_id, k.entity_type, since;
-    elsif since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
+    elsif is_time then
       -- A time without a zone is in UTC, whatever the session's is.
       since_at := case when since ~ '[T ].*[Z+-]'
         then since::timestamp with time zone

@@ -12,21 +12,25 @@ stable
 set search_path = ''
 as $$
   with recursive family as (
-    select of_table::pg_catalog.oid as oid
+    select of_table::pg_catalog.oid as oid, 0 as depth
     union
-    select i.inhrelid from pg_catalog.pg_inherits i join family f on f.oid = i.inhparent
+    select i.inhrelid, f.depth + 1 from pg_catalog.pg_inherits i join family f on f.oid = i.inhparent
   )
-  select c.oid::pg_catalog.regclass from family f join pg_catalog.pg_class c on c.oid = f.oid and c.relkind in ('r', 'p')
+  select c.oid::pg_catalog.regclass
+  from family f
+  join pg_catalog.pg_class c on c.oid = f.oid and c.relkind in ('r', 'p')
+  group by c.oid
+  order by min(f.depth), c.oid
 $$;
 
 -- The triggers that there have to be.
 create or replace function sync._triggers()
-returns table (name text, of_table regclass, statement text)
+returns table (root regclass, name text, of_table regclass, statement text)
 language sql
 stable
 set search_path = ''
 as $$
-  select t.name, r.oid, format('create trigger %I %s on %s %s execute function sync.%I(%L)',
+  select to_regclass(k.of_table), t.name, r.oid, format('create trigger %I %s on %s %s execute function sync.%I(%L)',
     t.name, t.fires, r.oid, t.how, coalesce(t.calls, '_note_' || k.entity_type), k.entity_type)
   from sync.tracked k
   cross join lateral sync._relations(to_regclass(k.of_table)) r
@@ -43,9 +47,9 @@ as $$
   ) as t (name, only_of, fires, how, calls) on t.only_of is null or r.oid = to_regclass(t.only_of)
   union all
   values
-    ('spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
+    ('sync.notes'::pg_catalog.regclass, 'spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
       'deferrable initially deferred for each row execute function sync._commit()'),
-    ('spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
+    ('sync.instance', 'spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
       'execute function sync._renumber()')
 $$;
 
