@@ -53,4 +53,61 @@ as $$
       'execute function sync._renumber()')
 $$;
 
+-- Locks a table and then its partitions, as writers do; all or none. A try takes 100 ms at most in all: no longer do those
+-- wait who come behind it.
+create or replace function sync._lock(of_table regclass, mode text)
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  one pg_catalog.regclass;
+  until timestamp with time zone;
+begin
+  for n in 1 .. 200 loop
+    until := clock_timestamp() + interval '100 ms';
+    begin
+      for one in select r.oid from sync._relations(of_table) r loop
+        perform set_config('lock_timeout',
+          greatest(ceil(extract(epoch from until - clock_timestamp()) * 1000), 1)::pg_catalog.text, true);
+        execute format('lock table only %s in %s mode', one, mode);
+      end loop;
+      return;
+    exception when lock_not_available then
+      if n = 200 then
+        raise exception 'no lock on % was to be had in % tries: a transaction has it', coalesce(one, of_table), n
+          using errcode = 'lock_not_available', hint = 'Nothing was changed. See pg_stat_activity for old transactions, and try again.';
+      end if;
+    end;
+    perform pg_sleep(0.05 + random() / 4);
+  end loop;
+end
+$$;
+
+-- The triggers that are missing.
+create or replace function sync._tie()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  missing pg_catalog.record;
+  one pg_catalog.text;
+begin
+  for missing in
+    select w.root, array_agg(w.statement) as statements
+    from sync._triggers() w
+    where not exists (select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table)
+    group by w.root
+    order by w.root::pg_catalog.text
+  loop
+    perform sync._lock(missing.root, 'share row exclusive');
+    foreach one in array missing.statements loop
+      execute one;
+    end loop;
+  end loop;
+end
+$$;
+
 select sync._tie();
