@@ -35,6 +35,12 @@ export class Follower {
     return follower;
   }
 
+  /** What came so far. */
+  // biome-ignore lint/suspicious/noExplicitAny: events of any type
+  get events(): any[] {
+    return this.stream.messages.filter(({ event }) => !event).map(({ data }) => JSON.parse(data));
+  }
+
   /** The rows of a type, by their IDs. */
   list(type: string): WireRow[] {
     this.#catchUp();
@@ -59,9 +65,10 @@ export class Follower {
   }
 
   #catchUp(): void {
-    for (const event of this.stream.events.slice(this.#applied)) this.#apply(event);
+    const events = this.events;
+    for (const event of events.slice(this.#applied)) this.#apply(event);
     this.raw = JSON.stringify(this.stream.messages);
-    this.#applied = this.stream.events.length;
+    this.#applied = events.length;
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: an event of any type
