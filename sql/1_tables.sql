@@ -86,7 +86,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $json$
-  select row_to_json(wire)
+  select row_to_json(wire.*)
   from (
     select %s
   ) as wire

@@ -248,6 +248,22 @@ $$;
 comment on function sync.refresh(text) is
   'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';
 
+-- Drops what is recorded of a type, and what waits to be. As TRUNCATE notes it: who has been away has to hear of it, too.
+create or replace function sync._forget(of_type text)
+returns void
+language sql
+set search_path = ''
+as $$
+  with gone as (
+    delete from sync.notes n where n.entity_type = of_type and n.entity_ids <> '{}' returning n.space_id
+  )
+  insert into sync.notes (space_id, entity_type, entity_ids) select distinct g.space_id, of_type, '{}'::pg_catalog.text[] from gone g;
+  with gone as (
+    delete from sync.changes c where c.entity_type = of_type returning c.space_id
+  )
+  insert into sync.notes (space_id, entity_type, entity_ids) select distinct g.space_id, of_type, '{}'::pg_catalog.text[] from gone g;
+$$;
+
 create or replace function sync.untrack(of_type text)
 returns text
 language plpgsql
@@ -263,8 +279,7 @@ begin
       using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
   end if;
   -- All that takes long comes before the lock on the table.
-  perform sync.refresh(of_type);
-  delete from sync.changes c where c.entity_type = of_type;
+  perform sync._forget(of_type);
   delete from sync.tracked t where t.entity_type = of_type;
   perform sync._write_functions();
   set constraints sync.spacefeed_commit immediate;
@@ -277,9 +292,7 @@ begin
   loop
     execute dropping;
   end loop;
-  -- Of those who wrote meanwhile.
-  delete from sync.notes n where n.entity_type = of_type and n.entity_ids <> '{}';
-  delete from sync.changes c where c.entity_type = of_type;
+  perform sync._forget(of_type);  -- of those who wrote meanwhile
   for dropping in
     select format('drop function %s', p.oid::pg_catalog.regprocedure)
     from pg_catalog.pg_proc p

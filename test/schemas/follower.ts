@@ -30,8 +30,11 @@ export class Follower {
     spaceId: string,
     since?: string,
   ): Promise<Follower> {
+    // A space is there when its first row is recorded.
+    await eventually(async () => expect((await fetch(stateUrl(relayUrl, spaceId))).status).toBe(200));
     const follower = new Follower(relayUrl, spaceId, await openStream(streamUrl(relayUrl, spaceId, since)));
     closing(context, follower.stream);
+    expect(follower.stream.response.status).toBe(200);
     return follower;
   }
 
@@ -50,10 +53,9 @@ export class Follower {
   /** Waits until it has what the relay says that the space has. */
   async equal(): Promise<void> {
     await eventually(async () => {
-      const url = new URL("/api/sync", this.relayUrl);
-      url.searchParams.set("spaceId", this.spaceId);
-      url.searchParams.set("limit", "10000");
-      const state = (await (await fetch(url)).json()) as { version: number };
+      const state = (await (await fetch(stateUrl(this.relayUrl, this.spaceId))).json()) as {
+        version: number;
+      };
       const wanted = listsOf(state);
       this.#catchUp();
       const has = [...this.rows].filter(([, rows]) => rows.size > 0).map(([type]) => [type, this.list(type)]);
@@ -86,6 +88,13 @@ export class Follower {
     this.version = event.version;
     if (event.cursor) this.cursor = event.cursor;
   }
+}
+
+function stateUrl(relayUrl: string, spaceId: string): URL {
+  const url = new URL("/api/sync", relayUrl);
+  url.searchParams.set("spaceId", spaceId);
+  url.searchParams.set("limit", "10000");
+  return url;
 }
 
 /** The lists of a state or a space-sync, by type. */

@@ -14,7 +14,7 @@ import { post, useRelay } from "../support/relay/relay.js";
 import { openStream, streamUrl } from "../support/relay/stream.js";
 import { Follower } from "./follower.js";
 import { load } from "./load.js";
-import { runFile } from "./statements.js";
+import { runFile, statementsOf } from "./statements.js";
 
 // The application that the founding documents come from: its tables, adopted as being and intention while it writes, with its
 // old sync beside ours.
@@ -254,16 +254,28 @@ test("the API reads, and does not write what is not writable", async () => {
 });
 
 test("with writable => true our client writes into the application's tables", async (context) => {
+  const adopting = statementsOf("rhiz-adopt.sql");
+  const tracking = adopting.filter((statement) => statement.includes("sync.track("));
+  const wire = adopting.find((statement) => statement.includes("function sync.intention_json"));
   await session.run(
     `alter table rhiz_om_intentions alter "name" set default '', alter "type" set default 'utterance',
        alter "state" set default 'complete', alter "ownerId" set default '@guest-1'`,
-    `select sync.track('public.rhiz_om_beings', name => 'being', space => 'locationId', writable => true, sorted_by => 'createdAt',
-       columns => (select columns from sync.tracked where entity_type = 'being'), owner => 'ownerId')`,
+    "begin",
+    ...tracking.map((statement) => statement.replace("sorted_by =>", "writable => true, sorted_by =>")),
+    wire as string,
+    "commit",
   );
   const client = await followed(context, { url: relay.current.url, spaceId: "@space-1" });
   await client.updateBeing("@bot-1", { name: "Renamed by the client" });
   expect(await session.value(`select "name" from rhiz_om_beings where "id" = '@bot-1'`)).toBe(
     "Renamed by the client",
   );
+  const stored = await client.createIntention({ id: "by-client", content: ["hello"] });
+  expect(stored).toMatchObject({ id: "by-client", messageId: "by-client", ownerId: "@guest-1" });
+  expect(await session.query(`select "content" from rhiz_om_intentions where "id" = 'by-client'`)).toEqual([
+    { content: ["hello"] },
+  ]);
+  await client.deleteIntention("by-client");
   await expectEqual(client, relay.current.url);
+  expect(client.getIntention("by-client")).toBeUndefined();
 });
