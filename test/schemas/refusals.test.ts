@@ -146,7 +146,7 @@ test("P9: no list of columns: it shows those to choose from, and marks what look
     "track: public.rhiz_om_beings is not tracked: nothing says which of its columns leave the database",
   );
   expect(error?.hint).toBe(
-    `Choose from columns => array['id', 'name', 'type', 'createdAt', 'modifiedAt', 'ownerId', 'locationId', 'extIds', 'idHistory', 'metadata', 'properties', 'content', 'botModel', 'botPrompt']. These look like secrets: "llmApiKey".`,
+    `Choose from columns => array['id', 'name', 'type', 'createdAt', 'modifiedAt', 'ownerId', 'locationId', 'extIds', 'idHistory', 'metadata', 'properties', 'content', 'botModel']. These look like secrets: "botPrompt", "llmApiKey".`,
   );
 });
 
