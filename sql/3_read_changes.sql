@@ -121,7 +121,8 @@ begin
             on (k.entity_id, k.entity_type, k.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded
             and (select bool_or(o.is_recorded) from noted o)
-            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many)
+            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many
+              or sync._is_filling(n.entity_type))
         ) as a
         window in_order as (order by (a.change).version, (a.change).entity_type,
           length((a.change).label), (a.change).label collate "C", (a.change).entity_id)
@@ -152,6 +153,7 @@ declare
   e pg_catalog.record;
   came_in pg_catalog.text;
   since_at timestamp with time zone;
+  is_time boolean;
   resolved bigint;
 begin
   if since ~ '^[0-9a-f]{16}\.[0-9]{1,18}$' then
@@ -167,11 +169,14 @@ begin
     came_in := format('(select c.created_version from sync.changes c where (c.entity_id, c.entity_type) = (%s, $2)
       and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
 
-    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-      execute format('select %s from %s t where t.%I = $3 and %s || %L = $1',
-        came_in, e.rows, k.label_column, e.spaces, '')
+    is_time := since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$';
+    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or not is_time and k.of_table <> 'public.intentions'  -- the labels of others may be anything
+    then
+      execute format('select %s from %s t where t.%I = $3::%s and %s || %L = $1',
+        came_in, e.rows, k.label_column, e.label_type, e.spaces, '')
       into resolved using space_id, k.entity_type, since;
-    elsif since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
+    elsif is_time then
       -- A time without a zone is in UTC, whatever the session's is.
       since_at := case when since ~ '[T ].*[Z+-]'
         then since::timestamp with time zone
@@ -184,11 +189,13 @@ begin
         from (
           select t.%1$I as at, %2$s as version
           from %3$s t
-          where t.%4$I = $1 and t.%1$I >= (
-            select o.%1$I from %3$s o where o.%4$I = $1 and o.%1$I < $3 order by o.%1$I desc limit 1)
+          where t.%4$I = $1::%5$s and t.%1$I >= (
+            select o.%1$I from %3$s o where o.%4$I = $1::%5$s and o.%1$I < $3 order by o.%1$I desc limit 1)
           order by t.%1$I
           limit 1001
-        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1])
+        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], (
+          select a.atttypid::pg_catalog.regtype from pg_catalog.pg_attribute a
+          where a.attrelid = e.rows::pg_catalog.regclass and a.attname = k.space_columns[1]))
       into resolved using space_id, k.entity_type, since_at;
     else
       raise data_exception;
