@@ -28,6 +28,7 @@ const MAY_HAVE_SQL = [
   "src/embedded/embedded.ts",
   "src/embedded/postmaster.ts",
   "src/demo/psql-line.tsx", // shown to people, who type it
+  "src/demo/tracker/made-by.tsx",
 ];
 /** What a DBA would type: the command line has the rights of whoever calls it, and is no relay. */
 const OF_DBAS = /^src\/server\/cli\//;
