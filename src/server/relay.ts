@@ -19,6 +19,7 @@ import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
 import { queueWatch } from "./postgres/watch/queue.js";
 import { warningWatch } from "./postgres/watch/warnings.js";
+import { Streams } from "./stream/streams.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
@@ -125,7 +126,11 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const dropOld = () => prune(database, pruneDays, log);
     await Promise.all([queue.look(), troubles.look()]);
     void dropOld();
-    every(heartbeatMs, () => hub.heartbeat());
+    const streams = new Streams({ ...config, database, hub, metrics });
+    every(heartbeatMs, () => {
+      hub.heartbeat();
+      streams.heartbeat();
+    });
     every(BACKSTOP_MS, wakeAll);
     every(QUEUE_WATCH_MS, () => queue.look());
     every(HOUSEKEEPING_MS, () => Promise.all([troubles.look(), dropOld()]));
@@ -135,7 +140,19 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
     const watches = [queue, troubles, database.outages, recorder.quarantine];
     const reach = new Reach(database);
-    const app = createApp({ ...config, database, reach, hub, feeds, listener, metrics, watches, log, page });
+    const app = createApp({
+      ...config,
+      database,
+      reach,
+      hub,
+      feeds,
+      streams,
+      listener,
+      metrics,
+      watches,
+      log,
+      page,
+    });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port, host, backlog: BACKLOG });
     await once(server, "listening").catch(({ message }) => {
