@@ -168,9 +168,7 @@ begin
       and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
 
     if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-      -- Who has a message may have read it before it was recorded, while one recording was under way that did not see it. So
-      -- all comes once more from two versions before it on.
-      execute format('select greatest(%s - 2, 0) from %s t where t.%I = $3 and %s || %L = $1',
+      execute format('select %s from %s t where t.%I = $3 and %s || %L = $1',
         came_in, e.rows, k.label_column, e.spaces, '')
       into resolved using space_id, k.entity_type, since;
     elsif since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
@@ -182,7 +180,7 @@ begin
       -- From the last message before that time on, or from a later one of which the commit was earlier. Where no
       -- message is before it, nothing says what happened when.
       execute format('
-        select case when (array_agg(m.version order by m.at))[1] is not null then greatest(min(m.version) - 2, 0) end
+        select case when (array_agg(m.version order by m.at))[1] is not null then min(m.version) end
         from (
           select t.%1$I as at, %2$s as version
           from %3$s t
@@ -195,6 +193,9 @@ begin
     else
       raise data_exception;
     end if;
+    -- Who has a message may have read it before it was recorded, while one recording was under way that did not see it. So
+    -- all comes once more from two versions before it on.
+    resolved := case when resolved is not null then greatest(resolved - 2, 0) end;
   end if;
 
   return (

@@ -49,4 +49,40 @@ as $$
       'execute function sync._renumber()')
 $$;
 
+-- The triggers that are missing. Each table in a part of its own, which frees its lock when that was not to be had.
+create or replace function sync._tie()
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  missing pg_catalog.record;
+  one pg_catalog.text;
+begin
+  for missing in
+    select w.of_table, array_agg(w.statement) as statements
+    from sync._triggers() w
+    where not exists (select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table)
+    group by w.of_table
+    order by w.of_table::pg_catalog.text
+  loop
+    for n in 1 .. 200 loop
+      begin
+        foreach one in array missing.statements loop
+          execute one;
+        end loop;
+        exit;
+      exception when lock_not_available then
+        if n = 200 then
+          raise exception 'no lock on % was to be had in % tries: a transaction has it', missing.of_table, n
+            using errcode = 'lock_not_available', hint = 'Nothing was changed. See pg_stat_activity for old transactions, and try again.';
+        end if;
+      end;
+      perform pg_sleep(0.05 + random() / 4);
+    end loop;
+  end loop;
+end
+$$;
+
 select sync._tie();

@@ -1,12 +1,12 @@
 import { SpacefeedError } from "../protocol/errors.js";
-import type { Being, Intention } from "../protocol/messages.js";
 import { type Api, noAnswer } from "./api.js";
-import { defined, type Mutation } from "./mutation.js";
+import { isOurs } from "./lists.js";
+import { defined, type Mutation, type Stored } from "./mutation.js";
 import { type Problem, problemOf } from "./problem.js";
 
 export interface OutboxEvents {
   /** `version`: of the client's space, at or after the change; null: unknown. */
-  stored(keys: readonly string[], row: Being | Intention, version: number | null): void;
+  stored(keys: readonly string[], row: Stored, version: number | null): void;
   refused(keys: readonly string[], error: SpacefeedError): void;
   /** Why a change has waited for long; null when it does not wait any more. */
   delayed(delay: Problem | null): void;
@@ -14,13 +14,13 @@ export interface OutboxEvents {
   changed(mutations: readonly Mutation[]): void;
 }
 
-/** A change on its way. Several updates of one entity that wait are one. */
+/** A change on its way. Several updates of one row that wait are one. */
 interface Queued {
   mutation: Mutation;
   /** The changes that it carries, with those who wait for them. */
   readonly carried: {
     readonly key: string;
-    resolve(row: Being | Intention): void;
+    resolve(row: Stored): void;
     reject(error: SpacefeedError): void;
   }[];
   /** It may have arrived already: the answer to an earlier attempt was lost. */
@@ -54,7 +54,7 @@ export class Outbox {
   }
 
   /** Resolves with the stored row; rejects with a SpacefeedError when the change is refused. */
-  add(mutation: Mutation, isRetry: boolean): Promise<Being | Intention> {
+  add(mutation: Mutation, isRetry: boolean): Promise<Stored> {
     let last = this.#queue.at(-1);
     if (last && last !== this.#sending && isMergeable(last.mutation, mutation)) {
       const fields = { ...last.mutation.fields, ...defined(mutation.fields) };
@@ -64,7 +64,7 @@ export class Outbox {
       this.#queue.push(last);
     }
     const { carried } = last;
-    const stored = new Promise<Being | Intention>((resolve, reject) => {
+    const stored = new Promise<Stored>((resolve, reject) => {
       carried.push({ key: mutation.key, resolve, reject });
     });
     this.#changed();
@@ -119,8 +119,8 @@ export class Outbox {
       for (let attempt = 0; ; attempt++) {
         this.#isHurried = false;
         try {
-          const { data, version: there } = await this.#post(queued);
-          const version = data.locationId === this.#spaceId ? there : await this.#versionHere();
+          const { data, version: told } = await this.#post(queued);
+          const version = told ?? (await this.#versionHere());
           this.#queue.shift();
           this.#events.stored(keysOf(queued), data, version);
           return () => {
@@ -142,22 +142,29 @@ export class Outbox {
     }
   }
 
-  async #post({ mutation, isRetry }: Queued): Promise<{ data: Being | Intention; version: number | null }> {
+  /** `version`: null where it is of another space. */
+  async #post({ mutation, isRetry }: Queued): Promise<{ data: Stored; version: number | null }> {
     const { kind, action, id, fields } = mutation;
-    const ask = (action: string, more?: object) =>
-      this.#api.post<Being | Intention>(`${kind}s`, { action, [`${kind}Id`]: id, ...more });
-    const where = fields.locationId === undefined && { spaceId: this.#spaceId };
+    const [path, named] = isOurs(kind)
+      ? ([`${kind}s`, { [`${kind}Id`]: id }] as const)
+      : (["entities", { type: kind, id }] as const);
+    const ask = async (action: string, more?: object) => {
+      const { data, version } = await this.#api.post<Stored>(path, { action, ...named, ...more });
+      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more !== undefined;
+      return { data, version: isHere ? version : null };
+    };
+    // A row of ours is changed wherever it is.
+    const isAnywhere = isOurs(kind) && (action !== "create" || fields.locationId !== undefined);
+    const where = !isAnywhere && { spaceId: this.#spaceId };
     try {
-      if (action === "create") return await ask(action, { ...where, data: fields });
-      if (action === "update") return await ask(action, { data: fields });
-      return await ask(action);
+      return await ask(action, { ...where, ...(action !== "delete" && { data: fields }) });
     } catch (error) {
       const code = isRetry && error instanceof SpacefeedError && error.code;
-      // It had arrived: somebody has changed or deleted it since.
-      if (action === "create" && code === "conflict") return ask("get");
-      if (action === "delete" && code === "not_found") {
-        return { data: { ...fields, id, locationId: null } as Being, version: null };
+      // It had arrived: it has moved the row itself, or somebody has changed, moved or deleted that since.
+      if (code === "not_found" && action === "delete") {
+        return { data: { ...fields, id, locationId: null }, version: null };
       }
+      if (code === (action === "create" ? "conflict" : "not_found")) return ask("get");
       throw error;
     }
   }

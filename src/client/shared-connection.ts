@@ -29,7 +29,7 @@ type TabMessage =
   | { type: "heartbeat" };
 
 /** Raised when tabs of before would no longer understand what is said. They have a connection of their own then. */
-const FORMAT = 3;
+const FORMAT = 4;
 const HEARTBEAT_MS = 2_000;
 const SILENCE_MS = 4_500;
 

@@ -1,5 +1,4 @@
 import type { ErrorCode } from "../protocol/errors.js";
-import type { SyncEvent } from "../protocol/messages.js";
 import type { Api } from "./api.js";
 import {
   type ConnectionEffect,
@@ -141,7 +140,7 @@ export class Transport implements Connection {
     this.#lastBytes = Date.now();
     this.#silenceMs = SILENCE_MS;
     this.#watchSilence();
-    let group: SyncEvent[] = [];
+    let group: Group[number][] = [];
     try {
       await this.#api.stream(this.#spaceId, this.#receiver.known(), stream.signal, {
         bytes: () => {

@@ -7,8 +7,15 @@ import { command } from "./command.js";
 
 /** What `serve` starts beside the relay, which knows nothing of it. */
 export interface Companions {
-  /** The demo's bot, which talks to the relay at this URL as any client does. `onError` is for the log. */
-  startDemo?(url: string, onError: (error: unknown) => void): Promise<{ close(): Promise<void> }>;
+  /**
+   * The demo's bot, which talks to the relay at this URL as any client does. `onError` is for the log; `ownDatabase` is the
+   * embedded one, in which it may make a table.
+   */
+  startDemo?(
+    url: string,
+    onError: (error: unknown) => void,
+    ownDatabase?: string,
+  ): Promise<{ close(): Promise<void> }>;
 }
 
 /** `spacefeed serve`: a relay, until it is stopped. */
@@ -50,14 +57,18 @@ async function start({ startDemo }: Companions): Promise<void> {
   const relay = await starting;
   relay.lost.then((reason) => stop(`the embedded Postgres has ended: ${reason}`, 1));
   process.stdout.write(`\n  Spacefeed is at ${relay.url}\n`);
-  if (config.demo) process.stdout.write("  Open it in a browser: the demo has two spaces and a bot\n");
+  if (config.demo)
+    process.stdout.write(
+      "  Open it in a browser: the demo has two spaces and a bot, and at /tracker a board\n",
+    );
   if (config.databaseUrl === undefined) process.stdout.write(`  psql ${relay.databaseUrl}\n`);
   process.stdout.write("\n");
   if (config.demo && startDemo) {
     const onError = (error: unknown) => {
       if (!stopping) log.warn({ err: error }, "the demo's bot");
     };
-    startDemo(reachable(relay.url), onError).then((started) => {
+    const ownDatabase = config.databaseUrl === undefined ? relay.databaseUrl : undefined;
+    startDemo(reachable(relay.url), onError, ownDatabase).then((started) => {
       demo = started;
     }, onError);
   }
