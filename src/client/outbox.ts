@@ -142,29 +142,30 @@ export class Outbox {
     }
   }
 
-  /** `version`: null where it is of another space. */
-  async #post({ mutation, isRetry }: Queued): Promise<{ data: Stored; version: number | null }> {
+  /** A row is changed wherever it is, first `here`. `version`: null where it is not known to be of our space. */
+  async #post(queued: Queued, here = true): Promise<{ data: Stored; version: number | null }> {
+    const { mutation, isRetry } = queued;
     const { kind, action, id, fields } = mutation;
-    const [path, named] = isOurs(kind)
-      ? ([`${kind}s`, { [`${kind}Id`]: id }] as const)
-      : (["entities", { type: kind, id }] as const);
-    const ask = async (action: string, more?: object) => {
-      const { data, version } = await this.#api.post<Stored>(path, { action, ...named, ...more });
-      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more !== undefined;
+    const ask = async (action: string, more?: { spaceId?: string }) => {
+      const body = isOurs(kind) ? { [`${kind}Id`]: id } : { type: kind, id };
+      const path = isOurs(kind) ? (`${kind}s` as const) : "entities";
+      const { data, version } = await this.#api.post<Stored>(path, { action, ...body, ...more });
+      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more?.spaceId !== undefined;
       return { data, version: isHere ? version : null };
     };
-    // A row of ours is changed wherever it is.
-    const isAnywhere = isOurs(kind) && (action !== "create" || fields.locationId !== undefined);
-    const where = !isAnywhere && { spaceId: this.#spaceId };
+    // What is of ours says itself where it is.
+    const isPlaced = isOurs(kind) ? action !== "create" || fields.locationId !== undefined : !here;
+    const where = isPlaced ? {} : { spaceId: this.#spaceId };
     try {
       return await ask(action, { ...where, ...(action !== "delete" && { data: fields }) });
     } catch (error) {
-      const code = isRetry && error instanceof SpacefeedError && error.code;
-      // It had arrived: it has moved the row itself, or somebody has changed, moved or deleted that since.
-      if (code === "not_found" && action === "delete") {
+      const { code } = error as SpacefeedError;
+      if (code === "not_found" && action !== "create" && !isPlaced) return this.#post(queued, false);
+      // It had arrived: somebody has changed or deleted it since.
+      if (isRetry && code === "conflict" && action === "create") return ask("get");
+      if (isRetry && code === "not_found" && action === "delete") {
         return { data: { ...fields, id, locationId: null }, version: null };
       }
-      if (code === (action === "create" ? "conflict" : "not_found")) return ask("get");
       throw error;
     }
   }
