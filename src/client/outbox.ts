@@ -2,14 +2,12 @@ import { SpacefeedError } from "../protocol/errors.js";
 import { type Api, noAnswer } from "./api.js";
 import { isOurs } from "./lists.js";
 import { defined, type Mutation, type Stored } from "./mutation.js";
-import { type Problem, problemOf } from "./problem.js";
+import { problemOf } from "./problem.js";
+import type { StoreAction } from "./store.js";
 
 export interface OutboxEvents {
-  /** `version`: of the client's space, at or after the change; null: unknown. */
-  stored(keys: readonly string[], row: Stored, version: number | null): void;
-  refused(keys: readonly string[], error: SpacefeedError): void;
-  /** Why a change has waited for long; null when it does not wait any more. */
-  delayed(delay: Problem | null): void;
+  /** A change was stored or refused, or has waited for long. */
+  tell(action: StoreAction): void;
   /** What waits has changed. */
   changed(mutations: readonly Mutation[]): void;
 }
@@ -111,8 +109,8 @@ export class Outbox {
     const sayWhy = () => {
       isLate = true;
       const { code, message } = obstacle ?? noAnswer();
-      const delay = { code, message: `a change waits to be sent: ${message}` };
-      this.#events.delayed(problemOf(delay, queued.mutation.at));
+      const why = { code, message: `a change waits to be sent: ${message}` };
+      this.#events.tell({ type: "delayed", delay: problemOf(why, queued.mutation.at) });
     };
     const late = setTimeout(sayWhy, LATE_MS);
     try {
@@ -122,7 +120,7 @@ export class Outbox {
           const { data, version: told } = await this.#post(queued);
           const version = told ?? (await this.#versionHere());
           this.#queue.shift();
-          this.#events.stored(keysOf(queued), data, version);
+          this.#events.tell({ type: "stored", keys: keysOf(queued), row: data, version });
           return () => {
             for (const { resolve } of queued.carried) resolve(data);
           };
@@ -138,7 +136,7 @@ export class Outbox {
       }
     } finally {
       clearTimeout(late);
-      if (isLate) this.#events.delayed(null);
+      if (isLate) this.#events.tell({ type: "delayed", delay: null });
     }
   }
 
@@ -190,7 +188,7 @@ export class Outbox {
     const later = this.#queue.splice(0).slice(1);
     this.#queue.push(...later.filter((one) => !isLost(one)));
     const lost = [queued, ...later.filter(isLost)];
-    this.#events.refused(lost.flatMap(keysOf), error);
+    this.#events.tell({ type: "refused", keys: lost.flatMap(keysOf), error: problemOf(error) });
     return () => {
       for (const { reject } of lost.flatMap(({ carried }) => carried)) reject(error);
     };
