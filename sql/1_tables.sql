@@ -22,7 +22,7 @@ $$;
 -- What stands for a table in a query, where its row is t. IDs and spaces are text, of at most 255 characters: what has more
 -- is nowhere. A type is qualified, or a temporary one could take its place.
 create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
-  out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
+  out spaces text, out in_spaces text, out label text, out label_type text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
 set search_path = ''
@@ -31,9 +31,20 @@ as $$
     format('%I.%I', kn.nspname, y.typname), e.spaces,
     case cardinality(k.space_columns) when 1 then 'select ' || e.spaces else format('select distinct unnest(array[%s])', e.spaces) end,
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
-    case when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
+    (select la.atttypid::pg_catalog.regtype::pg_catalog.text
+     from pg_catalog.pg_attribute la where la.attrelid = a.attrelid and la.attname = k.label_column),
+    case when k.entity_type = 'intention' then 'messageId'
+      when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
-    coalesce('t.' || quote_ident(k.stamp_column), e.wire || '::pg_catalog.text collate "C"')
+    coalesce('t.' || quote_ident(k.stamp_column), case
+        -- A trigger does not see virtual columns: any change counts.
+        when exists (select from pg_catalog.pg_attribute v where v.attrelid = a.attrelid and v.attgenerated = 'v')
+          then '(t.*)::pg_catalog.text'
+        -- What is written to a partition by its name comes in the order of its own columns.
+        when exists (select from pg_catalog.pg_inherits i where i.inhparent = a.attrelid)
+          then format('sync.%I(jsonb_populate_record(null::%s, to_jsonb(t.*)))::pg_catalog.text', k.entity_type || '_json', k.of_table)
+        else e.wire || '::pg_catalog.text'
+      end || ' collate "C"')
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_type y on y.oid = a.atttypid
   join pg_catalog.pg_namespace kn on kn.oid = y.typnamespace
@@ -45,19 +56,13 @@ as $$
   where a.attrelid = to_regclass(k.of_table) and a.attname = k.id_column
 $$;
 
--- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
--- type in it would run that person's code as the owner, wherever the DBA's text casts. No number loses digits in a browser:
--- those that may are texts.
-create or replace function sync._write_wire(k sync.tracked)
-returns void
-language plpgsql
-security definer
+-- What is selected in it. No number loses digits in a browser: those that may are texts.
+create or replace function sync._wire_columns(k sync.tracked)
+returns text
+language sql
+stable
 set search_path = ''
 as $$
-declare
-  columns pg_catalog.text;
-  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
-begin
   select string_agg(format(case
       when a.attname = k.id_column then '%3$I.%1$I' || case a.atttypid when 'pg_catalog.text'::pg_catalog.regtype then '' else '::text' end || ' as id'
       when a.atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype
@@ -65,9 +70,21 @@ begin
       when a.atttypid in ('pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype) then '%3$I.%1$I::text as %2$I'
       else '%3$I.%1$I as %2$I'
     end, a.attname, sync._wire_name(a.attname), k.entity_type), E',\n      ' order by c.n)
-  into columns
   from unnest(k.columns) with ordinality as c (name, n)
-  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = c.name;
+  join pg_catalog.pg_attribute a on a.attrelid = to_regclass(k.of_table) and a.attname = c.name
+$$;
+
+-- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
+-- type in it would run that person's code as the owner, wherever the DBA's text casts.
+create or replace function sync._write_wire(k sync.tracked)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
+begin
   execute format($text$
 create or replace function sync.%I(%I %s)
 returns json
@@ -75,12 +92,12 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $json$
-  select row_to_json(wire)
+  select row_to_json(wire.*)
   from (
     select %s
   ) as wire
 $json$
-$text$, k.entity_type || '_json', k.entity_type, k.of_table, columns);
+$text$, k.entity_type || '_json', k.entity_type, k.of_table, sync._wire_columns(k));
   execute format('comment on function %s is %L', called,
     format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
   execute format('revoke execute on function %s from public', called);
@@ -201,157 +218,6 @@ end
 $body$
 $wire$, coalesce(nullif(wires, ''), $none$ when '' then null;$none$));
   revoke execute on function sync._find(text, text, text[]), sync._wire(text, text) from public;
-end
-$$;
-
--- What people call a row of it.
-create or replace function sync._noun(entity_type text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$ select case entity_type when 'intention' then 'message' else entity_type end $$;
-
--- Every entity that is in a space, in one of them or in all.
-create or replace function sync._all(only_space_id text)
-returns table (space_id text, entity_type text, entity_id text, label text)
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  query pg_catalog.text;
-begin
-  select string_agg(format(
-    'select s.space_id, %L, %s, %s from %s t cross join lateral (%s) as s (space_id)
-     where s.space_id = coalesce($1, s.space_id) and length(s.space_id) between 1 and 255 and length(%2$s) between 1 and 255',
-    k.entity_type, e.id, e.label, e.rows, e.in_spaces), ' union all ')
-  into query
-  from sync.tracked k
-  cross join lateral sync._terms(k) as e
-  where e.rows is not null;
-  if query is not null then
-    return query execute query using only_space_id;
-  end if;
-end
-$$;
-
--- How much JSON leaves in one piece: 64 MiB. A single row may have four times that.
-create or replace function sync._most_bytes()
-returns integer
-language sql
-immutable
-set search_path = ''
-as 'select 67108864';
-
--- Those in a space, oldest first. Of a table with labels it is a page: the newest max_rows, or those before a label; fewer,
--- but one, where they would be more than is sent in one piece. Of another one it is all, or the first max_rows.
-create or replace function sync._list(entity_type text, space_id text, max_rows integer default null, before text default null,
-  out list json, out last_label text, out has_more boolean)
-language plpgsql
-stable
-security definer
-set search_path = ''
-set row_security = off
-set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read all of it first
-set jit = off  -- compiling would take longer than the query
-as $$
-declare
-  k sync.tracked;
-  e pg_catalog.record;
-  space_column pg_catalog.text;
-  space_type pg_catalog.text;
-  is_here pg_catalog.text := 'false';
-  before_at timestamp with time zone;
-  is_page boolean;
-  rows pg_catalog.refcursor;
-  wire pg_catalog.json;
-  label pg_catalog.text;
-  wires pg_catalog.json[] := '{}';
-  left_bytes integer := sync._most_bytes();
-begin
-  select * into k from sync.tracked t where t.entity_type = _list.entity_type;
-  select * into e from sync._terms(k);
-  if e.rows is null then
-    raise exception 'nothing is tracked as %', entity_type using errcode = 'no_data_found';
-  end if;
-  is_page := k.label_column is not null;
-  -- What is no value of a column's type is no space there.
-  for space_column, space_type in
-    select a.attname, format('%I.%I', n.nspname, y.typname)
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_type y on y.oid = a.atttypid
-    join pg_catalog.pg_namespace n on n.oid = y.typnamespace
-    where a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.space_columns)
-  loop
-    begin
-      execute format('select $1::%s', space_type) using space_id;
-      is_here := is_here || format(' or t.%I = $1::%s', space_column, space_type);
-    exception when data_exception then
-      null;
-    end;
-  end loop;
-  is_here := format('(%s)', replace(is_here, 'false or ', ''));
-  if not is_page then
-    perform set_config('enable_bitmapscan', 'on', true);
-  end if;
-  if before is not null then
-    execute format('select t.%I from %s t where t.%I = $2 and %s', k.sorted_by, e.rows, k.label_column, is_here)
-    into before_at using space_id, before;
-    if before_at is null then
-      raise exception 'before: there is no % % in space %', sync._noun(entity_type), before, space_id
-        using errcode = 'no_data_found';
-    end if;
-    is_here := is_here || format(' and t.%1$I <= $3 and (t.%1$I < $3 or (length(%2$s), %2$s collate "C") < (length($4), $4))',
-      k.sorted_by, e.label);
-  end if;
-
-  -- Their JSON is made one by one, so that none is made that is not sent.
-  open rows for execute format('select %s, %s from %s t where %s order by %s limit $2', e.wire, e.label, e.rows, is_here,
-    case when is_page then format('t.%1$I desc, length(%2$s) desc, %2$s collate "C" desc', k.sorted_by, e.label)
-      else concat_ws(', ', 't.' || quote_ident(k.sorted_by), e.id || ' collate "C"') end)
-    using space_id, max_rows + is_page::integer, before_at, before;
-  has_more := case when is_page then false end;
-  loop
-    fetch rows into wire, label;
-    exit when not found;
-    if is_page then
-      last_label := coalesce(last_label, label);
-      has_more := cardinality(wires) = max_rows;
-      exit when has_more;
-    end if;
-    left_bytes := left_bytes - pg_column_size(wire);
-    if left_bytes < 0 then
-      has_more := is_page and cardinality(wires) > 0;
-      exit when has_more;
-      if not is_page or pg_column_size(wire) > 4::bigint * sync._most_bytes() then
-        raise exception 'the % cannot be sent: % bytes of JSON are too many; make it smaller, in SQL',
-          case when is_page then sync._noun(entity_type) else 'list of ' || e.list_name end, sync._most_bytes() - left_bytes
-          using errcode = 'program_limit_exceeded';
-      end if;
-    end if;
-    wires := array_append(wires, wire);
-  end loop;
-  close rows;
-  select coalesce(json_agg(w.wire order by w.n * case when is_page then -1 else 1 end), '[]') into list
-  from unnest(wires) with ordinality as w (wire, n);
-end
-$$;
-
--- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at the version
--- before. So who reads locks first, and takes its snapshot then.
-create or replace function sync._hold(mode text default 'access share')
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  tables pg_catalog.text;
-begin
-  select string_agg(k.of_table, ', ') into tables from sync.tracked k where to_regclass(k.of_table) is not null;
-  if tables is not null then
-    execute format('lock table %s in %s mode', tables, mode);
-  end if;
 end
 $$;
 

@@ -1,4 +1,4 @@
--- Chapter 3: what the relay reads.
+-- Chapter 3, continued: what the relay reads.
 --   epoch, current_cursor      <epoch>.<version> names a state of a space, in this incarnation of the data
 --   snapshot, state            a space as it is, from one MVCC snapshot (P7)
 -- Then what happened since (3_read_changes.sql). The functions return the JSON that is sent: the relay builds no row. It
@@ -51,6 +51,23 @@ as $$
   select sync.epoch() || '.' || sync._version(space_id)
 $$;
 comment on function sync.current_cursor(text) is 'The cursor of a space as it is now; null when there is no such space.';
+
+-- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at the version
+-- before. So who reads locks first, and takes its snapshot then.
+create or replace function sync._hold(mode text default 'access share')
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  tables pg_catalog.text;
+begin
+  select string_agg(k.of_table, ', ') into tables from sync.tracked k where to_regclass(k.of_table) is not null;
+  if tables is not null then
+    execute format('lock table %s in %s mode', tables, mode);
+  end if;
+end
+$$;
 
 create or replace function sync.snapshot(space_id text, message_limit integer default 100, types text[] default null)
 returns table (version bigint, cursor text, beings json, intentions json, entities json, last_message_id text, has_more boolean)

@@ -20,7 +20,7 @@ test("P3: a deletion leaves a tombstone with the message ID", async () => {
   const messageId = await s.value("delete from intentions where id = 'tomb-m' returning message_id");
   await s.run("delete from beings where id = 'tomb-b'");
   expect(await recordOf(s, "tomb")).toEqual(["being tomb-b 2..4 gone", "intention tomb-m 1..3 gone"]);
-  expect(await s.value("select message_id from sync.changes where entity_id = 'tomb-m'")).toBe(messageId);
+  expect(await s.value("select label from sync.changes where entity_id = 'tomb-m'")).toBe(messageId);
   expect(inShort(await eventsSince(s, "tomb", 2))).toEqual([
     "intention-deleted tomb-m",
     "being-deleted tomb-b",

@@ -32,7 +32,7 @@ test("P3, P12: a recorder whose line is half-open is followed by another one: th
   await say("after");
   await other.sees("den");
   await expect
-    .poll(() => session.query("select message_id from sync.changes where space_id = 'den'"))
+    .poll(() => session.query("select label from sync.changes where space_id = 'den'"))
     .toHaveLength(3);
   expect(await session.value("select recorder from sync.status")).not.toBe(holder);
   expect(await session.value("select count(*)::int from pg_stat_activity where pid = $1", [holder])).toBe(0);

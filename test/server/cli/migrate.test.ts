@@ -1,9 +1,9 @@
 import pg from "pg";
 import { expect, test } from "vitest";
-import { catalogOf } from "../support/postgres/catalog.js";
-import { useDatabase } from "../support/postgres/database.js";
-import { useEmptyDatabases } from "../support/postgres/empty-database.js";
-import { useCommand } from "../support/process/command.js";
+import { catalogOf } from "../../support/postgres/catalog.js";
+import { useDatabase } from "../../support/postgres/database.js";
+import { useEmptyDatabases } from "../../support/postgres/empty-database.js";
+import { useCommand } from "../../support/process/command.js";
 
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
