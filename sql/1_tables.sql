@@ -22,7 +22,7 @@ $$;
 -- What stands for a table in a query, where its row is t. IDs and spaces are text, of at most 255 characters: what has more
 -- is nowhere. A type is qualified, or a temporary one could take its place.
 create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
-  out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
+  out spaces text, out in_spaces text, out label text, out label_type text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
 set search_path = ''
@@ -31,9 +31,20 @@ as $$
     format('%I.%I', kn.nspname, y.typname), e.spaces,
     case cardinality(k.space_columns) when 1 then 'select ' || e.spaces else format('select distinct unnest(array[%s])', e.spaces) end,
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
-    case when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
+    (select la.atttypid::pg_catalog.regtype::pg_catalog.text
+     from pg_catalog.pg_attribute la where la.attrelid = a.attrelid and la.attname = k.label_column),
+    case when k.entity_type = 'intention' then 'messageId'
+      when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
-    coalesce('t.' || quote_ident(k.stamp_column), e.wire || '::pg_catalog.text collate "C"')
+    coalesce('t.' || quote_ident(k.stamp_column), case
+        -- A trigger does not see virtual columns: any change counts.
+        when exists (select from pg_catalog.pg_attribute v where v.attrelid = a.attrelid and v.attgenerated = 'v')
+          then '(t.*)::pg_catalog.text'
+        -- What is written to a partition by its name comes in the order of its own columns.
+        when exists (select from pg_catalog.pg_inherits i where i.inhparent = a.attrelid)
+          then format('sync.%I(jsonb_populate_record(null::%s, to_jsonb(t.*)))::pg_catalog.text', k.entity_type || '_json', k.of_table)
+        else e.wire || '::pg_catalog.text'
+      end || ' collate "C"')
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_type y on y.oid = a.atttypid
   join pg_catalog.pg_namespace kn on kn.oid = y.typnamespace
@@ -81,7 +92,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $json$
-  select row_to_json(wire)
+  select row_to_json(wire.*)
   from (
     select %s
   ) as wire

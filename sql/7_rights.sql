@@ -15,6 +15,7 @@ as $$
     'sync.lead(boolean)',
     'sync.notify_queue()',
     'sync.open(jsonb[], text[], text[])',
+    'sync.prune(interval, integer)',
     'sync.reach(text[])',
     'sync.read(jsonb, text, text, text, integer, text)',
     'sync.record(pg_snapshot, text[], integer)',

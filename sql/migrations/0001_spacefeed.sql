@@ -107,10 +107,11 @@ comment on column sync.tracked.owner_column is 'Whose row it is: of what somebod
 comment on column sync.tracked.filled_to is 'Rows up to this ID are recorded, while sync.fill() records those that were there; null: all are.';
 
 create table sync.spaces (
-  space_id  text not null,
-  version   bigint not null,
-  floor     bigint not null default 0,
-  xid       xid8 not null default '0',
+  space_id   text not null,
+  version    bigint not null,
+  floor      bigint not null default 0,
+  xid        xid8 not null default '0',
+  raised_at  timestamptz,
   constraint spaces_pkey primary key (space_id)
 ) with (
   fillfactor = 50,  -- a hot row: its next version goes beside it
@@ -120,6 +121,7 @@ create table sync.spaces (
 comment on table sync.spaces is 'The clock of each space. Outlives the space itself, so that a version is never given out twice.';
 comment on column sync.spaces.version is 'Each is one or more whole transactions that changed this space (P1). 0: not one yet.';
 comment on column sync.spaces.xid is 'The transaction that raised the version last: it does so once.';
+comment on column sync.spaces.raised_at is 'When it did, by the clock of the server: how long it takes a relay to read it is measured from here.';
 comment on column sync.spaces.floor is 'A cursor below it cannot be caught up by events: sync.changes no longer has its deletions.';
 
 -- Without CHECKs: Postgres parses them anew for each statement. sync.verify() holds what they would.

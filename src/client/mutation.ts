@@ -1,4 +1,4 @@
-import type { BeingRequest, IntentionRequest } from "../protocol/messages.js";
+import type { BeingRequest, IntentionRequest } from "../protocol/requests.js";
 import { isOurs, type Lists, type Row, rowsOf } from "./lists.js";
 import { sorted } from "./order.js";
 import { epochOf, type Replica } from "./replica.js";

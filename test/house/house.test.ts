@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
 const SERVER_ROOMS = [
-  ...["metrics.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"],
+  ...["metrics.ts", "tracing.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"],
   ...["settings.ts", "config.ts", "relay.ts", "cli"],
 ];
 const SQL = /\binsert into\b|\bupdate\s+\S+(\s+as \w+)?\s+set\b|\bdelete from\b|\bselect\b[^.;]*?\sfrom\s/;
@@ -28,6 +28,7 @@ const MAY_HAVE_SQL = [
   "src/embedded/embedded.ts",
   "src/embedded/postmaster.ts",
   "src/demo/psql-line.tsx", // shown to people, who type it
+  "src/demo/tracker/made-by.tsx",
 ];
 /** What a DBA would type: the command line has the rights of whoever calls it, and is no relay. */
 const OF_DBAS = /^src\/server\/cli\//;
