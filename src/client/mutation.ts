@@ -22,16 +22,14 @@ export interface Mutation {
   readonly fields: { readonly locationId?: string | null | undefined };
   /** When it was made, by the clock of this client. ISO 8601. */
   readonly at: string;
-  /** Set when the server has stored it. */
-  readonly answer?: Answer;
-}
-
-export interface Answer {
-  readonly row: Stored;
-  /** The version of the client's space at or after the change, also when the row has left it. */
-  readonly version: number | null;
-  /** The epoch of the version: the cursor of the replica at that time. */
-  readonly cursor: string | null;
+  /** How the server has stored it. */
+  readonly answer?: {
+    readonly row: Stored;
+    /** The version of the client's space at or after the change, also when the row has left it; null: unknown. */
+    readonly version: number | null;
+    /** The epoch of the version: the cursor of the replica at that time. */
+    readonly cursor: string | null;
+  };
 }
 
 /** A row as the server has it. Of beings and messages it says which space they are in. */
@@ -71,7 +69,7 @@ export function unsettled(mutations: readonly Mutation[], replica: Replica): rea
   return left.length === mutations.length ? mutations : left;
 }
 
-function isReached(replica: Replica, { version, cursor }: Answer): boolean {
+function isReached(replica: Replica, { version, cursor }: NonNullable<Mutation["answer"]>): boolean {
   if (cursor !== null && epochOf(cursor) !== epochOf(replica.cursor)) return true;
   return version === null || replica.version >= version;
 }

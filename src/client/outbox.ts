@@ -2,14 +2,12 @@ import { SpacefeedError } from "../protocol/errors.js";
 import { type Api, noAnswer } from "./api.js";
 import { isOurs } from "./lists.js";
 import { defined, type Mutation, type Stored } from "./mutation.js";
-import { type Problem, problemOf } from "./problem.js";
+import { problemOf } from "./problem.js";
+import type { StoreAction } from "./store.js";
 
 export interface OutboxEvents {
-  /** `version`: of the client's space, at or after the change; null: unknown. */
-  stored(keys: readonly string[], row: Stored, version: number | null): void;
-  refused(keys: readonly string[], error: SpacefeedError): void;
-  /** Why a change has waited for long; null when it does not wait any more. */
-  delayed(delay: Problem | null): void;
+  /** A change was stored or refused, or has waited for long. */
+  tell(action: StoreAction): void;
   /** What waits has changed. */
   changed(mutations: readonly Mutation[]): void;
 }
@@ -111,8 +109,8 @@ export class Outbox {
     const sayWhy = () => {
       isLate = true;
       const { code, message } = obstacle ?? noAnswer();
-      const delay = { code, message: `a change waits to be sent: ${message}` };
-      this.#events.delayed(problemOf(delay, queued.mutation.at));
+      const why = { code, message: `a change waits to be sent: ${message}` };
+      this.#events.tell({ type: "delayed", delay: problemOf(why, queued.mutation.at) });
     };
     const late = setTimeout(sayWhy, LATE_MS);
     try {
@@ -122,7 +120,7 @@ export class Outbox {
           const { data, version: told } = await this.#post(queued);
           const version = told ?? (await this.#versionHere());
           this.#queue.shift();
-          this.#events.stored(keysOf(queued), data, version);
+          this.#events.tell({ type: "stored", keys: keysOf(queued), row: data, version });
           return () => {
             for (const { resolve } of queued.carried) resolve(data);
           };
@@ -138,33 +136,34 @@ export class Outbox {
       }
     } finally {
       clearTimeout(late);
-      if (isLate) this.#events.delayed(null);
+      if (isLate) this.#events.tell({ type: "delayed", delay: null });
     }
   }
 
-  /** `version`: null where it is of another space. */
-  async #post({ mutation, isRetry }: Queued): Promise<{ data: Stored; version: number | null }> {
+  /** A row is changed wherever it is, first `here`. `version`: null where it is not known to be of our space. */
+  async #post(queued: Queued, here = true): Promise<{ data: Stored; version: number | null }> {
+    const { mutation, isRetry } = queued;
     const { kind, action, id, fields } = mutation;
-    const [path, named] = isOurs(kind)
-      ? ([`${kind}s`, { [`${kind}Id`]: id }] as const)
-      : (["entities", { type: kind, id }] as const);
-    const ask = async (action: string, more?: object) => {
-      const { data, version } = await this.#api.post<Stored>(path, { action, ...named, ...more });
-      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more !== undefined;
+    const ask = async (action: string, more?: { spaceId?: string }) => {
+      const body = isOurs(kind) ? { [`${kind}Id`]: id } : { type: kind, id };
+      const path = isOurs(kind) ? (`${kind}s` as const) : "entities";
+      const { data, version } = await this.#api.post<Stored>(path, { action, ...body, ...more });
+      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more?.spaceId !== undefined;
       return { data, version: isHere ? version : null };
     };
-    // A row of ours is changed wherever it is.
-    const isAnywhere = isOurs(kind) && (action !== "create" || fields.locationId !== undefined);
-    const where = !isAnywhere && { spaceId: this.#spaceId };
+    // What is of ours says itself where it is.
+    const isPlaced = isOurs(kind) ? action !== "create" || fields.locationId !== undefined : !here;
+    const where = isPlaced ? {} : { spaceId: this.#spaceId };
     try {
       return await ask(action, { ...where, ...(action !== "delete" && { data: fields }) });
     } catch (error) {
-      const code = isRetry && error instanceof SpacefeedError && error.code;
-      // It had arrived: it has moved the row itself, or somebody has changed, moved or deleted that since.
-      if (code === "not_found" && action === "delete") {
+      const { code } = error as SpacefeedError;
+      if (code === "not_found" && action !== "create" && !isPlaced) return this.#post(queued, false);
+      // It had arrived: somebody has changed or deleted it since.
+      if (isRetry && code === "conflict" && action === "create") return ask("get");
+      if (isRetry && code === "not_found" && action === "delete") {
         return { data: { ...fields, id, locationId: null }, version: null };
       }
-      if (code === (action === "create" ? "conflict" : "not_found")) return ask("get");
       throw error;
     }
   }
@@ -189,7 +188,7 @@ export class Outbox {
     const later = this.#queue.splice(0).slice(1);
     this.#queue.push(...later.filter((one) => !isLost(one)));
     const lost = [queued, ...later.filter(isLost)];
-    this.#events.refused(lost.flatMap(keysOf), error);
+    this.#events.tell({ type: "refused", keys: lost.flatMap(keysOf), error: problemOf(error) });
     return () => {
       for (const { reject } of lost.flatMap(({ carried }) => carried)) reject(error);
     };

@@ -56,12 +56,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
     this.#connect = () =>
       isShared ? new SharedConnection(name, this.#receiver, transport) : transport(this.#receiver);
     this.#outbox = new Outbox(this.#api, spaceId, {
-      stored: (keys, row, version) => {
-        const cursor = this.#store.replica?.cursor ?? null;
-        this.#dispatch({ type: "stored", keys, answer: { row, version, cursor } });
-      },
-      refused: (keys, error) => this.#dispatch({ type: "refused", keys, error: problemOf(error) }),
-      delayed: (delay) => this.#dispatch({ type: "delayed", delay }),
+      tell: (action) => this.#dispatch(action),
       changed: (mutations) => void this.#persistence?.saveMutations(mutations),
     });
     this.#watchPage();
@@ -106,25 +101,21 @@ class Space implements Record<keyof SpaceClient, unknown> {
 
   readonly #receiver: Receiver = {
     known: () => this.#store.replica,
-    group: (group) => {
-      if (judge(this.#store.replica, group) === "gap") this.#connection?.gap();
-      else this.#dispatch({ type: "group", group, at: new Date().toISOString() });
-    },
-    state: (state) => {
-      // Of a tab that holds less: what is loaded here stays, and is asked for.
+    take: (news) => {
       const { replica } = this.#store;
-      const isLess =
-        state.hasMore && (state.intentions?.length ?? 0) < (replica?.lists.intention.length ?? 0);
-      if (isLess && !isKnown(replica, state)) void this.refresh();
-      else this.#dispatch({ type: "state", state });
-    },
-    heartbeat: (version) => {
-      const { replica } = this.#store;
-      if (version !== null && replica && version > replica.version) this.#connection?.gap();
-    },
-    status: (mode, fault) => {
-      this.#dispatch({ type: "status", mode, fault });
-      if (mode !== "cache") this.#outbox.retryNow();
+      if (news.type === "group") {
+        if (judge(replica, news.group) === "gap") this.#connection?.gap();
+        else this.#dispatch({ ...news, at: new Date().toISOString() });
+      } else if (news.type === "state") {
+        // Of a tab that holds less: what is loaded here stays, and is asked for.
+        const { hasMore, intentions = [] } = news.state;
+        const isLess = hasMore && intentions.length < (replica?.lists.intention.length ?? 0);
+        if (isLess && !isKnown(replica, news.state)) void this.refresh();
+        else this.#dispatch(news);
+      } else if (news.type === "status") {
+        this.#dispatch(news);
+        if (news.mode !== "cache") this.#outbox.retryNow();
+      } else if (replica && (news.version ?? 0) > replica.version) this.#connection?.gap();
     },
   };
 

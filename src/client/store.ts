@@ -1,6 +1,6 @@
 import type { Being } from "../protocol/messages.js";
 import { mapLists, NO_ROWS, rowsOf } from "./lists.js";
-import { type Answer, type Mutation, overlay, unsettled } from "./mutation.js";
+import { type Mutation, overlay, type Stored, unsettled } from "./mutation.js";
 import type { Problem } from "./problem.js";
 import {
   apply,
@@ -40,7 +40,8 @@ export type StoreAction =
   | { type: "no-older" }
   | { type: "status"; mode: Mode; fault: Problem | null }
   | { type: "mutate"; mutation: Mutation }
-  | { type: "stored"; keys: readonly string[]; answer: Answer }
+  /** `version`: of the client's space, at or after the change; null: unknown. */
+  | { type: "stored"; keys: readonly string[]; row: Stored; version: number | null }
   | { type: "refused"; keys: readonly string[]; error: Problem }
   | { type: "delayed"; delay: Problem | null }
   | { type: "error"; error: Problem | null };
@@ -78,8 +79,9 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
     case "mutate":
       return { ...store, mutations: [...store.mutations, action.mutation] };
     case "stored": {
+      const answer = { row: action.row, version: action.version, cursor: replica?.cursor ?? null };
       const mutations = store.mutations.map((mutation) =>
-        action.keys.includes(mutation.key) ? { ...mutation, answer: action.answer } : mutation,
+        action.keys.includes(mutation.key) ? { ...mutation, answer } : mutation,
       );
       return { ...store, mutations: replica ? unsettled(mutations, replica) : mutations };
     }

@@ -185,14 +185,13 @@ export class ModelReader {
     this.server.commit([write]);
     const row = (this.server.find(mutation.kind, mutation.id) ?? before) as Stored;
     // Versions of another space are others, and mean nothing here.
-    change.answer = { type: "stored", keys, answer: { row, version: this.server.version, cursor: null } };
+    change.answer = { type: "stored", keys, row, version: this.server.version };
   }
 
   #hearAnswer(): void {
     const { answer } = this.#changes[0] ?? {};
     if (!answer) return;
     this.#changes.shift();
-    const cursor = this.#replica?.cursor ?? null;
-    this.#dispatch(answer.type === "stored" ? { ...answer, answer: { ...answer.answer, cursor } } : answer);
+    this.#dispatch(answer);
   }
 }
