@@ -56,19 +56,13 @@ as $$
   where a.attrelid = to_regclass(k.of_table) and a.attname = k.id_column
 $$;
 
--- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
--- type in it would run that person's code as the owner, wherever the DBA's text casts. No number loses digits in a browser:
--- those that may are texts.
-create or replace function sync._write_wire(k sync.tracked)
-returns void
-language plpgsql
-security definer
+-- What is selected in it. No number loses digits in a browser: those that may are texts.
+create or replace function sync._wire_columns(k sync.tracked)
+returns text
+language sql
+stable
 set search_path = ''
 as $$
-declare
-  columns pg_catalog.text;
-  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
-begin
   select string_agg(format(case
       when a.attname = k.id_column then '%3$I.%1$I' || case a.atttypid when 'pg_catalog.text'::pg_catalog.regtype then '' else '::text' end || ' as id'
       when a.atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype
@@ -76,9 +70,21 @@ begin
       when a.atttypid in ('pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype) then '%3$I.%1$I::text as %2$I'
       else '%3$I.%1$I as %2$I'
     end, a.attname, sync._wire_name(a.attname), k.entity_type), E',\n      ' order by c.n)
-  into columns
   from unnest(k.columns) with ordinality as c (name, n)
-  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = c.name;
+  join pg_catalog.pg_attribute a on a.attrelid = to_regclass(k.of_table) and a.attname = c.name
+$$;
+
+-- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
+-- type in it would run that person's code as the owner, wherever the DBA's text casts.
+create or replace function sync._write_wire(k sync.tracked)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
+begin
   execute format($text$
 create or replace function sync.%I(%I %s)
 returns json
@@ -91,7 +97,7 @@ as $json$
     select %s
   ) as wire
 $json$
-$text$, k.entity_type || '_json', k.entity_type, k.of_table, columns);
+$text$, k.entity_type || '_json', k.entity_type, k.of_table, sync._wire_columns(k));
   execute format('comment on function %s is %L', called,
     format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
   execute format('revoke execute on function %s from public', called);

@@ -1,6 +1,6 @@
 -- Chapter 1, continued: what a DBA calls to put Spacefeed on a table, and to take it off.
---   track      adds triggers to a table, and nothing else      untrack   leaves it as it was
---   fill       records the rows that were there before         refresh   all who have rows of it take them anew
+--   track    adds triggers to a table, and nothing else
+--   fill     records the rows that were there before
 -- A table is locked for a moment only: each try waits 100 ms at most, and holds up nobody for longer.
 
 create or replace function sync.track(of_table regclass, space text default null, columns text[] default null, name text default null,
@@ -126,17 +126,20 @@ begin
       select distinct c.name
       from (select unnest(columns || k.space_columns) as name) as c
       join pg_catalog.pg_attribute a on a.attrelid = of_table and a.attname = c.name
-      where a.attgenerated = '' and a.attidentity <> 'a');
+      where a.attgenerated = '' and a.attidentity <> 'a'
+      order by c.name);
   else
     k.writable := '{}';
   end if;
   k.filled_to := case when was.entity_type is null then '' else was.filled_to end;
-  delete from sync.tracked t where t.of_table = k.of_table;
-  insert into sync.tracked select k.*;
-  perform sync._write_wire(k);
-  perform sync._write_functions();
-  if was.entity_type is not null then
-    perform sync.refresh(k.entity_type);
+  if was is distinct from k then  -- else a wire function that was replaced stays, and nobody takes anything anew
+    delete from sync.tracked t where t.of_table = k.of_table;
+    insert into sync.tracked select k.*;
+    perform sync._write_wire(k);
+    perform sync._write_functions();
+    if was.entity_type is not null then
+      perform sync.refresh(k.entity_type);
+    end if;
   end if;
   perform sync._tie();
 
@@ -232,24 +235,3 @@ $$;
 comment on procedure sync.fill(text, integer) is
   'Records the rows that a table had when it was tracked, max_rows in a transaction, while others write. Where it is stopped, the
 next call goes on.';
-
-create or replace function sync.refresh(of_type text)
-returns bigint
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  spaces bigint;
-begin
-  -- As TRUNCATE notes it: the floor of each space is raised, which sends its readers to the snapshot.
-  insert into sync.notes (space_id, entity_type, entity_ids)
-  select distinct c.space_id, of_type, '{}'::pg_catalog.text[]
-  from sync.changes c
-  where c.entity_type = of_type and c.deleted_at is null;
-  get diagnostics spaces = row_count;
-  return spaces;
-end
-$$;
-comment on function sync.refresh(text) is
-  'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';

@@ -1,4 +1,25 @@
--- Chapter 1, continued: how Spacefeed is taken off a table.
+-- Chapter 1, continued: how a table is left as it was, and how all who have rows of it take them anew.
+
+create or replace function sync.refresh(of_type text)
+returns bigint
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  spaces bigint;
+begin
+  -- As TRUNCATE notes it: the floor of each space is raised, which sends its readers to the snapshot.
+  insert into sync.notes (space_id, entity_type, entity_ids)
+  select distinct c.space_id, of_type, '{}'::pg_catalog.text[]
+  from sync.changes c
+  where c.entity_type = of_type and c.deleted_at is null;
+  get diagnostics spaces = row_count;
+  return spaces;
+end
+$$;
+comment on function sync.refresh(text) is
+  'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';
 
 -- Drops what is recorded of a type, and what waits to be. As TRUNCATE notes it: who has been away has to hear of it, too.
 create or replace function sync._forget(of_type text)

@@ -131,7 +131,8 @@ begin
     set version = s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer,
         floor = case when s.space_id <> all (array(select f.space_id from found f where f.entity_id is null)) then s.floor
           else s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer end,
-        xid = pg_current_xact_id()
+        xid = pg_current_xact_id(),
+        raised_at = clock_timestamp()
     where s.space_id = any (array(select f.space_id from found f where f.label is not null))
     returning s.space_id, s.version, case when is_heard then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
   ), recorded as (

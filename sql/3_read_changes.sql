@@ -34,7 +34,7 @@ end
 $$;
 
 create or replace function sync.changes_since(space_ids text[], versions bigint[], max integer)
-returns table (space_id text, since bigint, version bigint, cursor text, events text[], types text[], change text)
+returns table (space_id text, since bigint, version bigint, cursor text, events text[], types text[], change text, age_ms double precision)
 language plpgsql
 volatile
 security definer
@@ -66,11 +66,11 @@ begin
       -- A version that is not to be had in events: pruned, truncated or of another history.
       when wanted.since not between here.floor and here.version then null
       else changed.events
-    end, changed.types, changed.change
+    end, changed.types, changed.change, (extract(epoch from clock_timestamp() - here.raised_at) * 1000)::double precision
   from (select sync.epoch() as epoch) as present
   cross join unnest(space_ids, versions) as wanted (space_id, since)
   cross join lateral (
-    select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
+    select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor, max(s.raised_at) as raised_at
     from sync.spaces s
     where s.space_id = wanted.space_id
   ) as here
@@ -134,7 +134,7 @@ end
 $$;
 comment on function sync.changes_since(text[], bigint[], integer) is
   'For each space what changed in it after a version, as events in version order; the last one has prev and cursor. types: the lists that
-they are in; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than
+they are in; change: which one it is, if it is just one; age_ms: how long ago the last version was recorded. No events ({}) when nothing changed; null when more than
 max entities did, when their events are more than 64 MiB, or when the version is not of this history: take a snapshot then.';
 
 create or replace function sync.resolve_cursor(space_id text, since text)

@@ -1,8 +1,8 @@
 import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
-import type { SpaceState, SyncEvent } from "../protocol/messages.js";
+import type { SpaceState } from "../protocol/messages.js";
 import type { SpaceClientOptions } from "./client.js";
-import type { Replica } from "./replica.js";
+import type { Group, Replica } from "./replica.js";
 
 export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
 
@@ -10,7 +10,7 @@ export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: 
 export interface StreamReceiver {
   /** Some bytes are here: a long message that is still coming is not silence. */
   bytes(): void;
-  message(event: SyncEvent): void;
+  message(event: Group[number]): void;
   /** `everyMs`: when the next one comes. */
   heartbeat(beat: { version: number | null; everyMs?: number }): void;
 }
@@ -64,8 +64,8 @@ export class Api {
     }
   }
 
-  /** A change, or a question about beings or intentions. */
-  async post<T>(path: "beings" | "intentions", body: object, signal?: AbortSignal) {
+  /** A change, or a question about rows. */
+  async post<T>(path: "beings" | "intentions" | "entities", body: object, signal?: AbortSignal) {
     const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: jsonOf(body) };
     const answer = await this.#ask(this.address(`/api/${path}`), init, signal);
     if (!(answer as { data?: unknown } | null)?.data) throw notOurs(200, "unavailable");
@@ -74,7 +74,7 @@ export class Api {
 
   /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
   async state(spaceId: string, known: Replica | null, signal: AbortSignal) {
-    const limit = Math.min((known?.intentions.length ?? 0) + LIMITS.page, LIMITS.state);
+    const limit = Math.min((known?.lists.intention.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;
     return (await this.#ask(url, { headers, cache: "no-store" }, signal)) as SpaceState | null;

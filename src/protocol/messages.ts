@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { unstorable, unstorableText } from "./json.js";
+import { unstorableText } from "./json.js";
 
 /** Sizes that a client runs into, in the units of their names. */
 export const LIMITS = {
@@ -8,11 +8,12 @@ export const LIMITS = {
   defaultPage: 100,
   maxPage: 1_000,
   maxMessages: 10_000,
+  spacesPerStream: 1_000,
 } as const;
 
-const BEING_TYPES = ["guest", "space", "bot", "document"] as const;
-const INTENTION_TYPES = ["utterance", "error"] as const;
-const INTENTION_STATES = ["draft", "active", "paused", "complete", "cancelled", "failed"] as const;
+export const BEING_TYPES = ["guest", "space", "bot", "document"] as const;
+export const INTENTION_TYPES = ["utterance", "error"] as const;
+export const INTENTION_STATES = ["draft", "active", "paused", "complete", "cancelled", "failed"] as const;
 
 /** The ID of a being, a message or a space: 1 to 255 characters, none of them a control character. */
 export const id = z
@@ -25,17 +26,6 @@ export const id = z
   .superRefine(faultOf(unstorableText))
   .refine((text) => !/\p{Cc}/u.test(text), "must not have control characters")
   .meta({ maxLength: LIMITS.idCharacters });
-
-const text = z.string().superRefine(faultOf(unstorableText));
-const jsonValue = z.unknown().superRefine(faultOf(unstorable));
-const jsonArray = z.array(z.unknown()).superRefine(faultOf(unstorable));
-const jsonObject = z
-  .custom<Record<string, unknown>>(
-    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    "must be an object",
-  )
-  .superRefine(faultOf(unstorable))
-  .meta({ type: "object" });
 
 // ISO 8601 in UTC, with microseconds.
 const time = z.string().meta({ format: "date-time" });
@@ -141,6 +131,23 @@ export const entityEvent = z.union([
     ...groupEnd,
   }),
 ]);
+/**
+ * What it sends with `appends=1`, of any type, instead of an update that appended: the text at `path` of the row, which has
+ * `at` UTF-16 code units, goes on with `text`; `data` are the fields that changed beside it.
+ */
+export const appendEvent = z.object({
+  type: z.string().regex(/^[a-z][A-Za-z0-9]{0,39}-appended$/),
+  messageId: z.string().optional(),
+  id,
+  version,
+  path: z.array(z.union([z.string(), z.int()])),
+  at: z.int().nonnegative(),
+  text: z.string(),
+  data: z.record(z.string(), z.unknown()),
+  ...groupEnd,
+});
+export type AppendEvent = z.infer<typeof appendEvent>;
+
 /** What it sends of tracked tables, as `task-created`. A client that does not know the type leaves it out. */
 export type EntityEvent = z.infer<typeof entityEvent>;
 
@@ -164,120 +171,14 @@ export const spaceState = z.object({
 /** What `GET /api/sync` sends: the complete state of a space. */
 export type SpaceState = z.infer<typeof spaceState>;
 
-const beingData = z.strictObject({
-  name: text.optional(),
-  type: z.enum(BEING_TYPES).optional(),
-  ownerId: id.nullable().optional(),
-  locationId: id.nullable().optional(),
-  metadata: jsonObject.optional(),
-  properties: jsonObject.optional(),
-  content: jsonValue.optional(),
-});
-const intentionData = z.strictObject({
-  name: text.optional(),
-  type: z.enum(INTENTION_TYPES).optional(),
-  state: z.enum(INTENTION_STATES).optional(),
-  ownerId: id.nullable().optional(),
-  locationId: id.optional(),
-  content: jsonArray.optional(),
-});
-const page = z.int().min(1).max(LIMITS.maxPage).optional();
-const changed = <T extends object>(data: T) => Object.keys(data).length > 0;
-const NOTHING_CHANGED = "names nothing to change";
-
-/** The body of `POST /api/beings`. */
-export const beingRequest = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("get"), beingId: id, spaceId: id.optional() }),
-  z.strictObject({ action: z.literal("list"), spaceId: id, limit: page }),
-  z.strictObject({
-    action: z.literal("create"),
-    beingId: id.optional(),
-    spaceId: id.optional(),
-    data: beingData.extend({ id: id.optional() }).optional(),
-  }),
-  z.strictObject({
-    action: z.literal("update"),
-    beingId: id,
-    spaceId: id.optional(),
-    data: beingData.refine(changed, NOTHING_CHANGED),
-  }),
-  z.strictObject({ action: z.literal("delete"), beingId: id, spaceId: id.optional() }),
+/** What a stream of many spaces says beside their events, of which each has `spaceId`. */
+export const manySpacesEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("stream"), streamId: z.string() }),
+  z.object({ type: z.literal("space-refused"), spaceId: id, code: z.string(), error: z.string() }),
 ]);
-export type BeingRequest = z.infer<typeof beingRequest>;
 
-/** The body of `POST /api/intentions`. */
-export const intentionRequest = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("get"), intentionId: id, spaceId: id.optional() }),
-  z.strictObject({ action: z.literal("list"), spaceId: id, limit: page, before: id.optional() }),
-  z.strictObject({
-    action: z.literal("create"),
-    intentionId: id.optional(),
-    spaceId: id.optional(),
-    data: intentionData.extend({ id: id.optional() }).optional(),
-  }),
-  z.strictObject({
-    action: z.literal("update"),
-    intentionId: id,
-    spaceId: id.optional(),
-    data: intentionData.refine(changed, NOTHING_CHANGED),
-  }),
-  z.strictObject({ action: z.literal("delete"), intentionId: id, spaceId: id.optional() }),
-]);
-export type IntentionRequest = z.infer<typeof intentionRequest>;
-
-const entityData = z.record(z.string(), z.unknown()).superRefine(faultOf(unstorable));
-
-/** The body of `POST /api/entities`. */
-export const entityRequest = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("get"), type: entityType, id, spaceId: id.optional() }),
-  z.strictObject({
-    action: z.literal("list"),
-    type: entityType,
-    spaceId: id,
-    limit: page,
-    before: id.optional(),
-  }),
-  z.strictObject({
-    action: z.literal("create"),
-    type: entityType,
-    id: id.optional(),
-    spaceId: id.optional(),
-    data: entityData.optional(),
-  }),
-  z.strictObject({
-    action: z.literal("update"),
-    type: entityType,
-    id,
-    spaceId: id.optional(),
-    data: entityData.refine(changed, NOTHING_CHANGED),
-  }),
-  z.strictObject({ action: z.literal("delete"), type: entityType, id, spaceId: id.optional() }),
-]);
-export type EntityRequest = z.infer<typeof entityRequest>;
-
-/** The query of `GET /api/stream`. `since`: a cursor, a version, a message ID or an ISO 8601 time. */
-export const streamQuery = z.object({ spaceId: id, since: text.optional() });
-
-/** The query of `GET /api/sync`. */
-export const syncQuery = z.object({
-  spaceId: id,
-  types: z
-    .string()
-    .regex(
-      /^[a-z][A-Za-z0-9]*(,[a-z][A-Za-z0-9]*)*$/,
-      "must be a list of beings, intentions and the names of tracked tables, with commas",
-    )
-    .refine((list) => new Set(list.split(",")).size === list.split(",").length, "must name each list once")
-    .optional(),
-  limit: z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.number().max(LIMITS.maxMessages))
-    .optional(),
-});
-
-function faultOf<T>(check: (value: T) => string | null) {
+/** Checks with what says a fault, or null. */
+export function faultOf<T>(check: (value: T) => string | null) {
   return (value: T, context: z.RefinementCtx) => {
     const fault = check(value);
     if (fault) context.addIssue({ code: "custom", message: fault });

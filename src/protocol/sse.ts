@@ -7,6 +7,21 @@ export function encodeGroup(events: readonly string[], cursor: string): Buffer {
   return Buffer.from(`${text}id: ${cursor}\ndata: ${oneLine(events.at(-1) as string)}\n\n`);
 }
 
+/** Encodes an event that moves no cursor. */
+export function encodeEvent(event: object): Buffer {
+  return Buffer.from(`data: ${JSON.stringify(event)}\n\n`);
+}
+
+/** The same group for a stream of many spaces: each event says of which it is, and an id would be of one of them only. */
+export function nameSpace(frame: Buffer, spaceId: string): Buffer {
+  const name = `"spaceId":${JSON.stringify(spaceId)},`;
+  // The first line of each event. A space-sync has the name already.
+  const heads = /(^|\n\n)(?:id: .*\n)?data: \{("type":"space-sync",)?/g;
+  return Buffer.from(
+    frame.toString().replace(heads, (_, gap: string, sync = name) => `${gap}data: {${sync}`),
+  );
+}
+
 /**
  * Encodes the heartbeat: the version at which the reader should be, null while that is being found out, and the
  * milliseconds after which the next one comes. Who hears nothing for much longer has lost the line.

@@ -29,6 +29,8 @@ const NOT_RUN: [RegExp, string][] = [
   [/^apt-get /, "needs root and Debian; .ci/chromium.sh runs it"],
   [/^psql postgres:\/\/postgres@127\.0\.0\.1:54329\/spacefeed$/, "session.test.ts has it"],
   [/^pg_dump --no-privileges$/, "needs the pg_dump of the server; test/clusters/restore.test.ts runs it"],
+  [/^select cron\.schedule/, "needs pg_cron"],
+  [/^spacefeed (track|tracked|untrack|types|doctor|top)\b/, "its test in test/server/cli/ runs it"],
   [/^create role spacefeed_relay nologin$/, "migrations have made it in this cluster"],
 ];
 /** What is no command. */
@@ -40,6 +42,11 @@ const NO_COMMANDS: [string, RegExp, string][] = [
     "docs/protocol.md",
     /^\{"type":"space-sync"/,
     "the shapes of events; test/server/http/openapi.test.ts holds them",
+  ],
+  [
+    "docs/operations.md",
+    /^\$ spacefeed |^declare module /,
+    "what a command prints; test/server/cli/ holds its form",
   ],
   ["docs/CONTRIBUTING.md", /^packages\/ /, "the map"],
 ];

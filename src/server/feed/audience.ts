@@ -1,8 +1,16 @@
 import type { Cursor } from "../postgres/functions.js";
 
-/** What readers get at once: one Buffer of SSE text, which all who get it share. */
-export interface Delivery {
+/** One Buffer of SSE text, which all who get it share. */
+export interface Encoded {
   frame: Buffer;
+  /** The same with the space in each event, once somebody needs it. */
+  named?: Buffer;
+}
+
+/** What readers get at once. */
+export interface Delivery extends Encoded {
+  /** The same for those who have the version before and take what a text grew by, where one did. */
+  appended?: Encoded;
   /** Where it takes the reader. */
   cursor: Cursor;
   /** The lists in which something has changed; null: in any. */
@@ -25,11 +33,15 @@ export interface Subscriber {
   /** Up to where it has the space; while it needs a snapshot: what that one may not be older than. */
   cursor: Cursor;
   needsSnapshot: boolean;
+  /** It takes what a text grew by instead of the row. */
+  readonly takesAppends?: boolean;
   /** Gets nothing but heartbeats. */
   isAside: boolean;
   deliver(delivery: Delivery): void;
   heartbeat(frame: Buffer): void;
-  /** The space is gone, or the relay stops. */
+  /** The space is no more. */
+  gone(): void;
+  /** The relay stops. */
   end(): void;
 }
 

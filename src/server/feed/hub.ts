@@ -1,6 +1,7 @@
 import { LIMITS } from "../../protocol/messages.js";
 import { encodeGroup, encodeHeartbeat } from "../../protocol/sse.js";
 import type { Changes, Cursor } from "../postgres/functions.js";
+import { Appends } from "./appends.js";
 import { Audience, type Delivery, type Subscriber } from "./audience.js";
 import { CatchUp, type CatchUpOptions } from "./catch-up.js";
 import { cursorText } from "./cursor.js";
@@ -23,6 +24,7 @@ const LINGER_MS = 15_000;
 class EventAudience extends Audience {
   /** When its last reader left, in milliseconds since 1970. */
   emptyAt = Date.now();
+  readonly appends = new Appends();
 
   constructor(
     spaceId: string,
@@ -65,9 +67,10 @@ export class Hub {
     this.#catchUp = new CatchUp(options, versionsOf, () => {
       const askedIn = this.#epoch;
       return (answers) => {
+        const now = performance.now();
         for (const changes of answers) {
           if (this.#isOutdated(askedIn, changes)) this.wake(changes.spaceId);
-          else this.#apply(changes);
+          else this.#apply(changes, now);
         }
       };
     });
@@ -152,7 +155,9 @@ export class Hub {
     this.#audiences.clear();
   }
 
-  #apply({ spaceId, since, epoch, version, events, types, change }: Changes): void {
+  /** `readAt`: when the answer came, by `performance.now()`. */
+  #apply({ spaceId, since, epoch, version, events, types, change, ageMs }: Changes, readAt: number): void {
+    const { toRelay, toSocket } = this.options.metrics;
     this.#enter(epoch);
     const audience = this.#audiences.get(spaceId);
     if (!audience) return;
@@ -166,9 +171,24 @@ export class Hub {
     } else {
       const cursor = { epoch, version };
       const delivery = { frame: encodeGroup(events, cursorText(cursor)), cursor, types, change };
+      const isNews = since === history.head;
+      const live = isNews ? this.#withAppends(audience, delivery, events, since) : delivery;
       history.add(since, delivery, events.length);
-      for (const reader of readers) if (isLive(reader, since)) reader.deliver(delivery);
+      for (const reader of readers) if (isLive(reader, since)) reader.deliver(live);
+      if (!isNews) return; // of who was away, it tells no delay
+      if (ageMs !== null) toRelay.observe(Math.max(0, ageMs) / 1_000);
+      toSocket.observe((performance.now() - readAt) / 1_000);
     }
+  }
+
+  /** Whoever comes back, or is behind, gets the rows whole. */
+  #withAppends(audience: EventAudience, delivery: Delivery, events: string[], since: number): Delivery {
+    if (![...audience.readers].some(({ takesAppends }) => takesAppends)) return delivery;
+    const { cursor } = delivery;
+    const shortened = audience.appends.shorten(events, since, cursor.version);
+    return shortened
+      ? { ...delivery, appended: { frame: encodeGroup(shortened, cursorText(cursor)) } }
+      : delivery;
   }
 
   async #snapshot(audience: EventAudience): Promise<Delivery | null | undefined> {

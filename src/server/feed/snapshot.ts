@@ -29,7 +29,7 @@ export class Snapshots<Of extends Audience> {
       // Those who have begun to wait meanwhile may be further than this: they get the next one. Those who waited
       // before, and are further all the same, have what the database has lost.
       for (const reader of audience.waiting()) {
-        if (delivery === null) reader.end();
+        if (delivery === null) reader.gone();
         else if (delivery && (asked.has(reader) || isAsOf(delivery.cursor, reader.cursor))) {
           reader.deliver(delivery);
         }

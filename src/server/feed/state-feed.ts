@@ -63,6 +63,10 @@ class StateFeed extends Audience implements Subscriber {
     for (const reader of this.readers) reader.heartbeat(this.feeds.hub.beat);
   }
 
+  gone(): void {
+    for (const reader of this.readers) reader.gone();
+  }
+
   end(): void {
     for (const reader of this.readers) reader.end();
   }

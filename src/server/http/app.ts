@@ -8,12 +8,15 @@ import { LIMITS } from "../../protocol/messages.js";
 import { type Env, identify } from "../auth/caller.js";
 import { Origins } from "../auth/origin.js";
 import type { TokenConfig } from "../auth/token.js";
+import type { Metrics } from "../metrics.js";
 import type { Listener } from "../postgres/listener.js";
 import type { Reach } from "../postgres/reach.js";
+import { tracedRequest } from "../tracing.js";
 import { entityRoutes } from "./entities.js";
 import { healthRoutes, type Look } from "./health.js";
 import { addressOf } from "./limits/address.js";
 import { type Limits, Throttle } from "./limits/throttle.js";
+import { manySpacesRoutes } from "./many-spaces.js";
 import { openapi } from "./openapi.js";
 import { type PageFacts, pageRoutes } from "./page.js";
 import { type StreamParts, streamRoutes } from "./stream.js";
@@ -27,6 +30,7 @@ export interface AppParts extends Omit<StreamParts, "throttle" | "address"> {
   trustProxy: number;
   limits: Limits;
   listener: Listener;
+  metrics: Metrics;
   watches: readonly Look[];
   reach: Reach;
   log: Logger;
@@ -55,6 +59,12 @@ export function createApp(parts: AppParts): App {
   const throttle = new Throttle(parts.limits);
   const address = (context: Context<Env>) => addressOf(context, parts.trustProxy);
 
+  app.use((context, next) =>
+    tracedRequest(context.req, async () => {
+      await next();
+      return context.res.status;
+    }),
+  );
   // Before the route: a stream's head is on its way when the route is done.
   app.use((context, next) => secure(context, async () => {}).then(next));
   if (corsOrigins.length > 0) {
@@ -88,6 +98,7 @@ export function createApp(parts: AppParts): App {
 
   app.route("/", entityRoutes(database, parts.reach, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
+  app.route("/", manySpacesRoutes({ ...parts, throttle, address }));
   app.route("/", healthRoutes(database, listener, metrics, watches));
   const description = openapi(tokens?.cookie);
   app.get("/openapi.json", (context) => context.json(description));

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import { SpacefeedError } from "../../protocol/errors.js";
-import { beingRequest, entityRequest, intentionRequest, LIMITS } from "../../protocol/messages.js";
+import { LIMITS } from "../../protocol/messages.js";
+import { beingRequest, entityRequest, intentionRequest } from "../../protocol/requests.js";
 import type { Env } from "../auth/caller.js";
 import type { Database, Page, Write } from "../postgres/functions.js";
 import type { Reach } from "../postgres/reach.js";
@@ -111,7 +112,11 @@ export function entityRoutes(
         throw error;
       });
     await throttle.written(stored.spaceId);
-    const version = stored.version ?? (stored.spaceId === null ? null : await reach.of(stored.spaceId));
+    // Of the space that a row of a tracked table was asked for in, though it has left it: the row does not say where it is.
+    const isOurs = type === "being" || type === "intention";
+    const at = (isOurs ? undefined : what.spaceId) ?? stored.spaceId;
+    const known = at === stored.spaceId ? stored.version : null;
+    const version = known ?? (at === null ? null : await reach.of(at));
     return send(context, { ...stored, version, hasMore: null });
   }
 }

@@ -1,10 +1,14 @@
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../protocol/errors.js";
 import * as messages from "../../protocol/messages.js";
+import * as requests from "../../protocol/requests.js";
 
-const { being, beingRequest, entityEvent, entityRequest, intention, intentionRequest } = messages;
-const { spaceState, streamQuery, syncEvent, syncQuery } = messages;
-const event = z.union([syncEvent, entityEvent]);
+const { appendEvent, being, entityEvent, intention, manySpacesEvent, spaceState, syncEvent } = messages;
+const { beingRequest, entityRequest, intentionRequest } = requests;
+const { streamChange, streamQuery, streamRequest, syncQuery } = requests;
+const event = z.union([syncEvent, entityEvent, appendEvent]);
+const namedEvent = z.union([manySpacesEvent, event]);
+const streamChanged = z.object({ success: z.literal(true), spaces: z.int() });
 const readiness = z.object({
   status: z.literal("ready"),
   epoch: z.string(),
@@ -46,6 +50,25 @@ export function openapi(cookie?: string): object {
           ],
           responses: {
             200: { description: "The stream", content: content(event, "text/event-stream") },
+            ...errors("invalid", "not_found"),
+          },
+        },
+        post: {
+          summary: "The events of many spaces on one stream, each with its spaceId",
+          requestBody: { required: true, content: content(streamRequest, "application/json", "input") },
+          responses: {
+            200: { description: "The stream", content: content(namedEvent, "text/event-stream") },
+            ...errors("invalid"),
+          },
+        },
+      },
+      "/api/stream/{id}": {
+        post: {
+          summary: "Adds spaces to a stream of many, and drops some; the ID is in its first event",
+          parameters: [{ name: "id", in: "path", required: true, schema: text }],
+          requestBody: { required: true, content: content(streamChange, "application/json", "input") },
+          responses: {
+            200: { description: "The spaces that it has now", content: content(streamChanged) },
             ...errors("invalid", "not_found"),
           },
         },

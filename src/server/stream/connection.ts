@@ -22,6 +22,8 @@ export class Connection {
   readonly #socket: Socket;
   /** While something waits that the reader may never take. */
   #watching: NodeJS.Timeout | undefined;
+  /** What goes on once all is taken. */
+  readonly #waiting: (() => void)[] = [];
 
   /** A browser may ask on a connection whose last answer has left, just before Node takes note of that. */
   static async turn(response: ServerResponse): Promise<void> {
@@ -63,9 +65,13 @@ export class Connection {
     this.#write(encodeRetry(COME_BACK_MS + Math.round(Math.random() * COME_BACK_MS)));
   }
 
+  get isClosed(): boolean {
+    return this.#socket.closed;
+  }
+
   /** Runs when the reader is gone; at once when it is gone already. */
   onClose(leave: () => void): void {
-    if (this.#socket.closed) leave();
+    if (this.isClosed) leave();
     else this.#socket.on("close", leave);
   }
 
@@ -76,7 +82,12 @@ export class Connection {
 
   /** Runs once when a connection that is behind has taken all that waits; never, when it is cut off first. */
   onceDrained(callback: () => void): void {
-    this.#socket.once("drain", callback);
+    if (this.#waiting.length === 0) {
+      this.#socket.once("drain", () => {
+        for (const goOn of this.#waiting.splice(0)) goOn();
+      });
+    }
+    this.#waiting.push(callback);
   }
 
   write(frame: Buffer): void {

@@ -3,9 +3,17 @@ import type { Cursor } from "../postgres/functions.js";
 import type { Connection } from "./connection.js";
 import type { Recheck } from "./recheck.js";
 
+/** The stream that a reader is of. */
+interface Owner {
+  readonly connection: Connection;
+  write(spaceId: string, delivery: Delivery): void;
+  heartbeat(frame: Buffer): void;
+  gone(spaceId: string): void;
+}
+
 /**
- * The client of a stream. It is aside while it is behind, until its connection has drained (P10), and while it is asked
- * again whether it may go on, where a change of beings may have put it out.
+ * A stream's reader of one space. It is aside while the client is behind, until its connection has drained (P10), and
+ * while it is asked again whether it may go on, where a change of beings may have put it out.
  */
 export class Reader implements Subscriber {
   declare audience?: Audience;
@@ -14,16 +22,17 @@ export class Reader implements Subscriber {
   isAside = false;
 
   constructor(
-    private readonly connection: Connection,
+    private readonly stream: Owner,
+    private readonly spaceId: string,
     private readonly recheck: Recheck,
-  ) {
-    connection.onClose(() => this.audience?.leave(this));
-  }
+    readonly takesAppends: boolean,
+    private readonly onLeave: () => void,
+  ) {}
 
   deliver(delivery: Delivery): void {
-    if (this.connection.isBehind) {
+    if (this.stream.connection.isBehind) {
       this.isAside = true;
-      this.connection.onceDrained(() => this.audience?.resume(this));
+      this.stream.connection.onceDrained(() => this.audience?.resume(this));
     } else if (this.recheck.isDue(delivery)) {
       this.isAside = true;
       void this.recheck.onceAllowed(() => {
@@ -35,17 +44,29 @@ export class Reader implements Subscriber {
     }
   }
 
-  #take({ frame, cursor }: Delivery): void {
-    this.cursor = cursor;
+  #take(delivery: Delivery): void {
+    this.cursor = delivery.cursor;
     this.needsSnapshot = false;
-    this.connection.write(frame);
+    this.stream.write(this.spaceId, delivery);
   }
 
   heartbeat(frame: Buffer): void {
-    this.connection.heartbeat(frame);
+    this.stream.heartbeat(frame);
+  }
+
+  gone(): void {
+    this.stream.gone(this.spaceId);
   }
 
   end(): void {
-    this.connection.end();
+    this.stream.connection.end();
+  }
+
+  /** Its client follows the space no longer. */
+  leave(): void {
+    this.recheck.stop();
+    this.audience?.leave(this);
+    delete this.audience;
+    this.onLeave();
   }
 }

@@ -6,12 +6,13 @@ import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
 import type { Cursor, Database } from "../postgres/functions.js";
 import { Admission } from "./admission.js";
-import type { Connection } from "./connection.js";
 
 /** In so many turns all streams are asked about, so that a slow policy is not asked for all of them at once. */
 const TURNS = 10;
 /** What a timer reaches; a later end is somebody else's. */
 const LONGEST_MS = 2 ** 31 - 1;
+
+export type Refusal = "stream_expired" | "stream_forbidden";
 
 /**
  * The rechecks of all open streams. Every `recheckMs` the database is asked again about each, together for those whose
@@ -34,19 +35,19 @@ export class Rechecks {
     this.due = new Admission(database);
   }
 
-  /** Of a stream that was let in when the space was at `asked`. */
-  start(caller: Caller, spaceId: string, asked: Cursor, connection: Connection): Recheck {
-    const recheck = new Recheck(this, caller, spaceId, asked, connection);
+  /** Of a reader that was let in when the space was at `asked`. */
+  start(caller: Caller, spaceId: string, asked: Cursor, refuse: (reason: Refusal) => void): Recheck {
+    const recheck = new Recheck(this, caller, spaceId, asked, refuse);
     this.#all.add(recheck);
     this.#timer ??= setInterval(() => this.#turn(), this.recheckMs / TURNS);
-    connection.onClose(() => {
-      recheck.stop();
-      this.#all.delete(recheck);
-      if (this.#all.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-    });
     return recheck;
+  }
+
+  stop(recheck: Recheck): void {
+    this.#all.delete(recheck);
+    if (this.#all.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #turn(): void {
@@ -58,7 +59,7 @@ export class Rechecks {
   }
 }
 
-/** Whether one stream may go on: until its token expires, or the policy says no. Its client hears why at its next try. */
+/** Whether a stream may go on in a space: until its token expires, or the policy says no. */
 export class Recheck {
   #expiry: NodeJS.Timeout | undefined;
   #isAsking = false;
@@ -70,16 +71,17 @@ export class Recheck {
     private readonly caller: Caller,
     private readonly spaceId: string,
     private asked: Cursor,
-    private readonly connection: Connection,
+    private readonly refuse: (reason: Refusal) => void,
   ) {
     const left = (caller.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
     if (left < LONGEST_MS) this.#expiry = setTimeout(() => this.#end("stream_expired"), left);
   }
 
-  /** The stream is gone. */
+  /** The reader is gone. */
   stop(): void {
     this.#isOver = true;
     clearTimeout(this.#expiry);
+    this.all.stop(this);
   }
 
   /**
@@ -118,10 +120,10 @@ export class Recheck {
     return !this.#isOver;
   }
 
-  #end(reason: string): void {
+  #end(reason: Refusal): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.all.metrics.refusals.inc({ reason });
-    this.connection.end();
+    this.refuse(reason);
   }
 }

@@ -67,6 +67,7 @@ export class StressedRelay {
           }
         },
         heartbeat: () => {},
+        gone: () => {},
         end: () => {},
       };
       this.#hub.join(spaceId, cursor, cursor.version, reader);

@@ -19,7 +19,12 @@ export function useRelay(db: TestDatabase, settings: Partial<Config> = {}): { re
 }
 
 /** POSTs to the API; the answer's status and its parsed body. */
-export async function post(relay: Relay, path: "beings" | "intentions" | "entities", body: unknown, headers: object = {}) {
+export async function post(
+  relay: Relay,
+  path: "beings" | "intentions" | "entities",
+  body: unknown,
+  headers: object = {},
+) {
   const response = await fetch(`${relay.url}/api/${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json", ...headers },

@@ -15,13 +15,15 @@ export interface TestStream {
   close(): void;
 }
 
-/** Opens a stream. The answer may also be a refusal: then nothing comes. */
+/** Opens a stream, of many spaces with a body. The answer may also be a refusal: then nothing comes. */
 export async function openStream(
   url: string | URL,
   headers: Record<string, string> = {},
+  body?: string,
 ): Promise<TestStream> {
   const controller = new AbortController();
   const response = await fetch(url, {
+    ...(body !== undefined && { method: "POST", body }),
     headers: { Accept: "text/event-stream", ...headers },
     signal: controller.signal,
   });

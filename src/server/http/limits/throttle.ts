@@ -59,10 +59,10 @@ export class Throttle {
     if (remainingPoints <= 0) this.#full.set(spaceId, Date.now() + msBeforeNext);
   }
 
-  /** Counts a stream. Returns what takes it off again, which is to be called once. */
-  enter(address: string | null, spaceId: string): () => void {
+  /** Counts a stream, or what it follows. Returns what takes it off again, which is to be called once. */
+  enter(address: string | null, spaceIds: readonly string[]): () => void {
     const { streamsPerAddress, streamsPerSpace } = this.#limits;
-    const places = [{ of: "space", id: spaceId, most: streamsPerSpace }];
+    const places = spaceIds.map((id) => ({ of: "space", id, most: streamsPerSpace }));
     if (address !== null) places.push({ of: "address", id: address, most: streamsPerAddress });
     for (const { of, id, most } of places) {
       if (most > 0 && this.#streams.of(`${of} ${id}`) >= most) {
