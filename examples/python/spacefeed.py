@@ -1,9 +1,9 @@
 """A client of Spacefeed in Python's standard library: python3 spacefeed.py URL SPACE [TOKEN]
 
-Follows a space and prints its state after each group of events, one line of JSON. The numbers are the rules of
-docs/protocol.md.
+Follows a space and prints its state after each group of events, as a line of JSON. (6.3): the rule in docs/protocol.md.
 """
 
+import functools
 import http.client
 import json
 import random
@@ -29,22 +29,21 @@ class Space:
     def apply(self, group):
         """Applies a group whole (6.1), or raises Gap and applies nothing. False: it was known already."""
         last = group[-1]
-        is_ours = self.cursor is not None and epoch(self.cursor) == epoch(last["cursor"])
+        is_ours = last["cursor"].rpartition(".")[0] == (self.cursor or "").rpartition(".")[0]  # 1.4
         if is_ours and last["version"] <= self.version:
             return False  # 6.3
-        lists, has_more = self.lists, self.has_more
         if last["type"] == "space-sync":  # 6.5
             named = {"being": last["beings"], "intention": last["intentions"], **last.get("entities", {})}
             lists = {kind: {row["id"]: row for row in rows} for kind, rows in named.items()}
-            has_more = last["hasMore"]
         elif not is_ours or last["prev"] != self.version:
             raise Gap  # 6.4
         else:
-            lists = {kind: dict(rows) for kind, rows in lists.items()}
+            lists = {kind: dict(rows) for kind, rows in self.lists.items()}
             oldest = min(map(position, lists["intention"].values()), default=None)
             for event in group:
-                self.set(lists, event, oldest if has_more else None)
-        self.version, self.cursor, self.has_more, self.lists = last["version"], last["cursor"], has_more, lists
+                self.set(lists, event, oldest if self.has_more else None)
+        self.has_more = last.get("hasMore", self.has_more)
+        self.version, self.cursor, self.lists = last["version"], last["cursor"], lists
         return True
 
     def set(self, lists, event, oldest):
@@ -65,13 +64,9 @@ class Space:
             rows[event["data"]["id"]] = event["data"]  # 6.6
 
     def state(self):
-        lists = {kind: list(rows.values()) for kind, rows in self.lists.items()}
-        beings, intentions = lists.pop("being"), lists.pop("intention")
-        return {"version": self.version, "beings": beings, "intentions": intentions, "entities": lists}
-
-
-def epoch(cursor):
-    return cursor.rpartition(".")[0]
+        entities = {kind: list(rows.values()) for kind, rows in self.lists.items()}
+        lists = {"beings": entities.pop("being"), "intentions": entities.pop("intention")}
+        return {"version": self.version, **lists, "entities": entities}
 
 
 def position(message):
@@ -82,10 +77,8 @@ def appended(row, event):
     """The row with a text that goes on (10.3). Lengths count UTF-16 units, which are two bytes each."""
     row = json.loads(json.dumps({**row, **event["data"]}))
     *way, name = event["path"]
-    holder = row
-    for step in way:
-        holder = holder[step]
-    text, more, at = (holder[name].encode("utf-16-le"), event["text"].encode("utf-16-le"), 2 * event["at"])
+    holder = functools.reduce(lambda value, step: value[step], way, row)
+    text, more, at = holder[name].encode("utf-16-le"), event["text"].encode("utf-16-le"), 2 * event["at"]
     if len(text) == at:
         holder[name] = (text + more).decode("utf-16-le")
     elif len(text) < at or text[at : at + len(more)] != more:
@@ -118,7 +111,7 @@ def follow(url, space_id, token, space, show):
     connect = http.client.HTTPSConnection if base.scheme == "https" else http.client.HTTPConnection
     connection = connect(base.netloc, timeout=LEAST_SILENCE)
     since = f"&since={quote(space.cursor)}" if space.cursor else ""  # 6.2
-    headers = {"Accept": "text/event-stream", **({"Authorization": f"Bearer {token}"} if token else {})}
+    headers = {"Accept": "text/event-stream", **({"Authorization": f"Bearer {token[0]}"} if token else {})}
     try:
         path = f"{base.path.rstrip('/')}/api/stream?spaceId={quote(space_id, safe='')}&appends=1{since}"
         connection.request("GET", path, headers=headers)
@@ -144,11 +137,11 @@ def follow(url, space_id, token, space, show):
 
 
 if __name__ == "__main__":
-    here, losses = Space(), 0
+    here, losses, (url, space_id, *token) = Space(), 0, sys.argv[1:]
     while True:
         before = here.version
         try:
-            follow(sys.argv[1], sys.argv[2], next(iter(sys.argv[3:]), None), here, lambda s: print(json.dumps(s), flush=True))
+            follow(url, space_id, token, here, show=lambda state: print(json.dumps(state), flush=True))
         except Gap:
             pass
         except (OSError, http.client.HTTPException) as error:

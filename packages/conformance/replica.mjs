@@ -27,7 +27,8 @@ export class Replica {
   get messages() {
     const numberOf = ({ messageId }) => Number(messageId.slice(4));
     return [...this.list("intention").values()].sort(
-      (a, b) => Number(a.createdAt > b.createdAt) - Number(a.createdAt < b.createdAt) || numberOf(a) - numberOf(b),
+      (a, b) =>
+        Number(a.createdAt > b.createdAt) - Number(a.createdAt < b.createdAt) || numberOf(a) - numberOf(b),
     );
   }
 
@@ -64,7 +65,8 @@ export class Replica {
   /** Rule 10.3. */
   #append(type, { id, path, at, text, data }) {
     const row = this.list(type).get(id);
-    if (!row) return this.hasMore ? null : ["10.1", `appends to ${type} ${id}, which the reader does not have`];
+    if (!row)
+      return this.hasMore ? null : ["10.1", `appends to ${type} ${id}, which the reader does not have`];
     const copy = structuredClone({ ...row, ...data });
     const holder = path.slice(0, -1).reduce((value, key) => value?.[key], copy);
     const before = holder?.[path.at(-1)];
@@ -81,7 +83,11 @@ export class Replica {
   difference(truth, isAlsoOfEntities = true) {
     const count = this.hasMore ? this.list("intention").size : Number.POSITIVE_INFINITY;
     const known = new Map([...truth.lists, ["intention", byId(truth.messages.slice(-count))]]);
-    const types = new Set(["being", "intention", ...(isAlsoOfEntities ? [...known.keys(), ...this.lists.keys()] : [])]);
+    const types = new Set([
+      "being",
+      "intention",
+      ...(isAlsoOfEntities ? [...known.keys(), ...this.lists.keys()] : []),
+    ]);
     for (const type of types) {
       const [mine, theirs] = [this.list(type), known.get(type) ?? new Map()];
       for (const [id, row] of theirs) {

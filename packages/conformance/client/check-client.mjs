@@ -51,7 +51,9 @@ function start([program, ...words], url, space, stage) {
   });
   const failed = new Promise((_, reject) => {
     child.on("error", reject);
-    child.on("close", (code, signal) => reject(new Error(`the client ended with ${signal ?? code}: ${said}`)));
+    child.on("close", (code, signal) =>
+      reject(new Error(`the client ended with ${signal ?? code}: ${said}`)),
+    );
   });
   failed.catch(() => {}); // it is killed at the end of its case
   return { child, failed };

@@ -3,7 +3,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Line, PlayedStream } from "./played-stream.mjs";
 
-const AWAY = { success: false, error: "the relay is played: it has no state, only streams", code: "unavailable" };
+const AWAY = {
+  success: false,
+  error: "the relay is played: it has no state, only streams",
+  code: "unavailable",
+};
 const CORS = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*" };
 
 /** What a case plays with a client: the streams that it opens, and the states that it reports. */
@@ -36,10 +40,13 @@ class Stage {
 
   until(condition, patienceMs, what) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#looks.delete(look);
-        reject(new Error(`${what()} did not come within ${patienceMs / 1_000} s`));
-      }, Math.min(patienceMs, 2 ** 31 - 1));
+      const timer = setTimeout(
+        () => {
+          this.#looks.delete(look);
+          reject(new Error(`${what()} did not come within ${patienceMs / 1_000} s`));
+        },
+        Math.min(patienceMs, 2 ** 31 - 1),
+      ).unref(); // the server is what keeps the process
       const look = () => {
         if (!condition()) return;
         clearTimeout(timer);
@@ -62,7 +69,8 @@ export class PlayedRelay {
   #lines = new Map();
   #server = createServer((request, response) => {
     this.#answer(request, response).catch((error) => {
-      if (!response.headersSent) this.#json(response, 400, { success: false, error: error.message, code: "invalid" });
+      if (!response.headersSent)
+        this.#json(response, 400, { success: false, error: error.message, code: "invalid" });
     });
   });
 
@@ -115,7 +123,8 @@ export class PlayedRelay {
 
   #open(response, spaces, isMany, appends) {
     const stages = Object.keys(spaces).map((id) => this.stage(id));
-    if (!isMany && !stages[0]) return this.#json(response, 404, { success: false, error: "no space", code: "not_found" });
+    if (!isMany && !stages[0])
+      return this.#json(response, 404, { success: false, error: "no space", code: "not_found" });
     const refusal = stages.map((stage) => stage?.refusals.shift()).find(Boolean);
     if (refusal) {
       const [status, headers, text] = refusal;
@@ -142,12 +151,15 @@ export class PlayedRelay {
 
   #change(response, streamId, { add = {} }) {
     const line = this.#lines.get(streamId);
-    if (!line?.isOpen) return this.#json(response, 404, { success: false, error: "no stream", code: "not_found" });
+    if (!line?.isOpen)
+      return this.#json(response, 404, { success: false, error: "no stream", code: "not_found" });
     this.#follow(line, add);
     this.#json(response, 200, { success: true, spaces: Object.keys(add).length });
   }
 
   #json(response, status, value, headers = {}) {
-    response.writeHead(status, { "Content-Type": "application/json", ...CORS, ...headers }).end(JSON.stringify(value));
+    response
+      .writeHead(status, { "Content-Type": "application/json", ...CORS, ...headers })
+      .end(JSON.stringify(value));
   }
 }

@@ -9,7 +9,10 @@ export class Line {
     this.response = response;
     this.isMany = isMany;
     this.appends = appends;
-    response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" });
+    response.writeHead(200, {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-cache, no-transform",
+    });
     response.socket.setNoDelay(true);
     this.write("retry: 100\n\n");
     this.beat(null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { NotRun } from "../report.mjs";
 import { Replica } from "../replica.mjs";
+import { NotRun } from "../report.mjs";
 
 const AT = "2026-01-01T00:00:00.00000";
 
@@ -44,7 +44,10 @@ export function group(prev, version, events, epoch = "e1") {
   return events.map((event, n) => ({ ...event, version, ...(n === events.length - 1 && end) }));
 }
 
-export function spaceSync(version, { epoch = "e1", messages = [], beings = [], entities, hasMore = false } = {}) {
+export function spaceSync(
+  version,
+  { epoch = "e1", messages = [], beings = [], entities, hasMore = false } = {},
+) {
   return [
     {
       type: "space-sync",
@@ -76,7 +79,10 @@ export class Story {
   async begin(more = {}) {
     const stream = await this.stage.stream(this.startMs, () => "the client's first stream");
     assert.equal(stream.since, null, "rule 6.2: the first stream is asked for with a cursor");
-    await this.tell(stream, spaceSync(5, { messages: [message(1), message(2), message(3)], beings: [being(1)], ...more }));
+    await this.tell(
+      stream,
+      spaceSync(5, { messages: [message(1), message(2), message(3)], beings: [being(1)], ...more }),
+    );
     return stream;
   }
 
@@ -125,7 +131,10 @@ export class Story {
     for (const report of this.stage.reports) {
       if (typeof report.version !== "number") continue; // it has nothing yet
       const faults = this.#allowed.map((state) => differenceOf(report, Object.assign(new Replica(), state)));
-      assert.ok(faults.includes(null), `it showed what never was, at version ${report.version}: ${faults.at(-1)}`);
+      assert.ok(
+        faults.includes(null),
+        `it showed what never was, at version ${report.version}: ${faults.at(-1)}`,
+      );
     }
   }
 

@@ -23,14 +23,20 @@ export class Api {
   /** Status and JSON body. */
   async post(path, body) {
     const response = await this.ask(`/api/${path}`, { method: "POST", body });
-    return { status: response.status, headers: response.headers, body: await response.json().catch(() => null) };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: await response.json().catch(() => null),
+    };
   }
 
   /** A change that has to be accepted: `{data, version}`. */
   async change(path, body) {
     const answer = await this.post(path, body);
     if (answer.status === 200) return answer.body;
-    throw new Error(`${body.action} in /api/${path} was refused with ${answer.status}: ${answer.body?.error}`);
+    throw new Error(
+      `${body.action} in /api/${path} was refused with ${answer.status}: ${answer.body?.error}`,
+    );
   }
 
   /** The complete state of a space (rule 9.1). */

@@ -111,7 +111,8 @@ export class Reader {
     const spaceId = this.isMany ? event.spaceId : Object.keys(this.spaces)[0];
     if (spaceId === undefined) return this.#break("8.3", `an event has no spaceId: ${event.type}`);
     const wanted = this.isMany ? undefined : event.cursor;
-    if (id !== wanted) this.#break(this.isMany ? "8.3" : "5.2", `the SSE id is ${id}, the cursor ${event.cursor}`);
+    if (id !== wanted)
+      this.#break(this.isMany ? "8.3" : "5.2", `the SSE id is ${id}, the cursor ${event.cursor}`);
     if (event.cursor === undefined && event.prev !== undefined) this.#break("5.1", "prev without cursor");
     const events = [...(this.#begun.get(spaceId) ?? []), event];
     this.#begun.set(spaceId, event.cursor === undefined ? events : []);

@@ -16,11 +16,15 @@ export const groups = [
       const reader = await world.follow(spaceId, { since: known.cursor, known });
       await reader.reaches(known.version + 3);
       for (const { events } of reader.groups) {
-        for (const event of events.slice(0, -1)) assert.deepEqual([event.prev, event.cursor], [undefined, undefined]);
+        for (const event of events.slice(0, -1))
+          assert.deepEqual([event.prev, event.cursor], [undefined, undefined]);
         assert.notDeepEqual([events.at(-1).prev, events.at(-1).cursor], [undefined, undefined]);
       }
       const ids = reader.messages.flatMap(({ id }) => id ?? []);
-      assert.deepEqual(ids, reader.groups.map(({ events }) => events.at(-1).cursor));
+      assert.deepEqual(
+        ids,
+        reader.groups.map(({ events }) => events.at(-1).cursor),
+      );
     },
   },
   {
@@ -140,9 +144,16 @@ export const groups = [
         await Promise.all([asked.reaches(version), plain.reaches(version)]);
       }
       const back = await world.follow(spaceId, { since: known.cursor, known, appends: true });
-      await Promise.all([world.equal(back, spaceId), world.equal(plain, spaceId), world.equal(asked, spaceId)]);
+      await Promise.all([
+        world.equal(back, spaceId),
+        world.equal(plain, spaceId),
+        world.equal(asked, spaceId),
+      ]);
       const types = [...plain.events, ...back.events].map(({ type }) => type);
-      assert.deepEqual(types.filter((type) => type.endsWith("-appended")), []);
+      assert.deepEqual(
+        types.filter((type) => type.endsWith("-appended")),
+        [],
+      );
     },
   },
 ];

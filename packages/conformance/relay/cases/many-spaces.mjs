@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 
 const change = (world, { notices: [{ streamId }] }, body) => world.api.post(`stream/${streamId}`, body);
-const typesOf = (reader) => reader.groups.map(({ spaceId, events }) => `${spaceId} ${events.at(-1).type}`).sort();
+const typesOf = (reader) =>
+  reader.groups.map(({ spaceId, events }) => `${spaceId} ${events.at(-1).type}`).sort();
 
 /** Section 8. */
 export const manySpaces = [
@@ -27,7 +28,10 @@ export const manySpaces = [
       const first = reader.messages.find(({ event }) => event !== "heartbeat");
       assert.equal(JSON.parse(first.data).type, "stream");
       assert.ok(reader.notices[0].streamId.length >= 16, "the ID is too short for a secret");
-      assert.deepEqual(reader.messages.flatMap(({ id }) => id ?? []), []);
+      assert.deepEqual(
+        reader.messages.flatMap(({ id }) => id ?? []),
+        [],
+      );
     },
   },
   {
@@ -60,7 +64,10 @@ export const manySpaces = [
       await world.say(a, "unheard");
       await world.say(b, "heard");
       await world.equal(reader, b);
-      assert.deepEqual(reader.groups.slice(before).map(({ spaceId }) => spaceId), [b]);
+      assert.deepEqual(
+        reader.groups.slice(before).map(({ spaceId }) => spaceId),
+        [b],
+      );
       reader.replica(c).replace(await world.api.state(c));
       await world.say(c, "since");
       await change(world, reader, { add: { [c]: cursor } });

@@ -18,7 +18,8 @@ export const requests = [
       const { beings, intentions } = await world.api.state(spaceId);
       const { list } = { list: (type) => [...reader.replica().list(type).values()] };
       for (const being of [...beings, ...list("being")]) assert.equal(fieldsOf(being), BEING);
-      for (const message of [data, ...intentions, ...list("intention")]) assert.equal(fieldsOf(message), INTENTION);
+      for (const message of [data, ...intentions, ...list("intention")])
+        assert.equal(fieldsOf(message), INTENTION);
     },
   },
   {
@@ -49,7 +50,10 @@ export const requests = [
       const write = async (_, n) => {
         const { data, version } = await world.say(spaceId, `${n}`);
         const replica = await reader.reaches(version);
-        assert.ok(replica.list("intention").has(data.id), `version ${version} lacks the message that it brings`);
+        assert.ok(
+          replica.list("intention").has(data.id),
+          `version ${version} lacks the message that it brings`,
+        );
       };
       for (let round = 0; round < 3; round++) await Promise.all(Array.from({ length: 12 }, write));
       await world.equal(reader, spaceId);
@@ -113,7 +117,12 @@ export const requests = [
       const all = [];
       for (const text of ["1", "2", "3", "4", "5"]) all.push((await world.say(spaceId, text)).data);
       const page = async (more) => {
-        const { data, hasMore } = await world.api.change("intentions", { action: "list", spaceId, limit: 2, ...more });
+        const { data, hasMore } = await world.api.change("intentions", {
+          action: "list",
+          spaceId,
+          limit: 2,
+          ...more,
+        });
         return [data.map(({ content }) => content[0]).join(), hasMore];
       };
       assert.deepEqual(await page({}), ["4,5", true]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { NotRun } from "../../report.mjs";
 import { epochOf } from "../../replica.mjs";
+import { NotRun } from "../../report.mjs";
 
 const SAY = "insert into public.intentions (id, location_id, content) values ($1, $2, '[\"sql\"]')";
 const inShort = (events) => events.map(({ type, data, id }) => `${type} ${data?.id ?? id}`).sort();
@@ -35,7 +35,10 @@ export const sql = [
       await within(world, async () => {
         await world.sql(SAY, [one, a]);
         await world.sql(SAY, [two, b]);
-        await world.sql("insert into public.beings (id, type, location_id) values ($1, 'guest', $2)", [guest, a]);
+        await world.sql("insert into public.beings (id, type, location_id) values ($1, 'guest', $2)", [
+          guest,
+          a,
+        ]);
         await world.sql(SAY, [three, a]);
       });
       const wanted = [`being-created ${guest}`, `intention-created ${one}`, `intention-created ${three}`];
@@ -161,7 +164,9 @@ export const sql = [
 
 async function create(world, table, type) {
   try {
-    await world.sql(`create table public.${table} (id text primary key, space text, title text, private text)`);
+    await world.sql(
+      `create table public.${table} (id text primary key, space text, title text, private text)`,
+    );
     await world.sql("select sync.track($1, space => 'space', columns => array['id', 'title'], name => $2)", [
       `public.${table}`,
       type,

@@ -35,7 +35,9 @@ export const state = [
       const tag = first.headers.get("ETag");
       assert.equal(tag, `W/"${(await first.json()).cursor}"`);
       const poll = async () => {
-        const response = await world.api.ask(`/api/sync?spaceId=${spaceId}`, { headers: { "If-None-Match": tag } });
+        const response = await world.api.ask(`/api/sync?spaceId=${spaceId}`, {
+          headers: { "If-None-Match": tag },
+        });
         await response.body?.cancel();
         return response.status;
       };

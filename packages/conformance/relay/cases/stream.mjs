@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { request as requestTls } from "node:https";
-import { NotRun } from "../../report.mjs";
 import { epochOf, Replica } from "../../replica.mjs";
+import { NotRun } from "../../report.mjs";
 import { Reader } from "../reader.mjs";
 
 const FOREIGN = "0123456789abcdef";
