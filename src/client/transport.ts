@@ -11,6 +11,7 @@ import {
 import { type Problem, problemOf } from "./problem.js";
 import type { Group, Replica, State } from "./replica.js";
 import type { Mode } from "./snapshot.js";
+import { streamsOf } from "./streams.js";
 
 /** What a connection brings. */
 export type News =
@@ -145,7 +146,8 @@ export class Transport implements Connection {
     this.#watchSilence();
     let group: Group[number][] = [];
     try {
-      await this.#api.stream(this.#spaceId, this.#receiver.known(), stream.signal, {
+      const known = () => this.#receiver.known();
+      await streamsOf(this.#api).follow(this.#spaceId, known, stream.signal, {
         bytes: () => {
           this.#lastBytes = Date.now();
           if (this.#state.at !== "realtime") this.#on("alive");
