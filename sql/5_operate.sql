@@ -203,9 +203,8 @@ begin
   if only_space_id is null then
     perform sync._hold('share row exclusive');
     lock table sync.spaces, sync.notes in share row exclusive mode;
-  else
-    perform sync._hold();
   end if;
+  -- Having read the tables, it holds off TRUNCATE.
   insert into sync.spaces (space_id, version)
   select distinct a.space_id, 0 from sync._all(only_space_id) a
   on conflict do nothing;

@@ -42,21 +42,24 @@ export interface Between extends Omit<Look, "at" | "versionOf" | "versions" | "r
 /** Who is busy now is among those that were raised last. */
 const MOST_SPACES = 1_000;
 
+/** One statement, one snapshot: a space has no more versions than all. */
+const LOOK = `
+  select extract(epoch from clock_timestamp())::float8 * 1000 as at, s.versions::float8, s.spaces::float8, s.relays::float8,
+    s.recorder, host(a.client_addr) as "recorderAt", s.awake, s.notes::float8, s.notify_queue_usage as "queueUsage",
+    extract(epoch from s.oldest_write)::float8 as "oldestWrite", coalesce(l.versions, '{}') as "versionOf"
+  from sync.status s
+  left join pg_stat_activity a on a.pid = s.recorder
+  cross join (
+    select json_object_agg(r.space_id, r.version) as versions
+    from (select b.space_id, b.version from sync.spaces b order by b.xid desc limit ${MOST_SPACES}) as r
+  ) as l`;
+
 export async function look(dba: pg.Client, metricsUrl: URL): Promise<Look> {
-  const [relay, status, spaces] = await Promise.all([
-    countsOf(metricsUrl),
-    dba.query<Omit<Look, "versionOf" | "relay">>(
-      `select extract(epoch from clock_timestamp())::float8 * 1000 as at, s.versions::float8, s.spaces::float8, s.relays::float8,
-         s.recorder, host(a.client_addr) as "recorderAt", s.awake, s.notes::float8,
-         s.notify_queue_usage as "queueUsage", extract(epoch from s.oldest_write)::float8 as "oldestWrite"
-       from sync.status s left join pg_stat_activity a on a.pid = s.recorder`,
-    ),
-    dba.query<{ space: string; version: number }>(
-      `select s.space_id as space, s.version::float8 as version from sync.spaces s order by s.xid desc limit ${MOST_SPACES}`,
-    ),
-  ]);
-  const versionOf = new Map(spaces.rows.map(({ space, version }) => [space, version]));
-  return { ...(status.rows[0] as Omit<Look, "versionOf" | "relay">), versionOf, relay };
+  const [relay, { rows }] = await Promise.all([countsOf(metricsUrl), dba.query(LOOK)]);
+  const { versionOf, ...status } = rows[0] as Omit<Look, "versionOf" | "relay"> & {
+    versionOf: Record<string, number>;
+  };
+  return { ...status, versionOf: new Map(Object.entries(versionOf)), relay };
 }
 
 export function between(before: Look, now: Look): Between {

@@ -86,8 +86,9 @@ declare module "spacefeed" {
 });
 
 test("what it prints compiles against the package, fits the rows that there are, and tells a row that does not fit", async () => {
-  const use = (wire: unknown[]) => `import type { Entities } from "spacefeed";
+  const use = (wire: unknown[]) => `import type { Entities, SpaceClient } from "spacefeed";
 import "./entities.js";
+export const titles = (client: SpaceClient) => client.getEntities("task").map((task) => task.title.toUpperCase());
 export const rows: Entities["task"][] = ${JSON.stringify(wire)};\n`;
   const [all, few] = (await rows()) as Record<string, unknown>[];
   const map = await types();
