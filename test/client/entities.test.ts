@@ -126,6 +126,18 @@ test("P3: a row that a change takes to another space is here until the event, an
   expect([titles(client), titles(there)]).toEqual([["a", "b"], []]);
 });
 
+test("P3: a row that comes back shows as it is now, though its other space was further on", async (context) => {
+  const { client, projectId, ids } = await begin(context);
+  const other = await newSpace(relay.current);
+  for (let n = 0; n < 20; n++) await tracker.write(other, `${n}`);
+  await client.updateEntity("task", ids[0], { projectId: other });
+  await eventually(() => expect(titles(client)).toEqual(["b"]));
+  const back = "update tracker.tasks set project_id = $1, title = 'back' where id = $2";
+  await tracker.session.query(back, [projectId, ids[0]]);
+  await eventually(() => expect(titles(client)).toEqual(["b", "back"]));
+  await expectEqual(client, relay.current.url);
+});
+
 test("a row that has left for another space is changed and deleted there, as a message is", async (context) => {
   const { client, proxy, ids } = await begin(context);
   const other = await newSpace(relay.current);
