@@ -43,7 +43,17 @@ async function trackAndFill(dba: pg.Client, table: string, options: Options): Pr
   const { rows } = await dba.query<{ said: string }>(
     `select sync.track($1::regclass, spaces => $2, columns => $3, name => $4, writable => $5, sorted_by => $6,
        label => $7, stamp => $8, owner => $9) as said`,
-    [table, space, columns?.split(","), name, writable === true, sortedBy, label, stamp, owner],
+    [
+      table,
+      space,
+      columns?.split(",").map((column) => column.trim()),
+      name,
+      writable === true,
+      sortedBy,
+      label,
+      stamp,
+      owner,
+    ],
   );
   const found = await dba.query<{ type: string; about: number }>(
     `select k.entity_type as type,

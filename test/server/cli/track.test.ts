@@ -120,7 +120,7 @@ test("a wire function that was replaced is still there after a second run", asyn
 
 test("with other columns those who have rows of it take them anew, and the wire function is written for them", async () => {
   expect(
-    (await call(...TRACK.slice(0, -3), "id,title,project_id", "--name", "task", "--writable")).code,
+    (await call(...TRACK.slice(0, -3), "id, title, project_id", "--name", "task", "--writable")).code,
   ).toBe(0);
   expect(await s.value("select sync.task_json(t)::text from public.tasks t where title = 'task 7'")).toMatch(
     /^\{"id":"[^"]+","title":"task 7","projectId":"p7"\}$/,
