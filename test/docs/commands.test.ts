@@ -48,6 +48,16 @@ const NO_COMMANDS: [string, RegExp, string][] = [
     /^\$ spacefeed |^declare module /,
     "what a command prints; test/server/cli/ holds its form",
   ],
+  [
+    "docs/adopting.md",
+    /^shop=# |^(update|delete) {2}/,
+    "a session with a million rows; test/schemas/ runs its statements",
+  ],
+  [
+    "docs/migrating.md",
+    /^-- |^import /,
+    "test/schemas/rhiz.test.ts and untrack.test.ts run it, and the next test compares it",
+  ],
   ["docs/CONTRIBUTING.md", /^packages\/ /, "the map"],
 ];
 const DRAWING = /[─│▼▶]/;
@@ -137,6 +147,16 @@ test("each policy that docs/access.md shows is the file that it links to", () =>
   ];
   expect(shown.length).toBe(3);
   for (const [, file = "", text = ""] of shown) expect(read(`docs/${file}`)).toContain(text);
+});
+
+test("docs/migrating.md shows what test/schemas/ runs", () => {
+  const plain = (text: string) => text.replace(/\s+/g, " ").trim();
+  const shown = plain(read("docs/migrating.md"));
+  expect(shown).toContain(plain(read("test/schemas/rhiz-adopt.sql")));
+  const untracking = shown.match(/select sync\.untrack\('\w+'\);/g) as string[];
+  expect(untracking).toHaveLength(2);
+  for (const statement of untracking)
+    expect(read("test/schemas/untrack.test.ts")).toContain(statement.slice(0, -1));
 });
 
 /** What a command that goes on until it is stopped prints when it works. */

@@ -260,6 +260,26 @@ test("P6: partitions: what is written by the name of one is seen, also where its
   expect(await faults(session)).toEqual([]);
 });
 
+test("a partition that was added later is told of, and tied by a migration", async (context) => {
+  const room = "the log";
+  await session.run(
+    "create table public.logs (id integer primary key, room text, line text) partition by range (id)",
+    "create table public.logs_1 partition of public.logs for values from (0) to (100)",
+    "select sync.track('public.logs', name => 'log', space => 'room', columns => array['id', 'line'])",
+    "create table public.logs_2 partition of public.logs for values from (100) to (200)",
+  );
+  await session.query("insert into public.logs values (1, $1, 'one'), (101, $1, 'by the table')", [room]);
+  const follower = await follow(context, room);
+  const lines = () => follower.list("log").map(({ line }) => line);
+  await eventually(() => expect(lines()).toEqual(["one", "by the table"]));
+  const told = await session.query("select message from sync.warnings() where code = 'trigger_missing'");
+  expect(told).toEqual([{ message: expect.stringMatching(/^public\.logs_2 lacks spacefeed_note_delete/) }]);
+  await session.run("select sync._tie()");
+  expect(await session.query("select from sync.warnings() where code = 'trigger_missing'")).toEqual([]);
+  await session.query("insert into public.logs_2 values (102, $1, 'by its name')", [room]);
+  await eventually(() => expect(lines()).toEqual(["one", "by the table", "by its name"]));
+});
+
 test("through the API: a task is written by its columns' names, and by nothing else", async () => {
   const ask = async (body: object) => {
     const response = await fetch(new URL("/api/entities", relay.current.url), {
