@@ -22,7 +22,7 @@ export async function checkClient(cases, { port, command, patienceMs }) {
       const stage = relay.stage(space);
       const client = command.length > 0 ? start(command, relay.url, space, stage) : undefined;
       try {
-        const story = new Story(stage, patienceMs, client ? patienceMs : Number.POSITIVE_INFINITY);
+        const story = new Story(space, stage, patienceMs, client ? patienceMs : Number.POSITIVE_INFINITY);
         await Promise.race([run(story), ...(client ? [client.failed] : [])]);
         story.finish();
       } finally {

@@ -1,4 +1,11 @@
 const HEARTBEAT_MS = 1_000;
+/** What the ID of the space is in the script of a case. */
+export const HERE = "(this space)";
+
+/** Events of a script as they are in a space. */
+export function located(events, spaceId) {
+  return JSON.parse(JSON.stringify(events).replaceAll(JSON.stringify(HERE), () => JSON.stringify(spaceId)));
+}
 
 /** A connection that a client has opened: one space, or many, whose events then say of which they are. */
 export class Line {
@@ -61,7 +68,7 @@ export class PlayedStream {
   }
 
   named(event) {
-    return this.isMany ? { spaceId: this.spaceId, ...event } : event;
+    return located(this.isMany ? { spaceId: HERE, ...event } : event, this.spaceId);
   }
 
   beat(version) {

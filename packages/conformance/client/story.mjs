@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Replica } from "../replica.mjs";
 import { NotRun } from "../report.mjs";
+import { HERE, located } from "./played-stream.mjs";
 
 const AT = "2026-01-01T00:00:00.00000";
 
@@ -13,7 +14,7 @@ export const message = (n, fields = {}) => ({
   type: "utterance",
   state: "complete",
   ownerId: null,
-  locationId: "here",
+  locationId: HERE,
   content: [`text ${n}`],
   createdAt: `${AT}${n}Z`,
   modifiedAt: `${AT}${n}Z`,
@@ -24,7 +25,7 @@ export const being = (n, fields = {}) => ({
   name: `Being ${n}`,
   type: "guest",
   ownerId: null,
-  locationId: "here",
+  locationId: HERE,
   metadata: {},
   properties: {},
   content: [],
@@ -51,7 +52,7 @@ export function spaceSync(
   return [
     {
       type: "space-sync",
-      spaceId: "here",
+      spaceId: HERE,
       version,
       cursor: `${epoch}.${version}`,
       timestamp: `${AT}0Z`,
@@ -69,7 +70,8 @@ export class Story {
   truth = new Replica();
   #allowed = [];
 
-  constructor(stage, patienceMs, startMs) {
+  constructor(spaceId, stage, patienceMs, startMs) {
+    this.spaceId = spaceId;
     this.stage = stage;
     this.patienceMs = patienceMs;
     this.startMs = startMs;
@@ -102,7 +104,7 @@ export class Story {
 
   /** It is true from now on, and the client may show it. */
   happens(events) {
-    const fault = this.truth.apply(events);
+    const fault = this.truth.apply(located(events, this.spaceId));
     if (fault) throw new Error(fault.join(": "));
     this.#allowed.push(structuredClone({ version: this.truth.version, lists: this.truth.lists }));
   }
