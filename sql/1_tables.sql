@@ -131,6 +131,8 @@ language plpgsql
 security definer
 set search_path = ''
 as $body$
+declare
+  spaces integer;
 begin
   if tg_op = 'UPDATE' then
     -- The rows of which it has changed what leaves. What moves, or gets another ID, is there once with each: where it was,
@@ -156,6 +158,10 @@ begin
     cross join lateral (%5$s) as s (space_id)
     where length(s.space_id) between 1 and 255 and length(%3$s) between 1 and 255
     group by s.space_id;
+  end if;
+  get diagnostics spaces = row_count;
+  if spaces > 100 then
+    perform set_config('sync.large', pg_current_xact_id()::pg_catalog.text, true);
   end if;
   return null;
 end

@@ -210,19 +210,25 @@ begin
     where n.entity_type = of_type and n.xid <> pg_current_xact_id();
   end if;
   update sync.tracked t set filled_to = last_id where t.entity_type = of_type;
+  perform set_config('sync.large', pg_current_xact_id()::pg_catalog.text, true);  -- it is recorded here, and by no relay
   raise notice '%: %', of_type, coalesce('filled up to ' || last_id, 'filled');
   return last_id is null;
 end
 $$;
 
--- Without a search_path: who commits may not have one. So it names no operator either.
+-- Without a search_path: who commits may not have one. So it names all in full.
 create or replace procedure sync.fill(of_type text, max_rows integer default 10000)
 language plpgsql
 as $$
+declare
+  started timestamp with time zone;
 begin
   loop
+    started := pg_catalog.clock_timestamp();
     exit when sync._fill(of_type, max_rows);
     commit;
+    -- For as long, the others have their turn.
+    perform pg_catalog.pg_sleep_for(pg_catalog.clock_timestamp() operator(pg_catalog.-) started);
   end loop;
 end
 $$;

@@ -165,7 +165,8 @@ declare
   has_recorded constant boolean := current_setting('sync.recorded', true) = new.xid::pg_catalog.text;  -- at an earlier note
   -- A statement of many rows, or one after many: cmin counts the commands before. Its type has no operators, hence the cast.
   is_large constant boolean := cardinality(new.entity_ids) not between 1 and 1000
-    or new.cmin::pg_catalog.text::bigint > 1000;
+    or new.cmin::pg_catalog.text::bigint > 1000
+    or current_setting('sync.large', true) is not distinct from new.xid::pg_catalog.text;  -- as sync.fill() says, and who writes to many spaces
 begin
   if not is_large
     and has_recorded is not true  -- the rest is in the same version

@@ -44,7 +44,7 @@ export class Api {
 
   /** Reads the stream of a space from what is known on. Resolves when it ends; after `signal` nothing more is said. */
   async stream(spaceId: string, known: Replica | null, signal: AbortSignal, receiver: StreamReceiver) {
-    const url = this.address("/api/stream", { spaceId, ...(known && { since: known.cursor }) });
+    const url = this.address("/api/stream", { spaceId, appends: "1", ...(known && { since: known.cursor }) });
     const response = await this.#fetch(url, "text/event-stream", { cache: "no-store", signal });
     if (!response.ok) throw await refusalOf(response);
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");

@@ -1,9 +1,17 @@
-import type { Entity, EntityEvent, Intention, SpaceState, SyncEvent } from "../protocol/messages.js";
-import { type Lists, mapLists, NO_ROWS, type Row, rowsOf } from "./lists.js";
+import type {
+  AppendEvent,
+  Entity,
+  EntityEvent,
+  Intention,
+  SpaceState,
+  SyncEvent,
+} from "../protocol/messages.js";
+import { appendTo } from "./append.js";
+import { type Lists, mapLists, NO_ROWS, type Row, rowOf, rowsOf } from "./lists.js";
 import { byPosition, orderOf, type Position, sorted } from "./order.js";
 
 /** The last event of a group has the version that the group builds on, and the cursor after it. */
-export type Group = readonly (SyncEvent | EntityEvent)[];
+export type Group = readonly (SyncEvent | EntityEvent | AppendEvent)[];
 /** What replaces a replica: a space-sync, a polled state, or a replica that was kept. */
 export type State = Omit<SpaceState, "spaceId" | "changeInfo">;
 
@@ -33,7 +41,7 @@ export function judge(replica: Replica | null, group: Group): "apply" | "known" 
   if (isState(last)) return isKnown(replica, last) ? "known" : "apply";
   if (!replica || epochOf(last.cursor) !== epochOf(replica.cursor)) return "gap";
   if (last.version <= replica.version) return "known";
-  return last.prev === replica.version ? "apply" : "gap";
+  return last.prev === replica.version && changesOf(replica, group) ? "apply" : "gap";
 }
 
 /** Whether a state says nothing new. Versions of another epoch do not compare (P11). */
@@ -66,7 +74,7 @@ export function apply(replica: Replica | null, group: Group, timestamp: string):
   const last = group.at(-1) as Group[number];
   if (isState(last)) return replace(replica, last);
   const before = replica as Replica;
-  const changes = changesOf(group);
+  const changes = changesOf(before, group) ?? new Map();
   const intentions = (changes.get("intention") ?? new Map()) as Map<string, Intention | null>;
   const unseen = before.unseen && new Map([...before.unseen, ...intentions]);
   for (const [id, intention] of intentions) {
@@ -85,15 +93,25 @@ export function apply(replica: Replica | null, group: Group, timestamp: string):
 
 type Changes = ReadonlyMap<string, Row | null>;
 
-/** What a group does to rows, by type and ID; null: deleted. An event that is not understood does nothing. */
-function changesOf(group: Group): Map<string, Map<string, Row | null>> {
+/**
+ * What a group does to rows, by type and ID; null: deleted. An event that is not understood does nothing. Undefined where a
+ * text does not fit to what came to it.
+ */
+function changesOf(replica: Replica, group: Group): Map<string, Map<string, Row | null>> | undefined {
   const changes = new Map<string, Map<string, Row | null>>();
-  for (const event of group as readonly { type: string; data?: Row }[]) {
-    const [, type, verb] = /^(\w+)-(created|updated|deleted)$/.exec(event.type) ?? [];
-    const row = verb === "deleted" ? (event as unknown as Row) : event.data;
-    if (!type || typeof row?.id !== "string") continue;
-    const rows = changes.get(type) ?? new Map();
-    changes.set(type, rows.set(row.id, verb === "deleted" ? null : row));
+  for (const event of group as readonly (Row & { type: string; data?: Row })[]) {
+    const [, type, verb] = /^(\w+)-(created|updated|appended|deleted)$/.exec(event.type) ?? [];
+    const { id } = verb === "created" || verb === "updated" ? (event.data ?? ({} as Row)) : event;
+    if (!type || typeof id !== "string") continue;
+    const rows = changes.get(type) ?? new Map<string, Row | null>();
+    changes.set(type, rows);
+    if (verb === "appended") {
+      const row = rows.get(id) ?? rowOf(replica.lists, type, id);
+      const grown = appendTo(row, event as unknown as AppendEvent);
+      if (grown) rows.set(id, grown);
+      // A message that is not loaded is none of this replica's business.
+      else if (row || !replica.hasMore || replica.unseen || type !== "intention") return;
+    } else rows.set(id, verb === "deleted" ? null : (event.data as Row));
   }
   return changes;
 }

@@ -117,3 +117,23 @@ test("P3: who was away while a table was untracked takes a snapshot, also where 
   expect(await eventsSince(s, "hall", version)).toBeNull();
   expect(await faults(s)).toEqual([]);
 });
+
+test("P12: who writes to many spaces at once, as sync.fill() does, records itself also while a relay is awake", async () => {
+  await s.run(
+    "update public.old_notes set room = 'room ' || id % 50",
+    TRACK,
+    awake,
+    "call sync.fill('note', 30)",
+  );
+  expect(await s.value("select count(*)::int from sync.notes")).toBe(0);
+  expect(await versionOf(s, "room 7")).toBe(2); // it was in two batches
+  await s.run(
+    "insert into public.old_notes (id, room) select n, 'many ' || n from generate_series(1001, 1200) n",
+  );
+  expect(await s.value("select count(*)::int from sync.notes")).toBe(0);
+  await s.run("update public.old_notes set body = 'one space' where room = 'room 7'");
+  expect(await s.value("select count(*)::int from sync.notes")).toBe(1); // left to the relay
+  await s.run("select sync.relay_seen(false)");
+  await recordAll(s);
+  expect(await faults(s)).toEqual([]);
+});
