@@ -10,7 +10,7 @@ export function screenOf(now: Between, most: number): string {
       : `pid ${recorder}${recorderAt ? ` from ${recorderAt}` : ""} records${awake ? ", awake" : " when commits do not"}`;
   const lines = [
     `versions   ${oneDigit(now.versionsPerSecond)}/s in ${busiest.length} of ${spaces} spaces`,
-    `recording  ${who}; ${relays} relays listen; ${notes} notes wait`,
+    `recording  ${who}; relays ${relays}, notes that wait ${notes}`,
     `database   NOTIFY queue ${Math.floor(queueUsage * 100)}% full; oldest write ${oldestWrite === null ? "none" : `${oneDigit(oldestWrite)} s`}`,
     `relay      ${relayLine(now.relay)}`,
   ];
