@@ -22,7 +22,7 @@ $$;
 -- What stands for a table in a query, where its row is t. IDs and spaces are text, of at most 255 characters: what has more
 -- is nowhere. A type is qualified, or a temporary one could take its place.
 create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
-  out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
+  out spaces text, out in_spaces text, out label text, out label_type text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
 set search_path = ''
@@ -31,9 +31,20 @@ as $$
     format('%I.%I', kn.nspname, y.typname), e.spaces,
     case cardinality(k.space_columns) when 1 then 'select ' || e.spaces else format('select distinct unnest(array[%s])', e.spaces) end,
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
-    case when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
+    (select la.atttypid::pg_catalog.regtype::pg_catalog.text
+     from pg_catalog.pg_attribute la where la.attrelid = a.attrelid and la.attname = k.label_column),
+    case when k.entity_type = 'intention' then 'messageId'
+      when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
-    coalesce('t.' || quote_ident(k.stamp_column), e.wire || '::pg_catalog.text collate "C"')
+    coalesce('t.' || quote_ident(k.stamp_column), case
+        -- A trigger does not see virtual columns: any change counts.
+        when exists (select from pg_catalog.pg_attribute v where v.attrelid = a.attrelid and v.attgenerated = 'v')
+          then '(t.*)::pg_catalog.text'
+        -- What is written to a partition by its name comes in the order of its own columns.
+        when exists (select from pg_catalog.pg_inherits i where i.inhparent = a.attrelid)
+          then format('sync.%I(jsonb_populate_record(null::%s, to_jsonb(t.*)))::pg_catalog.text', k.entity_type || '_json', k.of_table)
+        else e.wire || '::pg_catalog.text'
+      end || ' collate "C"')
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_type y on y.oid = a.atttypid
   join pg_catalog.pg_namespace kn on kn.oid = y.typnamespace
@@ -45,19 +56,13 @@ as $$
   where a.attrelid = to_regclass(k.of_table) and a.attname = k.id_column
 $$;
 
--- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
--- type in it would run that person's code as the owner, wherever the DBA's text casts. No number loses digits in a browser:
--- those that may are texts.
-create or replace function sync._write_wire(k sync.tracked)
-returns void
-language plpgsql
-security definer
+-- What is selected in it. No number loses digits in a browser: those that may are texts.
+create or replace function sync._wire_columns(k sync.tracked)
+returns text
+language sql
+stable
 set search_path = ''
 as $$
-declare
-  columns pg_catalog.text;
-  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
-begin
   select string_agg(format(case
       when a.attname = k.id_column then '%3$I.%1$I' || case a.atttypid when 'pg_catalog.text'::pg_catalog.regtype then '' else '::text' end || ' as id'
       when a.atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype
@@ -65,9 +70,21 @@ begin
       when a.atttypid in ('pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype) then '%3$I.%1$I::text as %2$I'
       else '%3$I.%1$I as %2$I'
     end, a.attname, sync._wire_name(a.attname), k.entity_type), E',\n      ' order by c.n)
-  into columns
   from unnest(k.columns) with ordinality as c (name, n)
-  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = c.name;
+  join pg_catalog.pg_attribute a on a.attrelid = to_regclass(k.of_table) and a.attname = c.name
+$$;
+
+-- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
+-- type in it would run that person's code as the owner, wherever the DBA's text casts.
+create or replace function sync._write_wire(k sync.tracked)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
+begin
   execute format($text$
 create or replace function sync.%I(%I %s)
 returns json
@@ -75,12 +92,12 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $json$
-  select row_to_json(wire)
+  select row_to_json(wire.*)
   from (
     select %s
   ) as wire
 $json$
-$text$, k.entity_type || '_json', k.entity_type, k.of_table, columns);
+$text$, k.entity_type || '_json', k.entity_type, k.of_table, sync._wire_columns(k));
   execute format('comment on function %s is %L', called,
     format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
   execute format('revoke execute on function %s from public', called);
@@ -114,6 +131,8 @@ language plpgsql
 security definer
 set search_path = ''
 as $body$
+declare
+  spaces integer;
 begin
   if tg_op = 'UPDATE' then
     -- The rows of which it has changed what leaves. What moves, or gets another ID, is there once with each: where it was,
@@ -139,6 +158,10 @@ begin
     cross join lateral (%5$s) as s (space_id)
     where length(s.space_id) between 1 and 255 and length(%3$s) between 1 and 255
     group by s.space_id;
+  end if;
+  get diagnostics spaces = row_count;
+  if spaces > 100 then
+    perform set_config('sync.large', pg_current_xact_id()::pg_catalog.text, true);
   end if;
   return null;
 end

@@ -1,6 +1,6 @@
 -- Chapter 1, continued: what a DBA calls to put Spacefeed on a table, and to take it off.
---   track      adds triggers to a table, and nothing else      untrack   leaves it as it was
---   fill       records the rows that were there before         refresh   all who have rows of it take them anew
+--   track    adds triggers to a table, and nothing else
+--   fill     records the rows that were there before
 -- A table is locked for a moment only: each try waits 100 ms at most, and holds up nobody for longer.
 
 create or replace function sync.track(of_table regclass, space text default null, columns text[] default null, name text default null,
@@ -20,7 +20,7 @@ declare
   fault pg_catalog.text;
   open_columns pg_catalog.text;
   secrets pg_catalog.text;
-  runs_as constant pg_catalog.text := (select c.relowner::pg_catalog.regrole
+  runs_as constant pg_catalog.regrole := (select c.relowner
     from pg_catalog.pg_class c where c.oid = 'sync.tracked'::pg_catalog.regclass);
 begin
   select format('%I.%I', n.nspname, c.relname), coalesce(name, sync._wire_name(c.relname))
@@ -49,7 +49,7 @@ begin
       when c.relispartition then 'it is a partition: track the table that it belongs to'
       when k.id_column is null then 'it has no primary key of one column, and a change is told by a key'
       when key_type <> all (text_like) then format('its key is of type %s; it may be %s', format_type(key_type, null), texts)
-      when k.entity_type !~ '^[a-z][A-Za-z0-9]{0,39}$' or k.entity_type in ('space', 'entities', 'beings', 'intentions')
+      when k.entity_type !~ '^[a-z][A-Za-z0-9]{0,39}$' or k.entity_type in ('space', 'entities', 'beings', 'intentions', 'emptied')
         then format('"%s" cannot be its name on the wire: give name => ''task'', of letters and digits', k.entity_type)
       when was.of_table <> k.of_table then format('%s is the name of %s already: give another one', k.entity_type, was.of_table)
       when was.entity_type <> k.entity_type then format('it is tracked already, as %s', was.entity_type)
@@ -58,6 +58,9 @@ begin
       when writable and not (has_table_privilege(runs_as, of_table, 'insert')
         and has_table_privilege(runs_as, of_table, 'update') and has_table_privilege(runs_as, of_table, 'delete'))
         then format('%s, who owns Spacefeed, may not write it: grant insert, update, delete on %s to %1$s', runs_as, of_table)
+      when c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(runs_as, c.relowner, 'usage'))
+        and not (select r.rolsuper or r.rolbypassrls from pg_catalog.pg_roles r where r.oid = runs_as)
+        then format('its row-level security hides rows from %s, who owns Spacefeed: alter role %1$s bypassrls', runs_as)
       when columns is not null and array_position(k.space_columns, null) is not null
         then 'nothing says which space a row is in: give space => ''project_id'', or spaces => array[…]'
       when k.id_column <> all (columns) then format('columns lacks %s, which is its key', quote_ident(k.id_column))
@@ -76,6 +79,25 @@ begin
         quote_ident(a.attname), format_type(a.atttypid, null), texts)
       from pg_catalog.pg_attribute a
       where a.attrelid = of_table and a.attname = any (k.space_columns) and a.atttypid <> all (text_like)
+      limit 1
+    ), (
+      select format('column %s says a space, and is virtual: a trigger does not see what is in it', quote_ident(a.attname))
+      from pg_catalog.pg_attribute a
+      where a.attrelid = of_table and a.attname = any (k.space_columns) and a.attgenerated = 'v'
+      limit 1
+    ), (
+      select format('its %s %s is of type %s: it has to be %s', case a.attname when sorted_by then 'sorted_by' else 'label' end,
+        quote_ident(a.attname), format_type(a.atttypid, null),
+        case a.attname when sorted_by then 'a timestamp, with a label' else 'text, varchar or uuid: a number is a version' end)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = of_table and label is not null
+        and (a.attname = sorted_by and a.atttypid not in (1114, 1184) or a.attname = label and a.atttypid not in (25, 1043, 2950))
+      limit 1
+    ), (
+      select format('columns %s would both be %s on the wire', string_agg(quote_ident(w.name), ' and '), sync._wire_name(w.name))
+      from unnest(columns) as w (name)
+      group by sync._wire_name(w.name)
+      having count(*) > 1
       limit 1
     ))
   into fault
@@ -104,21 +126,26 @@ begin
       select distinct c.name
       from (select unnest(columns || k.space_columns) as name) as c
       join pg_catalog.pg_attribute a on a.attrelid = of_table and a.attname = c.name
-      where a.attgenerated = '' and a.attidentity <> 'a');
+      where a.attgenerated = '' and a.attidentity <> 'a'
+      order by c.name);
   else
     k.writable := '{}';
   end if;
   k.filled_to := case when was.entity_type is null then '' else was.filled_to end;
-  delete from sync.tracked t where t.of_table = k.of_table;
-  insert into sync.tracked select k.*;
-  perform sync._write_wire(k);
-  perform sync._write_functions();
-  if was.entity_type is not null then
-    perform sync.refresh(k.entity_type);
+  if was is distinct from k then  -- else a wire function that was replaced stays, and nobody takes anything anew
+    delete from sync.tracked t where t.of_table = k.of_table;
+    insert into sync.tracked select k.*;
+    perform sync._write_wire(k);
+    perform sync._write_functions();
+    if was.entity_type is not null then
+      perform sync.refresh(k.entity_type);
+    end if;
   end if;
   perform sync._tie();
 
-  select string_agg(format('create index concurrently on %s (%I);', k.of_table, s.name), ' ')
+  select string_agg(format('create index %son %s (%I);',
+    case when exists (select from pg_catalog.pg_class c where c.oid = of_table and c.relkind = 'p') then '' else 'concurrently ' end,
+    k.of_table, s.name), ' ')
   into fault
   from unnest(k.space_columns) as s (name)
   where not exists (
@@ -175,99 +202,36 @@ begin
      where %4$s and length(s.space_id) between 1 and 255 and length(%1$s) between 1 and 255
      group by s.space_id', e.id, e.rows, e.in_spaces, is_next)
   using of_type;
+  if last_id is null then
+    -- What others have deleted, and is not recorded yet, may have been there: of that a second note tells.
+    insert into sync.notes (space_id, entity_type, entity_ids)
+    select n.space_id, n.entity_type, n.entity_ids
+    from sync.notes n
+    where n.entity_type = of_type and n.xid <> pg_current_xact_id();
+  end if;
   update sync.tracked t set filled_to = last_id where t.entity_type = of_type;
+  perform set_config('sync.large', pg_current_xact_id()::pg_catalog.text, true);  -- it is recorded here, and by no relay
   raise notice '%: %', of_type, coalesce('filled up to ' || last_id, 'filled');
   return last_id is null;
 end
 $$;
 
--- Without a search_path: who commits may not have one. So it names no operator either.
+-- Without a search_path: who commits may not have one. So it names all in full.
 create or replace procedure sync.fill(of_type text, max_rows integer default 10000)
 language plpgsql
 as $$
+declare
+  started timestamp with time zone;
 begin
   loop
+    started := pg_catalog.clock_timestamp();
     exit when sync._fill(of_type, max_rows);
     commit;
+    -- For as long, the others have their turn.
+    perform pg_catalog.pg_sleep_for(pg_catalog.clock_timestamp() operator(pg_catalog.-) started);
   end loop;
 end
 $$;
 comment on procedure sync.fill(text, integer) is
   'Records the rows that a table had when it was tracked, max_rows in a transaction, while others write. Where it is stopped, the
 next call goes on.';
-
-create or replace function sync.refresh(of_type text)
-returns bigint
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  spaces bigint;
-begin
-  -- As TRUNCATE notes it: the floor of each space is raised, which sends its readers to the snapshot.
-  insert into sync.notes (space_id, entity_type, entity_ids)
-  select distinct c.space_id, of_type, '{}'::pg_catalog.text[]
-  from sync.changes c
-  where c.entity_type = of_type and c.deleted_at is null;
-  get diagnostics spaces = row_count;
-  return spaces;
-end
-$$;
-comment on function sync.refresh(text) is
-  'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';
-
-create or replace function sync.untrack(of_type text)
-returns text
-language plpgsql
-set search_path = ''
-set lock_timeout = '100ms'
-as $$
-declare
-  k sync.tracked;
-  dropping pg_catalog.text;
-begin
-  select * into k from sync.tracked t where t.entity_type = of_type;
-  if not found then
-    raise exception 'untrack: nothing is tracked as %', of_type
-      using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
-  end if;
-  -- All that takes long comes before the lock on the table.
-  perform sync.refresh(of_type);
-  delete from sync.changes c where c.entity_type = of_type;
-  delete from sync.tracked t where t.entity_type = of_type;
-  perform sync._write_functions();
-  set constraints sync.spacefeed_commit immediate;
-  for n in 1 .. 200 loop
-    begin
-      for dropping in
-        select format('drop trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)
-        from sync._relations(to_regclass(k.of_table)) r
-        join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
-        join pg_catalog.pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'sync'::pg_catalog.regnamespace
-      loop
-        execute dropping;
-      end loop;
-      exit;
-    exception when lock_not_available then
-      if n = 200 then
-        raise;
-      end if;
-    end;
-    perform pg_sleep(0.05 + random() / 4);
-  end loop;
-  -- Of those who wrote meanwhile.
-  delete from sync.notes n where n.entity_type = of_type and n.entity_ids <> '{}';
-  delete from sync.changes c where c.entity_type = of_type;
-  for dropping in
-    select format('drop function %s', p.oid::pg_catalog.regprocedure)
-    from pg_catalog.pg_proc p
-    where p.pronamespace = 'sync'::pg_catalog.regnamespace and p.proname in ('_note_' || of_type, of_type || '_json')
-  loop
-    execute dropping;
-  end loop;
-  return format('%s is as it was before it was tracked.', k.of_table);
-end
-$$;
-comment on function sync.untrack(text) is
-  'Takes everything of Spacefeed off a table: its triggers, its wire function, what is recorded of it. Clients lose its rows.';

@@ -30,9 +30,23 @@ begin
   union
   select n.space_id, tg_argv[0], '{}'
   from sync.notes n
-  where n.entity_type = tg_argv[0] and n.xid <> pg_current_xact_id();
+  where n.entity_type = tg_argv[0] and n.xid <> pg_current_xact_id()
+  union
+  select s.space_id, tg_argv[0], '{}'
+  from sync.spaces s
+  where sync._is_filling(tg_argv[0]);
   return null;
 end
+$$;
+
+-- Whether rows are there that are not recorded, since they are older than the triggers.
+create or replace function sync._is_filling(entity_type text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from sync.tracked k where k.entity_type = _is_filling.entity_type and k.filled_to is not null)
 $$;
 
 -- Where to look for notes from: those of transactions before it are recorded. A number above our own xids came with the dump
@@ -93,15 +107,15 @@ begin
     where (n.xid >= from_xid or n.xid = any (open_xids)) and n.space_id = any (locked)
     returning n.xid::pg_catalog.text::bigint as xid, n.space_id, n.entity_type, n.entity_ids
   ), found as materialized (
-    -- What came and went in one transaction was never there, and has no label here. In two, a reader may have it: it
-    -- is deleted.
+    -- What came and went in one transaction was never there, and has no label here. In two, or where sync.fill() has not
+    -- been yet, a reader may have it: it is deleted.
     select t.*, coalesce(
       t.is_there,
       (select coalesce(c.label, '')
        from sync.changes c
        where (c.entity_id, c.entity_type) = (t.entity_id, t.entity_type) and c.space_id || '' = t.space_id  -- by the primary key
          and (c.deleted_at is null or t.is_of_many)),
-      case when t.is_of_many or t.entity_id is null then '' end
+      case when t.is_of_many or t.entity_id is null or sync._is_filling(t.entity_type) then '' end
     ) as label
     from (
       -- In the order of the keys: what comes one after the other is then on pages that are near one another.
@@ -117,7 +131,8 @@ begin
     set version = s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer,
         floor = case when s.space_id <> all (array(select f.space_id from found f where f.entity_id is null)) then s.floor
           else s.version + (s.xid <> pg_current_xact_id() or age(s.xmin) > 0)::integer end,
-        xid = pg_current_xact_id()
+        xid = pg_current_xact_id(),
+        raised_at = clock_timestamp()
     where s.space_id = any (array(select f.space_id from found f where f.label is not null))
     returning s.space_id, s.version, case when is_heard then pg_notify('spacefeed', s.version || ' ' || s.space_id) end
   ), recorded as (
@@ -150,7 +165,8 @@ declare
   has_recorded constant boolean := current_setting('sync.recorded', true) = new.xid::pg_catalog.text;  -- at an earlier note
   -- A statement of many rows, or one after many: cmin counts the commands before. Its type has no operators, hence the cast.
   is_large constant boolean := cardinality(new.entity_ids) not between 1 and 1000
-    or new.cmin::pg_catalog.text::bigint > 1000;
+    or new.cmin::pg_catalog.text::bigint > 1000
+    or current_setting('sync.large', true) is not distinct from new.xid::pg_catalog.text;  -- as sync.fill() says, and who writes to many spaces
 begin
   if not is_large
     and has_recorded is not true  -- the rest is in the same version

@@ -92,7 +92,7 @@ begin
     perform set_config('enable_bitmapscan', 'on', true);
   end if;
   if before is not null then
-    execute format('select t.%I from %s t where t.%I = $2 and %s', k.sorted_by, e.rows, k.label_column, is_here)
+    execute format('select t.%I from %s t where t.%I = $2::%s and %s', k.sorted_by, e.rows, k.label_column, e.label_type, is_here)
     into before_at using space_id, before;
     if before_at is null then
       raise exception 'before: there is no % % in space %', sync._noun(entity_type), before, space_id

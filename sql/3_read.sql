@@ -109,22 +109,22 @@ comment on function sync.snapshot(text, integer, text[]) is
 at, all from one MVCC snapshot (P7): what is not recorded yet is there already, and comes once more. types: only these lists.
 No row when there is no such space. Raises program_limit_exceeded where a list is too much.';
 
-create or replace function sync.state(space_id text, message_limit integer, types text[] default null, is_event boolean default false)
+create or replace function sync.state(space_id text, message_limit integer, types text[] default null, is_event boolean default null)
 returns table (cursor text, state text)
 language sql
 volatile
 security definer
 set search_path = ''
 as $$
-  select s.cursor, case when is_event then '{"type":"space-sync",' else '{' end
+  select s.cursor, case when coalesce(is_event, types is null) then '{"type":"space-sync",' else '{' end
     || '"spaceId":' || to_json(state.space_id) || ',"version":' || s.version || ',"cursor":"' || s.cursor || '"'
     || ',"timestamp":"' || to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"'
     || coalesce(',"beings":' || s.beings, '') || coalesce(',"intentions":' || s.intentions, '')
     || coalesce(',"entities":' || s.entities, '')
-    || case when is_event then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
+    || case when coalesce(is_event, types is null) then ',"lastMessageId":' || coalesce(to_json(s.last_message_id)::pg_catalog.text, 'null') else '' end
     || ',"hasMore":' || s.has_more || '}'
   from sync.snapshot(state.space_id, message_limit, types) s
 $$;
 comment on function sync.state(text, integer, text[], boolean) is
   'sync.snapshot() as the one JSON text that is sent: a state, or a space-sync event. types: beings, intentions, and the names of
-tracked tables; null: all.';
+tracked tables; null: all. is_event: unless given, where types is null, as relays of before have it.';

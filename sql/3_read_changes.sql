@@ -34,7 +34,7 @@ end
 $$;
 
 create or replace function sync.changes_since(space_ids text[], versions bigint[], max integer)
-returns table (space_id text, since bigint, version bigint, cursor text, events text[], types text[], change text)
+returns table (space_id text, since bigint, version bigint, cursor text, events text[], types text[], change text, age_ms double precision)
 language plpgsql
 volatile
 security definer
@@ -66,11 +66,11 @@ begin
       -- A version that is not to be had in events: pruned, truncated or of another history.
       when wanted.since not between here.floor and here.version then null
       else changed.events
-    end, changed.types, changed.change
+    end, changed.types, changed.change, (extract(epoch from clock_timestamp() - here.raised_at) * 1000)::double precision
   from (select sync.epoch() as epoch) as present
   cross join unnest(space_ids, versions) as wanted (space_id, since)
   cross join lateral (
-    select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
+    select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor, max(s.raised_at) as raised_at
     from sync.spaces s
     where s.space_id = wanted.space_id
   ) as here
@@ -121,7 +121,8 @@ begin
             on (k.entity_id, k.entity_type, k.space_id) = (n.entity_id, n.entity_type, wanted.space_id)
           where not n.is_recorded
             and (select bool_or(o.is_recorded) from noted o)
-            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many)
+            and (f.label is not null or k.version is not null and k.deleted_at is null or n.is_of_many
+              or sync._is_filling(n.entity_type))
         ) as a
         window in_order as (order by (a.change).version, (a.change).entity_type,
           length((a.change).label), (a.change).label collate "C", (a.change).entity_id)
@@ -133,7 +134,7 @@ end
 $$;
 comment on function sync.changes_since(text[], bigint[], integer) is
   'For each space what changed in it after a version, as events in version order; the last one has prev and cursor. types: the lists that
-they are in; change: which one it is, if it is just one. No events ({}) when nothing changed; null when more than
+they are in; change: which one it is, if it is just one; age_ms: how long ago the last version was recorded. No events ({}) when nothing changed; null when more than
 max entities did, when their events are more than 64 MiB, or when the version is not of this history: take a snapshot then.';
 
 create or replace function sync.resolve_cursor(space_id text, since text)
@@ -152,6 +153,7 @@ declare
   e pg_catalog.record;
   came_in pg_catalog.text;
   since_at timestamp with time zone;
+  is_time boolean;
   resolved bigint;
 begin
   if since ~ '^[0-9a-f]{16}\.[0-9]{1,18}$' then
@@ -167,11 +169,14 @@ begin
     came_in := format('(select c.created_version from sync.changes c where (c.entity_id, c.entity_type) = (%s, $2)
       and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
 
-    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-      execute format('select %s from %s t where t.%I = $3 and %s || %L = $1',
-        came_in, e.rows, k.label_column, e.spaces, '')
+    is_time := since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$';
+    if since ~ '^msg_[0-9]{1,18}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or not is_time and k.of_table <> 'public.intentions'  -- the labels of others may be anything
+    then
+      execute format('select %s from %s t where t.%I = $3::%s and %s || %L = $1',
+        came_in, e.rows, k.label_column, e.label_type, e.spaces, '')
       into resolved using space_id, k.entity_type, since;
-    elsif since ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$' then
+    elsif is_time then
       -- A time without a zone is in UTC, whatever the session's is.
       since_at := case when since ~ '[T ].*[Z+-]'
         then since::timestamp with time zone
@@ -184,11 +189,13 @@ begin
         from (
           select t.%1$I as at, %2$s as version
           from %3$s t
-          where t.%4$I = $1 and t.%1$I >= (
-            select o.%1$I from %3$s o where o.%4$I = $1 and o.%1$I < $3 order by o.%1$I desc limit 1)
+          where t.%4$I = $1::%5$s and t.%1$I >= (
+            select o.%1$I from %3$s o where o.%4$I = $1::%5$s and o.%1$I < $3 order by o.%1$I desc limit 1)
           order by t.%1$I
           limit 1001
-        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1])
+        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], (
+          select a.atttypid::pg_catalog.regtype from pg_catalog.pg_attribute a
+          where a.attrelid = e.rows::pg_catalog.regclass and a.attname = k.space_columns[1]))
       into resolved using space_id, k.entity_type, since_at;
     else
       raise data_exception;

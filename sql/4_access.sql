@@ -13,6 +13,8 @@ begin
     stable
     set search_path = pg_catalog, pg_temp
     as 'select true';
+  end if;
+  if coalesce(obj_description('sync.authorize(jsonb, text, text, jsonb)'::regprocedure), 'May whoever') like 'May whoever%' then
     comment on function sync.authorize(jsonb, text, text, jsonb) is
       'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
 update or delete; entity: the being or message as it would be stored, null for read. The claims are those of the

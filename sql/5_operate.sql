@@ -1,6 +1,7 @@
--- Chapter 5: operation. What a DBA runs by hand or from cron.
+-- Chapter 5: operation. What a DBA runs by hand; the relays prune by themselves.
 --   status   one row for a first look          verify   proves that sync.changes and the tables agree
---   prune    drops old tombstones              reset    a new epoch: after a restore that left no trace, or
+--   prune    drops old tombstones              rebuild  repairs one space from the tables
+--   erase    deletes, and keeps the ID alone   reset    a new epoch: after a restore that left no trace, or
 --                                                       after writes with the triggers switched off
 -- Then the watch on the NOTIFY queue.
 
@@ -96,7 +97,7 @@ begin
     raise exception 'prune: keep must not be negative, and max_rows at least 1' using errcode = 'invalid_parameter_value';
   end if;
 
-  -- Spaces first, in sorted order: two of these do not deadlock. A commit does not wait for them (P8).
+  -- Spaces first, and waits for none (P8): one that another session has comes next time.
   with old as materialized (
     select c.space_id, c.entity_type, c.entity_id
     from sync.changes c
@@ -107,10 +108,9 @@ begin
     select s.space_id
     from sync.spaces s
     where s.space_id in (select o.space_id from old o)
-    order by s.space_id collate "C"
-    for no key update
+    for no key update skip locked
   ), gone as (
-    -- deleted_at once more: a tombstone may have come to life while its space was waited for.
+    -- deleted_at once more: a tombstone may have come to life just before its space was locked.
     delete from sync.changes c
     using old o, locked l
     where l.space_id = o.space_id
@@ -128,8 +128,66 @@ begin
 end
 $$;
 comment on function sync.prune(interval, integer) is
-  'Drops tombstones older than keep, at most max_rows of them, and returns how many: call it until 0, from cron.
-Who was away for longer gets a snapshot. Holds the spaces concerned until its transaction ends.';
+  'Drops tombstones older than keep, at most max_rows of them, and returns how many: relays call it, or pg_cron.
+Who was away for longer gets a snapshot. Holds the spaces concerned until its transaction ends, and leaves out those that
+another session holds.';
+
+create or replace function sync.erase(of_type text, variadic ids text[])
+returns bigint
+language plpgsql
+security definer
+set search_path = ''
+set row_security = off
+as $$
+declare
+  k sync.tracked;
+  e pg_catalog.record;
+  wanted pg_catalog.text[];
+begin
+  perform sync._demand_read_committed();
+  select * into k from sync.tracked t where t.entity_type = of_type;
+  select * into e from sync._terms(k);
+  if e.rows is null then
+    raise exception 'erase: nothing is tracked as %', of_type
+      using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
+  end if;
+  execute format('select $1::%s[]::pg_catalog.text[]', e.key_type) into ids using ids;  -- as sync.changes has them
+  execute format('delete from %s as t where %s = any ($1::%s[])', e.rows, e.key, e.key_type) using ids;
+  wanted := array(
+    select n.space_id from sync.notes n where n.xid = pg_current_xact_id() and n.entity_type = of_type
+    union
+    select c.space_id from sync.changes c where c.entity_type = of_type and c.entity_id = any (ids));
+  -- Recorded at once, which locks the spaces: so that nobody else writes the label down any more.
+  if current_setting('synchronous_commit') = 'off' then
+    perform set_config('synchronous_commit', 'local', true);
+  end if;
+  if cardinality((sync._file(wanted, sync._recorded_below(), '{}', 40)).locked) < cardinality(wanted) then
+    raise exception 'erase: other sessions are recording some of the spaces %', wanted
+      using errcode = 'lock_not_available', hint = 'Nothing was erased. Try again.';
+  end if;
+  perform set_config('sync.recorded', pg_current_xact_id()::pg_catalog.text, true);  -- the rest of it joins this version
+  update sync.changes c set label = null
+  where c.entity_type = of_type and c.entity_id = any (ids) and c.label is not null;
+  return (select count(distinct c.space_id) from sync.changes c where c.entity_type = of_type and c.entity_id = any (ids));
+end
+$$;
+comment on function sync.erase(text, text[]) is
+  'Deletes rows of a type by their IDs, of which nothing but the IDs is kept: clients drop them as they drop what is deleted.
+For people who must be forgotten. Returns in how many spaces they were. Raises lock_not_available where one of these is
+being recorded for long.';
+
+create or replace function sync._demand_read_committed()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if current_setting('transaction_isolation') not like 'read %' then
+    raise exception 'a % transaction does not see all rows', current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
+  end if;
+end
+$$;
 
 create or replace function sync.rebuild(only_space_id text)
 returns bigint
@@ -141,17 +199,23 @@ as $$
 declare
   rebuilt bigint;
 begin
-  if current_setting('transaction_isolation') not like 'read %' then
-    raise exception 'a % transaction does not see all rows', current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
+  perform sync._demand_read_committed();
+  if only_space_id is null then
+    perform sync._hold('share row exclusive');
+    lock table sync.spaces, sync.notes in share row exclusive mode;
   end if;
-  perform sync._hold('share row exclusive');
-  lock table sync.spaces, sync.notes in share row exclusive mode;
-  delete from sync.changes c where c.space_id = coalesce(only_space_id, c.space_id);
-  delete from sync.notes n where n.space_id = coalesce(only_space_id, n.space_id);
+  -- Having read the tables, it holds off TRUNCATE.
   insert into sync.spaces (space_id, version)
   select distinct a.space_id, 0 from sync._all(only_space_id) a
   on conflict do nothing;
+  -- Whose space is locked leaves its notes, also those who commit from here on. So first the notes go, then the tables are
+  -- read: of what a note has named that is gone, they have all.
+  perform from sync.spaces s where s.space_id = only_space_id for no key update;
+  if only_space_id is not null and not found then
+    return 0;
+  end if;
+  delete from sync.notes n where n.space_id = coalesce(only_space_id, n.space_id);
+  delete from sync.changes c where c.space_id = coalesce(only_space_id, c.space_id);
   update sync.spaces s
   set version = s.version + 1, floor = s.version + 1, xid = pg_current_xact_id()
   where s.space_id = coalesce(only_space_id, s.space_id);
@@ -168,7 +232,7 @@ end
 $$;
 comment on function sync.rebuild(text) is
   'Repairs a space of which sync.verify() has rows: its sync.changes anew from the tables, and its clients take a snapshot.
-Returns how many entities are in it. Locks the tables.';
+Returns how many entities are in it. Nobody waits for it: what is written meanwhile is recorded after it.';
 
 create or replace function sync.reset()
 returns text

@@ -18,16 +18,7 @@ begin
     from sync._triggers() w
     left join pg_catalog.pg_trigger t on t.tgname = w.name and t.tgrelid = w.of_table
   ), setting as (
-    select c.line, r.rolname as of_role, case
-        when d.setrole = 0 then format('alter database %I', current_database())
-        when d.setdatabase = 0 then format('alter role %I', r.rolname)
-        else format('alter role %I in database %I', r.rolname, current_database())
-      end as alter_line
-    from pg_catalog.pg_db_role_setting d
-    left join pg_catalog.pg_roles r on r.oid = d.setrole
-    cross join unnest(d.setconfig) as c (line)
-    where d.setdatabase in (0, (select b.oid from pg_catalog.pg_database b where b.datname = current_database()))
-      and (d.setrole = 0 or r.oid is not null)
+    select s.name || '=' || s.value as line, s.of_role, s.alter_line from sync._settings() s
   )
   select 'standby', 'the database is a standby: nothing can be written',
     'select pg_promote();  -- or let DATABASE_URL name the primary'

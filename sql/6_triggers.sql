@@ -12,21 +12,25 @@ stable
 set search_path = ''
 as $$
   with recursive family as (
-    select of_table::pg_catalog.oid as oid
+    select of_table::pg_catalog.oid as oid, 0 as depth
     union
-    select i.inhrelid from pg_catalog.pg_inherits i join family f on f.oid = i.inhparent
+    select i.inhrelid, f.depth + 1 from pg_catalog.pg_inherits i join family f on f.oid = i.inhparent
   )
-  select c.oid::pg_catalog.regclass from family f join pg_catalog.pg_class c on c.oid = f.oid and c.relkind in ('r', 'p')
+  select c.oid::pg_catalog.regclass
+  from family f
+  join pg_catalog.pg_class c on c.oid = f.oid and c.relkind in ('r', 'p')
+  group by c.oid
+  order by min(f.depth), c.oid
 $$;
 
 -- The triggers that there have to be.
 create or replace function sync._triggers()
-returns table (name text, of_table regclass, statement text)
+returns table (root regclass, name text, of_table regclass, statement text)
 language sql
 stable
 set search_path = ''
 as $$
-  select t.name, r.oid, format('create trigger %I %s on %s %s execute function sync.%I(%L)',
+  select to_regclass(k.of_table), t.name, r.oid, format('create trigger %I %s on %s %s execute function sync.%I(%L)',
     t.name, t.fires, r.oid, t.how, coalesce(t.calls, '_note_' || k.entity_type), k.entity_type)
   from sync.tracked k
   cross join lateral sync._relations(to_regclass(k.of_table)) r
@@ -43,43 +47,64 @@ as $$
   ) as t (name, only_of, fires, how, calls) on t.only_of is null or r.oid = to_regclass(t.only_of)
   union all
   values
-    ('spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
+    ('sync.notes'::pg_catalog.regclass, 'spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
       'deferrable initially deferred for each row execute function sync._commit()'),
-    ('spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
+    ('sync.instance', 'spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
       'execute function sync._renumber()')
 $$;
 
--- The triggers that are missing. Each table in a part of its own, which frees its lock when that was not to be had.
-create or replace function sync._tie()
+-- Locks a table and then its partitions, as writers do; all or none. A try takes 100 ms at most in all: no longer do those
+-- wait who come behind it.
+create or replace function sync._lock(of_table regclass, mode text)
 returns void
 language plpgsql
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
+  one pg_catalog.regclass;
+  until timestamp with time zone;
+begin
+  for n in 1 .. 200 loop
+    until := clock_timestamp() + interval '100 ms';
+    begin
+      for one in select r.oid from sync._relations(of_table) r loop
+        perform set_config('lock_timeout',
+          greatest(ceil(extract(epoch from until - clock_timestamp()) * 1000), 1)::pg_catalog.text, true);
+        execute format('lock table only %s in %s mode', one, mode);
+      end loop;
+      return;
+    exception when lock_not_available then
+      if n = 200 then
+        raise exception 'no lock on % was to be had in % tries: a transaction has it', coalesce(one, of_table), n
+          using errcode = 'lock_not_available', hint = 'Nothing was changed. See pg_stat_activity for old transactions, and try again.';
+      end if;
+    end;
+    perform pg_sleep(0.05 + random() / 4);
+  end loop;
+end
+$$;
+
+-- The triggers that are missing.
+create or replace function sync._tie()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
   missing pg_catalog.record;
   one pg_catalog.text;
 begin
   for missing in
-    select w.of_table, array_agg(w.statement) as statements
+    select w.root, array_agg(w.statement) as statements
     from sync._triggers() w
     where not exists (select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table)
-    group by w.of_table
-    order by w.of_table::pg_catalog.text
+    group by w.root
+    order by w.root::pg_catalog.text
   loop
-    for n in 1 .. 200 loop
-      begin
-        foreach one in array missing.statements loop
-          execute one;
-        end loop;
-        exit;
-      exception when lock_not_available then
-        if n = 200 then
-          raise exception 'no lock on % was to be had in % tries: a transaction has it', missing.of_table, n
-            using errcode = 'lock_not_available', hint = 'Nothing was changed. See pg_stat_activity for old transactions, and try again.';
-        end if;
-      end;
-      perform pg_sleep(0.05 + random() / 4);
+    perform sync._lock(missing.root, 'share row exclusive');
+    foreach one in array missing.statements loop
+      execute one;
     end loop;
   end loop;
 end

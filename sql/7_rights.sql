@@ -3,6 +3,29 @@
 -- leaves (P9). read, write and open ask sync.authorize(); state and changes_since trust the relay to have asked by open.
 -- What a relay of yours is to call besides is one line here.
 
+create or replace function sync._called_by_relays()
+returns regprocedure[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array[
+    'sync.changes_since(text[], bigint[], integer)',
+    'sync.epoch()',
+    'sync.lead(boolean)',
+    'sync.notify_queue()',
+    'sync.open(jsonb[], text[], text[])',
+    'sync.prune(interval, integer)',
+    'sync.reach(text[])',
+    'sync.read(jsonb, text, text, text, integer, text)',
+    'sync.record(pg_snapshot, text[], integer)',
+    'sync.relay_seen(boolean)',
+    'sync.state(text, integer, text[], boolean)',
+    'sync.warnings()',
+    'sync.write(jsonb, text, text, text, text, jsonb, text[])'
+  ]::pg_catalog.regprocedure[]
+$$;
+
 revoke all on schema sync from public;
 revoke execute on all routines in schema sync from public;
 
@@ -13,20 +36,8 @@ begin
   end if;
   grant usage on schema sync to spacefeed_relay;
   grant select on sync.migrations to spacefeed_relay;
-  grant execute on function
-    sync.changes_since(text[], bigint[], integer),
-    sync.epoch(),
-    sync.lead(boolean),
-    sync.notify_queue(),
-    sync.open(jsonb[], text[], text[]),
-    sync.reach(text[]),
-    sync.read(jsonb, text, text, text, integer, text),
-    sync.record(pg_snapshot, text[], integer),
-    sync.relay_seen(boolean),
-    sync.state(text, integer, text[], boolean),
-    sync.warnings(),
-    sync.write(jsonb, text, text, text, text, jsonb, text[])
-  to spacefeed_relay;
+  execute format('grant execute on function %s to spacefeed_relay', (
+    select string_agg(f.called::pg_catalog.text, ', ') from unnest(sync._called_by_relays()) as f (called)));
 end
 $$;
 

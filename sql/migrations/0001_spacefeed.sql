@@ -65,47 +65,6 @@ comment on column public.intentions.created_at is 'The clock, not the start of t
 create sequence sync.message_number;
 comment on sequence sync.message_number is 'The n of msg_<n>. Rolled-back inserts leave holes in it.';
 
--- Identifiers are kept as text: they are the columns of other people, and may have any name.
-create table sync.tracked (
-  entity_type    text not null,
-  of_table       text not null,
-  id_column      text not null,
-  space_columns  text[] not null,
-  columns        text[] not null,
-  writable       text[] not null default '{}',
-  listed_as      text,
-  sorted_by      text,
-  label_column   text,
-  stamp_column   text,
-  owner_column   text,
-  filled_to      text,
-  constraint tracked_pkey primary key (entity_type),
-  constraint tracked_of_table_key unique (of_table),
-  constraint tracked_listed_as_key unique (listed_as)
-);
-insert into sync.tracked (entity_type, of_table, id_column, space_columns, columns, writable, listed_as, sorted_by,
-  label_column, stamp_column, owner_column)
-values
-  ('being', 'public.beings', 'id', '{location_id}',
-    '{id,name,type,owner_id,location_id,metadata,properties,content,created_at,modified_at}',
-    '{id,name,type,owner_id,location_id,metadata,properties,content}', 'beings', 'created_at', null, 'modified_at', 'owner_id'),
-  ('intention', 'public.intentions', 'id', '{location_id}',
-    '{id,message_id,name,type,state,owner_id,location_id,content,created_at,modified_at}',
-    '{id,name,type,state,owner_id,location_id,content}', 'intentions', 'created_at', 'message_id', 'modified_at', 'owner_id');
-
-comment on table sync.tracked is 'The tables whose rows clients see: sync.track() adds one, sync.untrack() takes it away.';
-comment on column sync.tracked.entity_type is 'What a row is called on the wire: being, intention, task.';
-comment on column sync.tracked.id_column is 'The primary key.';
-comment on column sync.tracked.space_columns is 'They say which spaces a row is in: it is in each that is not null.';
-comment on column sync.tracked.columns is 'What leaves, unless its wire function was replaced (P9).';
-comment on column sync.tracked.writable is 'What the API may write.';
-comment on column sync.tracked.listed_as is 'Its own key in a state; null: it is under "entities".';
-comment on column sync.tracked.sorted_by is 'A time: the order of a list. Null: by the ID.';
-comment on column sync.tracked.label_column is 'A second name, unique, that a list is paged by; its newest rows come first.';
-comment on column sync.tracked.stamp_column is 'Another value with each change of what leaves. Null: the wire forms are compared.';
-comment on column sync.tracked.owner_column is 'Whose row it is: of what somebody with claims creates, their being.';
-comment on column sync.tracked.filled_to is 'Rows up to this ID are recorded, while sync.fill() records those that were there; null: all are.';
-
 create table sync.spaces (
   space_id  text not null,
   version   bigint not null,
@@ -129,7 +88,7 @@ create table sync.changes (
   entity_id        text not null,
   version          bigint not null,
   created_version  bigint not null,
-  label            text,
+  message_id       text,
   deleted_at       timestamptz,
   -- The most telling column first: it decides nearly every comparison.
   constraint changes_pkey primary key (entity_id, entity_type, space_id)
@@ -141,7 +100,7 @@ create index changes_deleted_at_idx on sync.changes (deleted_at) where deleted_a
 
 comment on table sync.changes is 'The last change of each entity in each space: one row an entity, however often it changes. Catch-up reads it by version.';
 comment on column sync.changes.created_version is 'The version at which the entity came into the space: above a cursor, the event is created, else updated.';
-comment on column sync.changes.label is 'The message_id of an intention: also a deletion names its message.';
+comment on column sync.changes.message_id is 'Of an intention: also a deletion names its message.';
 comment on column sync.changes.deleted_at is 'When it was deleted or left the space: the row is a tombstone until sync.prune() drops it.';
 
 create table sync.notes (
@@ -183,7 +142,7 @@ comment on table sync.instance is 'One row. Its epoch is part of every cursor, b
 
 -- Down Migration
 
-drop table public.beings, public.intentions, sync.spaces, sync.changes, sync.notes, sync.instance, sync.tracked cascade;
+drop table public.beings, public.intentions, sync.spaces, sync.changes, sync.notes, sync.instance cascade;
 drop sequence sync.message_number, sync.listening_until, sync.recording_until, sync.recorded_below cascade;
 do $$
 declare

@@ -1,8 +1,8 @@
 import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
-import type { SpaceState, SyncEvent } from "../protocol/messages.js";
+import type { SpaceState } from "../protocol/messages.js";
 import type { SpaceClientOptions } from "./client.js";
-import type { Replica } from "./replica.js";
+import type { Group, Replica } from "./replica.js";
 
 export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
 
@@ -10,25 +10,23 @@ export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: 
 export interface StreamReceiver {
   /** Some bytes are here: a long message that is still coming is not silence. */
   bytes(): void;
-  message(event: SyncEvent): void;
+  message(event: Group[number]): void;
   /** `everyMs`: when the next one comes. */
   heartbeat(beat: { version: number | null; everyMs?: number }): void;
 }
 
-/** Messages in a page, and at most in a state. */
-export const LIMITS = { page: 100, state: 10_000 } as const;
+/** Messages in a page, and at most in a state; spaces of a stream. */
+export const LIMITS = { page: 100, state: 10_000, spaces: 1_000 } as const;
 const TIMEOUT_MS = 10_000;
 
 /** The relay's HTTP API. Whatever goes wrong is a SpacefeedError; `unavailable` is no refusal. */
 export class Api {
-  readonly #options: ApiOptions;
-  readonly #base: string;
+  readonly base: string;
 
-  constructor(options: ApiOptions) {
-    this.#options = options;
+  constructor(readonly options: ApiOptions) {
     const page = globalThis.document?.baseURI ?? globalThis.location?.href;
     try {
-      this.#base = new URL(options.url, page).href.replace(/\/$/, "");
+      this.base = new URL(options.url, page).href.replace(/\/$/, "");
     } catch (cause) {
       const message = `url: "${options.url}" is no address, such as https://sync.example.com`;
       throw new SpacefeedError("config", message, { cause });
@@ -37,15 +35,35 @@ export class Api {
 
   /** Where a path of the API is, with its query. */
   address(path: string, query: Record<string, string> = {}): URL {
-    const url = new URL(`${this.#base}${path}`);
+    const url = new URL(`${this.base}${path}`);
     url.search = new URLSearchParams(query).toString();
     return url;
   }
 
-  /** Reads the stream of a space from what is known on. Resolves when it ends; after `signal` nothing more is said. */
-  async stream(spaceId: string, known: Replica | null, signal: AbortSignal, receiver: StreamReceiver) {
-    const url = this.address("/api/stream", { spaceId, ...(known && { since: known.cursor }) });
-    const response = await this.#fetch(url, "text/event-stream", { cache: "no-store", signal });
+  /** Whether it asks the same relay in the same way. */
+  isLike({ options, base }: Api): boolean {
+    return (
+      base === this.base && options.headers === this.options.headers && options.fetch === this.options.fetch
+    );
+  }
+
+  /**
+   * Reads the stream of a space, or of many, each from its cursor on; null: nothing is known yet. Resolves when it ends;
+   * after `signal` nothing more is said.
+   */
+  async stream(
+    spaces: Readonly<Record<string, string | null>>,
+    signal: AbortSignal,
+    receiver: StreamReceiver,
+  ) {
+    const [[spaceId, since] = [], ...others] = Object.entries(spaces);
+    const isMany = spaceId === undefined || others.length > 0;
+    const query = isMany ? {} : { spaceId, appends: "1", ...(since && { since }) };
+    const response = await this.#fetch(this.address("/api/stream", query), "text/event-stream", {
+      cache: "no-store",
+      signal,
+      ...(isMany && posting({ spaces, appends: true })),
+    });
     if (!response.ok) throw await refusalOf(response);
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
     if (!response.body || !isStream) throw notOurs(response.status, "unavailable");
@@ -64,17 +82,21 @@ export class Api {
     }
   }
 
-  /** A change, or a question about beings or intentions. */
-  async post<T>(path: "beings" | "intentions", body: object, signal?: AbortSignal) {
-    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: jsonOf(body) };
-    const answer = await this.#ask(this.address(`/api/${path}`), init, signal);
+  /** Adds spaces to a stream of many, and drops some. */
+  async change(streamId: string, body: { add: object; drop: string[] }, signal: AbortSignal) {
+    await this.#ask(this.address(`/api/stream/${streamId}`), posting(body), signal);
+  }
+
+  /** A change, or a question about rows. */
+  async post<T>(path: "beings" | "intentions" | "entities", body: object, signal?: AbortSignal) {
+    const answer = await this.#ask(this.address(`/api/${path}`), posting(body), signal);
     if (!(answer as { data?: unknown } | null)?.data) throw notOurs(200, "unavailable");
     return answer as { data: T; version: number | null; hasMore?: boolean };
   }
 
   /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
   async state(spaceId: string, known: Replica | null, signal: AbortSignal) {
-    const limit = Math.min((known?.intentions.length ?? 0) + LIMITS.page, LIMITS.state);
+    const limit = Math.min((known?.lists.intention.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;
     return (await this.#ask(url, { headers, cache: "no-store" }, signal)) as SpaceState | null;
@@ -105,7 +127,7 @@ export class Api {
 
   /** As the global one, with the headers that the client was given. */
   async #fetch(url: URL, accept: string, init: Init): Promise<Response> {
-    const { headers, fetch = globalThis.fetch } = this.#options;
+    const { headers, fetch = globalThis.fetch } = this.options;
     try {
       const own = typeof headers === "function" ? await headers() : headers;
       return await fetch(url, { ...init, headers: { Accept: accept, ...init.headers, ...own } });
@@ -145,6 +167,12 @@ async function refusalOf(response: Response): Promise<SpacefeedError> {
 function notOurs(status: number, code: ErrorCode): SpacefeedError {
   return new SpacefeedError(code, `the relay's address answers with status ${status}: is it the right one?`);
 }
+
+const posting = (body: object) => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: jsonOf(body),
+});
 
 function jsonOf(body: object): string {
   try {

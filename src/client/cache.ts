@@ -1,22 +1,22 @@
 import type { Being, Intention } from "../protocol/messages.js";
+import { NO_ROWS } from "./lists.js";
 import type { Replica } from "./replica.js";
 
-const beings = new Map<string, Being>();
-const intentions = new Map<string, Intention>();
+const caches = { being: new Map<string, Being>(), intention: new Map<string, Intention>() };
 
 /** Every being that a client of this page has, as the server last said it. By ID. */
-export const beingCache: ReadonlyMap<string, Being> = beings;
+export const beingCache: ReadonlyMap<string, Being> = caches.being;
 /** Every message that a client of this page has, as the server last said it. By ID. */
-export const intentionCache: ReadonlyMap<string, Intention> = intentions;
+export const intentionCache: ReadonlyMap<string, Intention> = caches.intention;
 
 /** A being that some client of this page has; also after the client was closed. Takes less than 1 ms. */
 export function getCachedBeing(id: string): Being | undefined {
-  return beings.get(id);
+  return beingCache.get(id);
 }
 
 /** A message that some client of this page has; also after the client was closed. Takes less than 1 ms. */
 export function getCachedIntention<Content = unknown>(id: string): Intention<Content> | undefined {
-  return intentions.get(id) as Intention<Content> | undefined;
+  return intentionCache.get(id) as Intention<Content> | undefined;
 }
 
 /** Entities that are kept at most, of each kind: the oldest go first. */
@@ -24,15 +24,14 @@ const MOST = 50_000;
 
 /** Takes over what a client has got. What has left its space goes, unless another space has it now. */
 export function remember(before: Replica | null, now: Replica): void {
-  if (before?.beings !== now.beings) update(beings, before?.beings ?? [], now.beings);
-  if (before?.intentions !== now.intentions) update(intentions, before?.intentions ?? [], now.intentions);
+  const known = before?.lists ?? NO_ROWS;
+  for (const type of ["being", "intention"] as const) update(caches[type], known[type], now.lists[type]);
 }
 
-function update<T extends Being | Intention>(
-  cache: Map<string, T>,
-  before: readonly T[],
-  now: readonly T[],
-): void {
+type Cached = Being | Intention;
+
+function update(cache: Map<string, Cached>, before: readonly Cached[], now: readonly Cached[]): void {
+  if (before === now) return;
   const left = new Map(before.map((entity) => [entity.id, entity]));
   for (const entity of now) {
     const isNew = left.get(entity.id) !== entity;
@@ -49,8 +48,6 @@ function update<T extends Being | Intention>(
 }
 
 /** What one space says of a row that has moved on to another one, which was heard of first. */
-function isOutdated(entity: Being | Intention, cached: Being | Intention | undefined): boolean {
-  return (
-    cached !== undefined && cached.locationId !== entity.locationId && cached.modifiedAt > entity.modifiedAt
-  );
+function isOutdated({ locationId, modifiedAt }: Cached, cached: Cached | undefined): boolean {
+  return cached !== undefined && cached.locationId !== locationId && cached.modifiedAt > modifiedAt;
 }

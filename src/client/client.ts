@@ -1,4 +1,5 @@
 import type { Being, Intention } from "../protocol/messages.js";
+import type { EntityFields, EntityOf, EntityType } from "./entities.js";
 import type { BeingFields, IntentionFields } from "./mutation.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 
@@ -36,6 +37,13 @@ export interface SpaceClient<Content = unknown> {
   getBeing(this: void, id: string): Being | undefined;
   /** A message of this space, with the client's own changes; undefined when it is not here, or not loaded. */
   getIntention(this: void, id: string): Intention<Content> | undefined;
+  /** The rows of a tracked table that are in this space, by `id`, likewise: the same array while none changes. */
+  getEntities<R = never, T extends EntityType = string>(this: void, type: T): readonly EntityOf<T, R>[];
+  getEntity<R = never, T extends EntityType = string>(
+    this: void,
+    type: T,
+    id: string,
+  ): EntityOf<T, R> | undefined;
   /** Asks the relay for the state now. Resolves when it is there, or when that did not work: see `error`. */
   refresh(this: void): Promise<void>;
   /** Loads the (at most 100) messages before the oldest. Resolves to whether there are older ones still; see `error`. */
@@ -54,6 +62,18 @@ export interface SpaceClient<Content = unknown> {
     fields: Omit<IntentionFields<Content>, "id">,
   ): Promise<Intention<Content>>;
   deleteIntention(this: void, id: string): Promise<Intention<Content>>;
+  /**
+   * Of a tracked table that is writable. Without an `id` it is a UUID. A row that a change takes to another space is here
+   * until the server has it there.
+   */
+  createEntity<T extends EntityType>(this: void, type: T, fields?: EntityFields<T>): Promise<EntityOf<T>>;
+  updateEntity<T extends EntityType>(
+    this: void,
+    type: T,
+    id: string,
+    fields: Omit<EntityFields<T>, "id">,
+  ): Promise<EntityOf<T>>;
+  deleteEntity<T extends EntityType>(this: void, type: T, id: string): Promise<EntityOf<T>>;
   /** Takes the error of a refused change off the snapshot. */
   dismissError(this: void): void;
   /** Ends all of it. Changes of before get one attempt more; later ones are rejected with `unavailable`. */

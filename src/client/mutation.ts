@@ -1,5 +1,6 @@
-import type { Being, Intention } from "../protocol/messages.js";
 import type { BeingRequest, IntentionRequest } from "../protocol/requests.js";
+import { isOurs, type Lists, type Row, rowsOf } from "./lists.js";
+import { sorted } from "./order.js";
 import { epochOf, type Replica } from "./replica.js";
 
 /** The fields of a being that a client may set. */
@@ -11,35 +12,34 @@ export interface IntentionFields<Content = unknown>
 }
 
 /** A change that this client makes. It shows at once, and is sent as often as it takes. */
-export type Mutation = BeingMutation | IntentionMutation;
-export type BeingMutation = Change & { readonly kind: "being"; readonly fields: BeingFields };
-export type IntentionMutation = Change & { readonly kind: "intention"; readonly fields: IntentionFields };
-
-interface Change {
-  /** Names the change, not the entity. */
+export interface Mutation {
+  /** Names the change, not the row. */
   readonly key: string;
+  /** The type of the row. */
+  readonly kind: string;
   readonly action: "create" | "update" | "delete";
   readonly id: string;
+  readonly fields: { readonly locationId?: string | null | undefined };
   /** When it was made, by the clock of this client. ISO 8601. */
   readonly at: string;
-  /** Set when the server has stored it. */
-  readonly answer?: Answer;
+  /** How the server has stored it. */
+  readonly answer?: {
+    readonly row: Stored;
+    /** The version of the client's space at or after the change, also when the row has left it; null: unknown. */
+    readonly version: number | null;
+    /** The epoch of the version: the cursor of the replica at that time. */
+    readonly cursor: string | null;
+  };
 }
 
-export interface Answer {
-  readonly row: Being | Intention;
-  /** The version of the client's space at or after the change, also when the row has left it. */
-  readonly version: number | null;
-  /** The epoch of the version: the cursor of the replica at that time. */
-  readonly cursor: string | null;
-}
+/** A row as the server has it. Of beings and messages it says which space they are in. */
+export type Stored = Row & Mutation["fields"];
 
-/** An ID that nobody else has. Also where a page is not a secure context, and `crypto` has less to offer. */
+/** A UUID. Also where a page is not a secure context, and `crypto` has less to offer. */
 export function newId(): string {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
+  const random = () => (crypto.getRandomValues(new Uint8Array(1))[0] as number) % 16;
+  const digit = (place: string) => (place === "x" ? random() : 8 + (random() % 4)).toString(16);
+  return crypto.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx".replace(/[xy]/g, digit);
 }
 
 /** The fields that say something: JSON leaves the others out, and so does the server. */
@@ -47,22 +47,20 @@ export function defined<Fields extends object>(fields: Fields): Fields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
 }
 
-/** The beings and messages with the client's changes on top, and the IDs of what is not stored yet. */
-export function overlay(
-  replica: Pick<Replica, "beings" | "intentions">,
-  mutations: readonly Mutation[],
-  spaceId: string,
-) {
-  const beings = new Map(replica.beings.map((being) => [being.id, being]));
-  const intentions = new Map(replica.intentions.map((intention) => [intention.id, intention]));
+/** The rows with the client's changes on top, and the IDs of what is not stored yet. */
+export function overlay(lists: Lists, mutations: readonly Mutation[], spaceId: string) {
+  const changed = new Map<string, Map<string, Row>>();
   const pendingIds = new Set<string>();
   for (const mutation of mutations) {
+    const { kind } = mutation;
     if (!mutation.answer) pendingIds.add(mutation.id);
-    // One that is made is behind all others, whatever the clock here says, until the server has given it its place.
-    if (mutation.kind === "being") change(beings, mutation, spaceId);
-    else change(intentions, mutation, spaceId);
+    const rows = changed.get(kind) ?? new Map(rowsOf<Row>(lists, kind).map((row) => [row.id, row]));
+    changed.set(kind, rows);
+    change(rows, mutation, spaceId);
   }
-  return { beings: [...beings.values()], intentions: [...intentions.values()], pendingIds };
+  // One of ours that is made is behind all others, whatever the clock here says, until the server has given it its place.
+  const shown = [...changed].map(([kind, rows]) => [kind, sorted(kind, rows.values())]);
+  return { lists: { ...lists, ...Object.fromEntries(shown) } as Lists, pendingIds };
 }
 
 /** The mutations that still have to be shown: those that are not stored, or not in the replica yet. */
@@ -71,32 +69,33 @@ export function unsettled(mutations: readonly Mutation[], replica: Replica): rea
   return left.length === mutations.length ? mutations : left;
 }
 
-function isReached(replica: Replica, { version, cursor }: Answer): boolean {
+function isReached(replica: Replica, { version, cursor }: NonNullable<Mutation["answer"]>): boolean {
   if (cursor !== null && epochOf(cursor) !== epochOf(replica.cursor)) return true;
   return version === null || replica.version >= version;
 }
 
-function change<T extends Being | Intention>(entities: Map<string, T>, mutation: Mutation, spaceId: string) {
-  const { id, action, answer, fields } = mutation;
-  const there = entities.get(id);
-  const { locationId = spaceId } = answer ? answer.row : fields;
-  if (action === "delete" || locationId !== spaceId) entities.delete(id);
-  else if (answer && (there || action === "create")) entities.set(id, answer.row as T);
-  else if (action === (there ? "update" : "create")) entities.set(id, predicted(mutation, there, spaceId));
+function change(rows: Map<string, Row>, mutation: Mutation, spaceId: string): void {
+  const { kind, id, action, answer, fields } = mutation;
+  const there = rows.get(id);
+  // Which space a row of a tracked table is in only the server knows: the event tells.
+  const { locationId = spaceId } = isOurs(kind) ? (answer?.row ?? fields) : {};
+  if (action === "delete" || locationId !== spaceId) rows.delete(id);
+  else if (answer && (there || action === "create")) rows.set(id, answer.row);
+  else if (action === (there ? "update" : "create")) rows.set(id, predicted(mutation, there, spaceId));
 }
 
 // The same object for the same change of the same row, so that a row that waits is not shown anew.
-const predictions = new WeakMap<Mutation, { from: unknown; row: unknown }>();
+const predictions = new WeakMap<Mutation, { from: Row | undefined; row: Row }>();
 
 /** The row as the database will store it, as far as that is known here. */
-function predicted<T>(mutation: Mutation, from: T | undefined, spaceId: string): T {
+function predicted(mutation: Mutation, from: Row | undefined, spaceId: string): Row {
   const known = predictions.get(mutation);
-  if (known && known.from === from) return known.row as T;
+  if (known && known.from === from) return known.row;
   const { kind, id, at, fields } = mutation;
-  const blank = { ...DEFAULTS[kind], id, locationId: spaceId, createdAt: at, modifiedAt: at };
-  const row = { ...(from ?? blank), ...defined(fields) };
+  const blank = isOurs(kind) && { ...DEFAULTS[kind], locationId: spaceId, createdAt: at, modifiedAt: at };
+  const row = { ...(from ?? { id, ...blank }), ...defined(fields) };
   predictions.set(mutation, { from, row });
-  return row as T;
+  return row;
 }
 
 const EVERY = { name: "", ownerId: null, content: [] };
@@ -104,4 +103,4 @@ const DEFAULTS = {
   being: { ...EVERY, type: "guest", metadata: {}, properties: {} },
   /** Its `messageId` is empty until the database has named it. */
   intention: { ...EVERY, messageId: "", type: "utterance", state: "complete" },
-} as const;
+};

@@ -1,26 +1,24 @@
 import { SpacefeedError } from "../protocol/errors.js";
-import type { Being, Intention } from "../protocol/messages.js";
 import { type Api, noAnswer } from "./api.js";
-import { defined, type Mutation } from "./mutation.js";
-import { type Problem, problemOf } from "./problem.js";
+import { isOurs } from "./lists.js";
+import { defined, type Mutation, type Stored } from "./mutation.js";
+import { problemOf } from "./problem.js";
+import type { StoreAction } from "./store.js";
 
 export interface OutboxEvents {
-  /** `version`: of the client's space, at or after the change; null: unknown. */
-  stored(keys: readonly string[], row: Being | Intention, version: number | null): void;
-  refused(keys: readonly string[], error: SpacefeedError): void;
-  /** Why a change has waited for long; null when it does not wait any more. */
-  delayed(delay: Problem | null): void;
+  /** A change was stored or refused, or has waited for long. */
+  tell(action: StoreAction): void;
   /** What waits has changed. */
   changed(mutations: readonly Mutation[]): void;
 }
 
-/** A change on its way. Several updates of one entity that wait are one. */
+/** A change on its way. Several updates of one row that wait are one. */
 interface Queued {
   mutation: Mutation;
   /** The changes that it carries, with those who wait for them. */
   readonly carried: {
     readonly key: string;
-    resolve(row: Being | Intention): void;
+    resolve(row: Stored): void;
     reject(error: SpacefeedError): void;
   }[];
   /** It may have arrived already: the answer to an earlier attempt was lost. */
@@ -54,7 +52,7 @@ export class Outbox {
   }
 
   /** Resolves with the stored row; rejects with a SpacefeedError when the change is refused. */
-  add(mutation: Mutation, isRetry: boolean): Promise<Being | Intention> {
+  add(mutation: Mutation, isRetry: boolean): Promise<Stored> {
     let last = this.#queue.at(-1);
     if (last && last !== this.#sending && isMergeable(last.mutation, mutation)) {
       const fields = { ...last.mutation.fields, ...defined(mutation.fields) };
@@ -64,7 +62,7 @@ export class Outbox {
       this.#queue.push(last);
     }
     const { carried } = last;
-    const stored = new Promise<Being | Intention>((resolve, reject) => {
+    const stored = new Promise<Stored>((resolve, reject) => {
       carried.push({ key: mutation.key, resolve, reject });
     });
     this.#changed();
@@ -111,18 +109,18 @@ export class Outbox {
     const sayWhy = () => {
       isLate = true;
       const { code, message } = obstacle ?? noAnswer();
-      const delay = { code, message: `a change waits to be sent: ${message}` };
-      this.#events.delayed(problemOf(delay, queued.mutation.at));
+      const why = { code, message: `a change waits to be sent: ${message}` };
+      this.#events.tell({ type: "delayed", delay: problemOf(why, queued.mutation.at) });
     };
     const late = setTimeout(sayWhy, LATE_MS);
     try {
       for (let attempt = 0; ; attempt++) {
         this.#isHurried = false;
         try {
-          const { data, version: there } = await this.#post(queued);
-          const version = data.locationId === this.#spaceId ? there : await this.#versionHere();
+          const { data, version: told } = await this.#post(queued);
+          const version = told ?? (await this.#versionHere());
           this.#queue.shift();
-          this.#events.stored(keysOf(queued), data, version);
+          this.#events.tell({ type: "stored", keys: keysOf(queued), row: data, version });
           return () => {
             for (const { resolve } of queued.carried) resolve(data);
           };
@@ -138,25 +136,33 @@ export class Outbox {
       }
     } finally {
       clearTimeout(late);
-      if (isLate) this.#events.delayed(null);
+      if (isLate) this.#events.tell({ type: "delayed", delay: null });
     }
   }
 
-  async #post({ mutation, isRetry }: Queued): Promise<{ data: Being | Intention; version: number | null }> {
+  /** A row is changed wherever it is, first `here`. `version`: null where it is not known to be of our space. */
+  async #post(queued: Queued, here = true): Promise<{ data: Stored; version: number | null }> {
+    const { mutation, isRetry } = queued;
     const { kind, action, id, fields } = mutation;
-    const ask = (action: string, more?: object) =>
-      this.#api.post<Being | Intention>(`${kind}s`, { action, [`${kind}Id`]: id, ...more });
-    const where = fields.locationId === undefined && { spaceId: this.#spaceId };
+    const ask = async (action: string, more?: { spaceId?: string }) => {
+      const body = isOurs(kind) ? { [`${kind}Id`]: id } : { type: kind, id };
+      const path = isOurs(kind) ? (`${kind}s` as const) : "entities";
+      const { data, version } = await this.#api.post<Stored>(path, { action, ...body, ...more });
+      const isHere = isOurs(kind) ? data.locationId === this.#spaceId : more?.spaceId !== undefined;
+      return { data, version: isHere ? version : null };
+    };
+    // What is of ours says itself where it is.
+    const isPlaced = isOurs(kind) ? action !== "create" || fields.locationId !== undefined : !here;
+    const where = isPlaced ? {} : { spaceId: this.#spaceId };
     try {
-      if (action === "create") return await ask(action, { ...where, data: fields });
-      if (action === "update") return await ask(action, { data: fields });
-      return await ask(action);
+      return await ask(action, { ...where, ...(action !== "delete" && { data: fields }) });
     } catch (error) {
-      const code = isRetry && error instanceof SpacefeedError && error.code;
+      const { code } = error as SpacefeedError;
+      if (code === "not_found" && action !== "create" && !isPlaced) return this.#post(queued, false);
       // It had arrived: somebody has changed or deleted it since.
-      if (action === "create" && code === "conflict") return ask("get");
-      if (action === "delete" && code === "not_found") {
-        return { data: { ...fields, id, locationId: null } as Being, version: null };
+      if (isRetry && code === "conflict" && action === "create") return ask("get");
+      if (isRetry && code === "not_found" && action === "delete") {
+        return { data: { ...fields, id, locationId: null }, version: null };
       }
       throw error;
     }
@@ -182,7 +188,7 @@ export class Outbox {
     const later = this.#queue.splice(0).slice(1);
     this.#queue.push(...later.filter((one) => !isLost(one)));
     const lost = [queued, ...later.filter(isLost)];
-    this.#events.refused(lost.flatMap(keysOf), error);
+    this.#events.tell({ type: "refused", keys: lost.flatMap(keysOf), error: problemOf(error) });
     return () => {
       for (const { reject } of lost.flatMap(({ carried }) => carried)) reject(error);
     };

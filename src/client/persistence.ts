@@ -3,7 +3,7 @@ import { type Mutation, newId } from "./mutation.js";
 import { type Replica, type State, stateFrom } from "./replica.js";
 
 /** Raised when what is kept is no longer understood. */
-const FORMAT = 1;
+const FORMAT = 2;
 const MESSAGES = 200;
 const SAVE_AFTER_MS = 300;
 /** A storage that does not answer must not keep the page waiting. */

@@ -1,8 +1,17 @@
-import type { Being, Intention, SpaceState, SyncEvent } from "../protocol/messages.js";
-import { byAge, byPosition, type Position } from "./order.js";
+import type {
+  AppendEvent,
+  Entity,
+  EntityEvent,
+  Intention,
+  SpaceState,
+  SyncEvent,
+} from "../protocol/messages.js";
+import { appendTo } from "./append.js";
+import { type Lists, mapLists, NO_ROWS, type Row, rowOf, rowsOf } from "./lists.js";
+import { byPosition, orderOf, type Position, sorted } from "./order.js";
 
 /** The last event of a group has the version that the group builds on, and the cursor after it. */
-export type Group = readonly SyncEvent[];
+export type Group = readonly (SyncEvent | EntityEvent | AppendEvent)[];
 /** What replaces a replica: a space-sync, a polled state, or a replica that was kept. */
 export type State = Omit<SpaceState, "spaceId" | "changeInfo">;
 
@@ -11,9 +20,8 @@ export interface Replica {
   readonly version: number;
   readonly cursor: string;
   readonly timestamp: string;
-  readonly beings: readonly Being[];
-  /** All messages from `oldest` on, oldest first. */
-  readonly intentions: readonly Intention[];
+  /** Of messages those from `oldest` on, oldest first. */
+  readonly lists: Lists;
   /** There may be messages before `oldest`. What happens to those is none of this replica's business. */
   readonly hasMore: boolean;
   readonly oldest: Position | null;
@@ -30,10 +38,10 @@ export interface Replica {
 export function judge(replica: Replica | null, group: Group): "apply" | "known" | "gap" {
   const last = group.at(-1);
   if (!last?.cursor) return "gap";
-  if (last.type === "space-sync") return isKnown(replica, last) ? "known" : "apply";
+  if (isState(last)) return isKnown(replica, last) ? "known" : "apply";
   if (!replica || epochOf(last.cursor) !== epochOf(replica.cursor)) return "gap";
   if (last.version <= replica.version) return "known";
-  return last.prev === replica.version ? "apply" : "gap";
+  return last.prev === replica.version && changesOf(replica, group) ? "apply" : "gap";
 }
 
 /** Whether a state says nothing new. Versions of another epoch do not compare (P11). */
@@ -44,18 +52,13 @@ export function isKnown(replica: Replica | null, state: Pick<State, "version" | 
 
 /** Replaces everything. What did not change stays the same object. */
 export function replace(replica: Replica | null, state: State): Replica {
-  const intentions = reuse(replica?.intentions ?? [], state.intentions ?? []);
-  return {
-    version: state.version,
-    cursor: state.cursor,
-    timestamp: state.timestamp,
-    beings: reuse(replica?.beings ?? [], state.beings ?? []),
-    intentions,
-    hasMore: state.hasMore,
-    oldest: intentions[0] ?? null,
-    window: (replica?.window ?? 0) + 1,
-    unseen: null,
-  };
+  const { beings = [], intentions = [], entities = {}, version, cursor, timestamp, hasMore } = state;
+  const lists = mapLists({ ...entities, being: beings, intention: intentions }, (rows, type) =>
+    reuse(rowsOf(replica?.lists ?? NO_ROWS, type), sorted(type, rows)),
+  );
+  const oldest = lists.intention[0] ?? null;
+  const window = (replica?.window ?? 0) + 1;
+  return { version, cursor, timestamp, lists, hasMore, oldest, window, unseen: null };
 }
 
 /** A state without the messages before the window, which were asked for to have it whole whatever is new. */
@@ -68,32 +71,53 @@ export function within(replica: Replica | null, state: State): State {
 
 /** Applies a group that {@link judge} lets in, as a whole (P5). `timestamp`: when it came. */
 export function apply(replica: Replica | null, group: Group, timestamp: string): Replica {
-  const last = group.at(-1) as SyncEvent;
-  if (last.type === "space-sync") return replace(replica, last);
+  const last = group.at(-1) as Group[number];
+  if (isState(last)) return replace(replica, last);
   const before = replica as Replica;
-  const beings = new Map<string, Being | null>();
-  const intentions = new Map<string, Intention | null>();
-  for (const event of group) {
-    if (event.type === "being-created" || event.type === "being-updated")
-      beings.set(event.data.id, event.data);
-    else if (event.type === "being-deleted") beings.set(event.id, null);
-    else if (event.type === "intention-created" || event.type === "intention-updated")
-      intentions.set(event.data.id, event.data);
-    else if (event.type === "intention-deleted") intentions.set(event.id, null);
-  }
+  const changes = changesOf(before, group) ?? new Map();
+  const intentions = (changes.get("intention") ?? new Map()) as Map<string, Intention | null>;
   const unseen = before.unseen && new Map([...before.unseen, ...intentions]);
   for (const [id, intention] of intentions) {
     if (intention && isBefore(before, intention)) intentions.set(id, null);
   }
+  const changed = [...changes].map(([type, rows]) => [type, merge(before.lists, type, rows)]);
   return {
     ...before,
     version: last.version,
     cursor: last.cursor as string,
     timestamp,
-    beings: merge(before.beings, beings, byAge),
-    intentions: merge(before.intentions, intentions, byPosition),
+    lists: { ...before.lists, ...Object.fromEntries(changed) },
     unseen,
   };
+}
+
+type Changes = ReadonlyMap<string, Row | null>;
+
+/**
+ * What a group does to rows, by type and ID; null: deleted. An event that is not understood does nothing. Undefined where a
+ * text does not fit to what came to it.
+ */
+function changesOf(replica: Replica, group: Group): Map<string, Map<string, Row | null>> | undefined {
+  const changes = new Map<string, Map<string, Row | null>>();
+  for (const event of group as readonly (Row & { type: string; data?: Row })[]) {
+    const [, type, verb] = /^(\w+)-(created|updated|appended|deleted)$/.exec(event.type) ?? [];
+    const { id } = verb === "created" || verb === "updated" ? (event.data ?? ({} as Row)) : event;
+    if (!type || typeof id !== "string") continue;
+    const rows = changes.get(type) ?? new Map<string, Row | null>();
+    changes.set(type, rows);
+    if (verb === "appended") {
+      const row = rows.get(id) ?? rowOf(replica.lists, type, id);
+      const grown = appendTo(row, event as unknown as AppendEvent);
+      if (grown) rows.set(id, grown);
+      // A message that is not loaded is none of this replica's business.
+      else if (row || !replica.hasMore || replica.unseen || type !== "intention") return;
+    } else rows.set(id, verb === "deleted" ? null : (event.data as Row));
+  }
+  return changes;
+}
+
+function isState(event: Group[number]): event is Extract<SyncEvent, { type: "space-sync" }> {
+  return event.type === "space-sync";
 }
 
 /** From here on, changes of older messages are noted: a page that is being read may not have them yet. */
@@ -106,13 +130,15 @@ export function forgetOlder(replica: Replica): Replica {
   return { ...replica, unseen: null };
 }
 
-/** Puts a page of older messages before the others. A page that was asked of another window is none. */
-export function prepend(
-  replica: Replica,
-  page: readonly Intention[],
-  hasMore: boolean,
-  window: number,
-): Replica {
+/** A page of older messages, as it was asked of a window. */
+export interface OlderPage {
+  page: readonly Intention[];
+  hasMore: boolean;
+  window: number;
+}
+
+/** Puts a page before the other messages. One that was asked of another window is none. */
+export function prepend(replica: Replica, { page, hasMore, window }: OlderPage): Replica {
   if (window !== replica.window) return replica;
   const first = page[0];
   // A message that was given another time meanwhile may have the page begin within the window.
@@ -123,21 +149,18 @@ export function prepend(
     changed.set(id, intention && isBefore(older, intention) ? null : intention);
   }
   // A message that is here already is newer than the page's.
-  for (const { id } of replica.intentions) if (!replica.unseen?.has(id)) changed.delete(id);
-  return { ...older, intentions: merge(replica.intentions, changed, byPosition) };
+  for (const { id } of replica.lists.intention) if (!replica.unseen?.has(id)) changed.delete(id);
+  const intention = merge(replica.lists, "intention", changed) as readonly Intention[];
+  return { ...older, lists: { ...replica.lists, intention } };
 }
 
 /** A replica as a state, with the newest messages only: to be kept, or handed to another tab. */
-export function stateFrom(replica: Replica, messages = replica.intentions.length): State {
-  const { version, cursor, timestamp, beings, intentions, hasMore } = replica;
-  return {
-    version,
-    cursor,
-    timestamp,
-    beings: [...beings],
-    intentions: intentions.slice(Math.max(0, intentions.length - messages)),
-    hasMore: hasMore || intentions.length > messages,
-  };
+export function stateFrom(replica: Replica, messages = replica.lists.intention.length): State {
+  const { oldest, window, unseen, lists, ...state } = replica;
+  const { being, intention, ...entities } = lists as Lists & Record<string, Entity[]>;
+  const intentions = intention.slice(Math.max(0, intention.length - messages));
+  const hasMore = state.hasMore || intentions.length < intention.length;
+  return { ...state, beings: [...being], intentions, entities, hasMore };
 }
 
 function isBefore(replica: Pick<Replica, "hasMore" | "oldest">, intention: Intention): boolean {
@@ -150,31 +173,26 @@ export function epochOf(cursor: string): string {
 }
 
 /** Takes the objects of before where they are the same, so that there is nothing to render for them. */
-function reuse<T extends { id: string }>(before: readonly T[], now: readonly T[]): readonly T[] {
-  const known = new Map(before.map((entity) => [entity.id, entity]));
-  const kept = now.map((entity) => {
-    const old = known.get(entity.id);
-    return old && JSON.stringify(old) === JSON.stringify(entity) ? old : entity;
+function reuse(before: readonly Row[], now: readonly Row[]): readonly Row[] {
+  const known = new Map(before.map((row) => [row.id, row]));
+  const kept = now.map((row) => {
+    const old = known.get(row.id);
+    return old && JSON.stringify(old) === JSON.stringify(row) ? old : row;
   });
-  return kept.length === before.length && kept.every((entity, index) => entity === before[index])
-    ? before
-    : kept;
+  return kept.length === before.length && kept.every((row, index) => row === before[index]) ? before : kept;
 }
 
-function merge<T extends { id: string }>(
-  list: readonly T[],
-  changed: ReadonlyMap<string, T | null>,
-  order: (a: T, b: T) => number,
-): readonly T[] {
+function merge(lists: Lists, type: string, changed: Changes): readonly Row[] {
+  const list = rowsOf<Row>(lists, type);
   if (changed.size === 0) return list;
   const rest = new Map(changed);
-  const merged: T[] = [];
-  for (const entity of list) {
-    const now = rest.get(entity.id);
-    rest.delete(entity.id);
-    if (now === undefined) merged.push(entity);
+  const merged: Row[] = [];
+  for (const row of list) {
+    const now = rest.get(row.id);
+    rest.delete(row.id);
+    if (now === undefined) merged.push(row);
     else if (now !== null) merged.push(now);
   }
-  for (const entity of rest.values()) if (entity !== null) merged.push(entity);
-  return merged.sort(order);
+  for (const row of rest.values()) if (row !== null) merged.push(row);
+  return merged.sort(orderOf(type));
 }

@@ -1,7 +1,5 @@
-import type { Problem } from "./problem.js";
-import { type Group, type State, stateFrom } from "./replica.js";
-import type { Mode } from "./snapshot.js";
-import type { Connection, Receiver } from "./transport.js";
+import { stateFrom } from "./replica.js";
+import type { Connection, News, Receiver } from "./transport.js";
 
 /*
  * One stream for all tabs of a browser. A lock of the browser says which tab leads: it has the connection over the
@@ -17,21 +15,18 @@ import type { Connection, Receiver } from "./transport.js";
  * to which the browser refuses locks or channels (blocked cookies, a sandboxed frame) has a connection of its own.
  */
 
-type Status = { type: "status"; mode: Mode; fault: Problem | null };
 type TabMessage =
   /** A newcomer, or a tab that has found a gap, is at this cursor. */
   | { type: "hello"; cursor: string | null }
   /** Another tab leads from here on, and does not know who has said hello before. */
   | { type: "lead" }
-  | { type: "group"; group: Group }
-  | { type: "state"; state: State }
-  | Status
-  | { type: "heartbeat" };
+  | News;
 
 /** Raised when tabs of before would no longer understand what is said. They have a connection of their own then. */
-const FORMAT = 3;
+const FORMAT = 4;
 const HEARTBEAT_MS = 2_000;
 const SILENCE_MS = 4_500;
+const BEAT: News = { type: "heartbeat", version: null };
 
 export class SharedConnection implements Connection {
   readonly #name: string;
@@ -42,7 +37,7 @@ export class SharedConnection implements Connection {
   readonly #sharing = new AbortController();
   readonly #watch: ReturnType<typeof setInterval> | undefined;
   #own: Connection | undefined;
-  #status: Status = { type: "status", mode: "cache", fault: null };
+  #status: News = { type: "status", mode: "cache", fault: null };
   #heard = Date.now();
   #isStealing = false;
 
@@ -125,19 +120,13 @@ export class SharedConnection implements Connection {
   #lead(): void {
     this.#isStealing = false;
     if (this.#own) return;
-    const share = (message: TabMessage) => {
-      this.#say(message);
-      this.#take(message);
-    };
     this.#own = this.#connect({
-      ...this.#receiver,
-      heartbeat: (version) => {
-        this.#say({ type: "heartbeat" });
-        this.#receiver.heartbeat(version);
+      known: this.#receiver.known,
+      take: (news) => {
+        // At which version a tab should be is for the one that has the stream.
+        this.#say(news.type === "heartbeat" ? BEAT : news);
+        this.#take(news);
       },
-      group: (group) => share({ type: "group", group }),
-      state: (state) => share({ type: "state", state }),
-      status: (mode, fault) => share({ type: "status", mode, fault }),
     });
     this.#say({ type: "lead" });
   }
@@ -156,14 +145,10 @@ export class SharedConnection implements Connection {
   }
 
   #take(message: TabMessage): void {
+    // Also for those who ask us, should we lead next.
+    if (message.type === "status") this.#status = message;
     if (message.type === "lead") this.#hello();
-    else if (message.type === "group") this.#receiver.group(message.group);
-    else if (message.type === "state") this.#receiver.state(message.state);
-    else if (message.type === "status") {
-      // Also for those who ask us, should we lead next.
-      this.#status = message;
-      this.#receiver.status(message.mode, message.fault);
-    }
+    else if (message.type !== "hello") this.#receiver.take(message);
   }
 
   #hello(): void {
@@ -179,7 +164,7 @@ export class SharedConnection implements Connection {
   #look(): void {
     const isSilent = Date.now() - this.#heard > SILENCE_MS;
     if (this.#own) {
-      this.#say({ type: "heartbeat" });
+      this.#say(BEAT);
     } else if (isSilent && this.#isStealing) {
       // A lock that is stolen is had at once: this one is neither given nor refused.
       this.#standAlone();

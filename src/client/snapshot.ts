@@ -1,4 +1,4 @@
-import type { Being, Intention } from "../protocol/messages.js";
+import type { Being, Entity, Intention } from "../protocol/messages.js";
 import type { Problem } from "./problem.js";
 
 /**
@@ -30,6 +30,8 @@ export interface SpaceSnapshot<Content = unknown> {
   readonly intentions: readonly Intention<Content>[];
   /** The IDs of `intentions`: the same array while messages only change. */
   readonly intentionIds: readonly string[];
+  /** All rows, by type: those of tracked tables, sorted by `id`, as well as `being` and `intention`. See `getEntities`. */
+  readonly entities: Readonly<Record<string, readonly Entity[]>>;
   /** Guests, bots and spaces that belong here, whether or not they look at it now. */
   readonly onlineBeings: readonly Being[];
   /** The messages of type `utterance`. */
@@ -46,6 +48,6 @@ export interface SpaceSnapshot<Content = unknown> {
   readonly fault: Problem | null;
   /** There are older messages than those in `intentions`. */
   readonly hasMore: boolean;
-  /** Beings and messages of which a change has not reached the server yet. */
+  /** The IDs of rows of which a change has not reached the server yet. */
   readonly pendingIds: ReadonlySet<string>;
 }

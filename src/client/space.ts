@@ -1,9 +1,10 @@
 import { SpacefeedError } from "../protocol/errors.js";
-import type { Being, Intention } from "../protocol/messages.js";
+import type { Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
 import type { SpaceClient, SpaceClientOptions } from "./client.js";
-import { type BeingFields, type IntentionFields, type Mutation, newId } from "./mutation.js";
+import { type Row, rowOf, rowsOf } from "./lists.js";
+import { type Mutation, newId, type Stored } from "./mutation.js";
 import { Outbox } from "./outbox.js";
 import { canPersist, Persistence } from "./persistence.js";
 import { problemOf } from "./problem.js";
@@ -23,7 +24,7 @@ export function createSpaceClient<Content = unknown>(options: SpaceClientOptions
 }
 
 /** Glues the parts of a client together: what the connection brings goes into the store, what changes goes out. */
-class Space implements SpaceClient {
+class Space implements Record<keyof SpaceClient, unknown> {
   readonly spaceId: string;
   readonly #api: Api;
   readonly #connect: () => Connection;
@@ -55,12 +56,7 @@ class Space implements SpaceClient {
     this.#connect = () =>
       isShared ? new SharedConnection(name, this.#receiver, transport) : transport(this.#receiver);
     this.#outbox = new Outbox(this.#api, spaceId, {
-      stored: (keys, row, version) => {
-        const cursor = this.#store.replica?.cursor ?? null;
-        this.#dispatch({ type: "stored", keys, answer: { row, version, cursor } });
-      },
-      refused: (keys, error) => this.#dispatch({ type: "refused", keys, error: problemOf(error) }),
-      delayed: (delay) => this.#dispatch({ type: "delayed", delay }),
+      tell: (action) => this.#dispatch(action),
       changed: (mutations) => void this.#persistence?.saveMutations(mutations),
     });
     this.#watchPage();
@@ -105,24 +101,21 @@ class Space implements SpaceClient {
 
   readonly #receiver: Receiver = {
     known: () => this.#store.replica,
-    group: (group) => {
-      if (judge(this.#store.replica, group) === "gap") this.#connection?.gap();
-      else this.#dispatch({ type: "group", group, at: new Date().toISOString() });
-    },
-    state: (state) => {
-      // Of a tab that holds less: what is loaded here stays, and is asked for.
+    take: (news) => {
       const { replica } = this.#store;
-      const isLess = state.hasMore && (state.intentions?.length ?? 0) < (replica?.intentions.length ?? 0);
-      if (isLess && !isKnown(replica, state)) void this.refresh();
-      else this.#dispatch({ type: "state", state });
-    },
-    heartbeat: (version) => {
-      const { replica } = this.#store;
-      if (version !== null && replica && version > replica.version) this.#connection?.gap();
-    },
-    status: (mode, fault) => {
-      this.#dispatch({ type: "status", mode, fault });
-      if (mode !== "cache") this.#outbox.retryNow();
+      if (news.type === "group") {
+        if (judge(replica, news.group) === "gap") this.#connection?.gap();
+        else this.#dispatch({ ...news, at: new Date().toISOString() });
+      } else if (news.type === "state") {
+        // Of a tab that holds less: what is loaded here stays, and is asked for.
+        const { hasMore, intentions = [] } = news.state;
+        const isLess = hasMore && intentions.length < (replica?.lists.intention.length ?? 0);
+        if (isLess && !isKnown(replica, news.state)) void this.refresh();
+        else this.#dispatch(news);
+      } else if (news.type === "status") {
+        this.#dispatch(news);
+        if (news.mode !== "cache") this.#outbox.retryNow();
+      } else if (replica && (news.version ?? 0) > replica.version) this.#connection?.gap();
     },
   };
 
@@ -156,9 +149,10 @@ class Space implements SpaceClient {
 
   getSnapshot = (): SpaceSnapshot => this.#snapshot;
 
-  getBeing = (id: string): Being | undefined => find(this.#snapshot.beings, id);
-
-  getIntention = (id: string): Intention | undefined => find(this.#snapshot.intentions, id);
+  getEntities = (type: string): readonly Row[] => rowsOf(this.#snapshot.entities, type);
+  getEntity = (type: string, id: string) => rowOf(this.#snapshot.entities, type, id);
+  getBeing = (id: string) => this.getEntity("being", id);
+  getIntention = (id: string) => this.getEntity("intention", id);
 
   refresh = async (): Promise<void> => {
     try {
@@ -181,7 +175,7 @@ class Space implements SpaceClient {
     if (!replica?.hasMore) return false;
     this.#dispatch({ type: "await-older" });
     const { spaceId } = this;
-    const before = replica.intentions[0]?.messageId;
+    const before = replica.lists.intention[0]?.messageId;
     try {
       const question = { action: "list", spaceId, limit: LIMITS.page, before };
       const answer = await this.#api.post<Intention[]>("intentions", question, this.#closing.signal);
@@ -197,28 +191,22 @@ class Space implements SpaceClient {
     return this.#store.replica?.hasMore ?? false;
   }
 
-  createBeing = ({ id = newId(), ...fields }: BeingFields = {}) =>
-    this.#change<Being>("being", "create", id, fields);
+  createEntity = (type: string, { id = newId(), ...fields }: Partial<Row> = {}) =>
+    this.#change(type, "create", id, fields);
+  updateEntity = (type: string, id: string, fields: object) => this.#change(type, "update", id, fields);
+  deleteEntity = (type: string, id: string) => this.#change(type, "delete", id, {});
+  createBeing = (fields?: object) => this.createEntity("being", fields);
+  updateBeing = (id: string, fields: object) => this.updateEntity("being", id, fields);
+  deleteBeing = (id: string) => this.deleteEntity("being", id);
+  createIntention = (fields?: object) => this.createEntity("intention", fields);
+  updateIntention = (id: string, fields: object) => this.updateEntity("intention", id, fields);
+  deleteIntention = (id: string) => this.deleteEntity("intention", id);
 
-  updateBeing = (id: string, fields: Omit<BeingFields, "id">) =>
-    this.#change<Being>("being", "update", id, fields);
-
-  deleteBeing = (id: string) => this.#change<Being>("being", "delete", id, {});
-
-  createIntention = ({ id = newId(), ...fields }: IntentionFields = {}) =>
-    this.#change<Intention>("intention", "create", id, fields);
-
-  updateIntention = (id: string, fields: Omit<IntentionFields, "id">) =>
-    this.#change<Intention>("intention", "update", id, fields);
-
-  deleteIntention = (id: string) => this.#change<Intention>("intention", "delete", id, {});
-
-  #change<Row>(kind: Mutation["kind"], action: Mutation["action"], id: string, fields: object) {
-    const mutation = { kind, action, id, fields, key: newId(), at: new Date().toISOString() } as Mutation;
-    return this.#send(mutation, false) as Promise<Row>;
+  #change(kind: string, action: Mutation["action"], id: string, fields: object): Promise<Stored> {
+    return this.#send({ kind, action, id, fields, key: newId(), at: new Date().toISOString() }, false);
   }
 
-  #send(mutation: Mutation, isRetry: boolean): Promise<Being | Intention> {
+  #send(mutation: Mutation, isRetry: boolean): Promise<Stored> {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
     const stored = isClosed
@@ -245,15 +233,3 @@ class Space implements SpaceClient {
 }
 
 const CLOSED = "not sent: the client is closed; changes need one that is open";
-
-// Made once for each list, when somebody asks.
-const indexes = new WeakMap<readonly object[], ReadonlyMap<string, unknown>>();
-
-function find<T extends { id: string }>(list: readonly T[], id: string): T | undefined {
-  let index = indexes.get(list);
-  if (!index) {
-    index = new Map(list.map((entity) => [entity.id, entity]));
-    indexes.set(list, index);
-  }
-  return index.get(id) as T | undefined;
-}

@@ -1,5 +1,6 @@
-import type { Being, Intention } from "../protocol/messages.js";
-import { type Answer, type Mutation, overlay, unsettled } from "./mutation.js";
+import type { Being } from "../protocol/messages.js";
+import { mapLists, NO_ROWS, rowsOf } from "./lists.js";
+import { type Mutation, overlay, type Stored, unsettled } from "./mutation.js";
 import type { Problem } from "./problem.js";
 import {
   apply,
@@ -8,6 +9,7 @@ import {
   type Group,
   isKnown,
   judge,
+  type OlderPage,
   prepend,
   type Replica,
   replace,
@@ -34,11 +36,12 @@ export type StoreAction =
   | { type: "group"; group: Group; at: string }
   | { type: "state"; state: State }
   | { type: "await-older" }
-  | { type: "older"; page: readonly Intention[]; hasMore: boolean; window: number }
+  | ({ type: "older" } & OlderPage)
   | { type: "no-older" }
   | { type: "status"; mode: Mode; fault: Problem | null }
   | { type: "mutate"; mutation: Mutation }
-  | { type: "stored"; keys: readonly string[]; answer: Answer }
+  /** `version`: of the client's space, at or after the change; null: unknown. */
+  | { type: "stored"; keys: readonly string[]; row: Stored; version: number | null }
   | { type: "refused"; keys: readonly string[]; error: Problem }
   | { type: "delayed"; delay: Problem | null }
   | { type: "error"; error: Problem | null };
@@ -53,30 +56,32 @@ export function emptyStore(spaceId: string): SpaceStore {
  */
 export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
   const { replica } = store;
+  const become = (next: Replica) => ({
+    ...store,
+    replica: next,
+    mutations: unsettled(store.mutations, next),
+  });
   switch (action.type) {
     case "group":
-      return judge(replica, action.group) === "apply"
-        ? withReplica(store, apply(replica, action.group, action.at))
-        : store;
+      if (judge(replica, action.group) !== "apply") return store;
+      return become(apply(replica, action.group, action.at));
     case "state":
-      return isKnown(replica, action.state)
-        ? store
-        : withReplica(store, replace(replica, within(replica, action.state)));
+      if (isKnown(replica, action.state)) return store;
+      return become(replace(replica, within(replica, action.state)));
     case "await-older":
-      return replica ? { ...store, replica: awaitOlder(replica) } : store;
+      return replica ? become(awaitOlder(replica)) : store;
     case "older":
-      return replica
-        ? withReplica(store, prepend(replica, action.page, action.hasMore, action.window))
-        : store;
+      return replica ? become(prepend(replica, action)) : store;
     case "no-older":
-      return replica ? { ...store, replica: forgetOlder(replica) } : store;
+      return replica ? become(forgetOlder(replica)) : store;
     case "status":
       return { ...store, mode: action.mode, fault: action.fault };
     case "mutate":
       return { ...store, mutations: [...store.mutations, action.mutation] };
     case "stored": {
+      const answer = { row: action.row, version: action.version, cursor: replica?.cursor ?? null };
       const mutations = store.mutations.map((mutation) =>
-        action.keys.includes(mutation.key) ? { ...mutation, answer: action.answer } : mutation,
+        action.keys.includes(mutation.key) ? { ...mutation, answer } : mutation,
       );
       return { ...store, mutations: replica ? unsettled(mutations, replica) : mutations };
     }
@@ -91,31 +96,22 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
   }
 }
 
-function withReplica(store: SpaceStore, replica: Replica): SpaceStore {
-  return { ...store, replica, mutations: unsettled(store.mutations, replica) };
-}
-
 /** What the store shows. Whatever did not change is the same object as in the snapshot before. */
 export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnapshot {
   const { spaceId, replica, mutations } = store;
   const mode = replica ? store.mode : "opening";
-  const shown = overlay(replica ?? { beings: [], intentions: [] }, mutations, spaceId);
-  const beings = same(before?.beings, shown.beings);
-  const intentions = same(before?.intentions, shown.intentions);
-  const ids = shown.intentions.map((intention) => intention.id);
-  const isSameData =
-    before?.data?.version === replica?.version &&
-    before?.data?.timestamp === replica?.timestamp &&
-    before?.beings === beings &&
-    before?.intentions === intentions;
+  const shown = overlay(replica?.lists ?? NO_ROWS, mutations, spaceId);
+  const lists = mapLists(shown.lists, (rows, type) => same(rowsOf(before?.entities ?? {}, type), rows));
+  const { being: beings, intention: intentions } = lists;
+  const ids = intentions.map((intention) => intention.id);
+  const data = replica && { version: replica.version, timestamp: replica.timestamp, beings, intentions };
   const now: SpaceSnapshot = {
     spaceId,
-    data: isSameData
-      ? (before?.data ?? null)
-      : replica && { version: replica.version, timestamp: replica.timestamp, beings, intentions },
+    data: data && sameParts(before?.data, data),
     beings,
     intentions,
     intentionIds: same(before?.intentionIds, ids),
+    entities: sameParts(before?.entities, lists as unknown as SpaceSnapshot["entities"]),
     onlineBeings: same(before?.onlineBeings, beings.filter(isOnline)),
     utterances: same(
       before?.utterances,
@@ -128,8 +124,7 @@ export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnap
     hasMore: replica?.hasMore ?? false,
     pendingIds: sameSet(before?.pendingIds, shown.pendingIds),
   };
-  const names = Object.keys(now) as (keyof SpaceSnapshot)[];
-  return before && names.every((name) => now[name] === before[name]) ? before : now;
+  return sameParts(before, now);
 }
 
 function isOnline(being: Being): boolean {
@@ -137,11 +132,16 @@ function isOnline(being: Being): boolean {
 }
 
 function same<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
-  if (before?.length !== now.length) return now;
+  if (before === now || before?.length !== now.length) return now;
   return now.every((item, index) => item === before[index]) ? before : now;
 }
 
 function sameSet(before: ReadonlySet<string> | undefined, now: ReadonlySet<string>): ReadonlySet<string> {
   if (before?.size !== now.size) return now;
   return [...now].every((id) => before.has(id)) ? before : now;
+}
+
+function sameParts<T extends object>(before: T | null | undefined, now: T): T {
+  const [was, is] = [Object.entries(before ?? {}).flat(), Object.entries(now).flat()];
+  return before && same(was, is) === was ? before : now;
 }

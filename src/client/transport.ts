@@ -1,5 +1,4 @@
 import type { ErrorCode } from "../protocol/errors.js";
-import type { SyncEvent } from "../protocol/messages.js";
 import type { Api } from "./api.js";
 import {
   type ConnectionEffect,
@@ -12,17 +11,21 @@ import {
 import { type Problem, problemOf } from "./problem.js";
 import type { Group, Replica, State } from "./replica.js";
 import type { Mode } from "./snapshot.js";
+import { streamsOf } from "./streams.js";
 
-/** Takes what a connection brings. */
+/** What a connection brings. */
+export type News =
+  | { type: "group"; group: Group }
+  | { type: "state"; state: State }
+  /** The relay lives, and holds that we are at this version; null: it does not say. */
+  | { type: "heartbeat"; version: number | null }
+  /** `fault`: what is wrong, null in realtime. */
+  | { type: "status"; mode: Mode; fault: Problem | null };
+
 export interface Receiver {
   /** Where the client stands; null: nothing is known yet. */
   known(): Replica | null;
-  group(group: Group): void;
-  state(state: State): void;
-  /** The relay lives, and holds that we are at this version; null: it does not say. */
-  heartbeat(version: number | null): void;
-  /** `fault`: what is wrong, null in realtime. */
-  status(mode: Mode, fault: Problem | null): void;
+  take(news: News): void;
 }
 
 /** What brings a space's changes, from when it is made: over the network, or through another tab. */
@@ -103,7 +106,7 @@ export class Transport implements Connection {
     const told = JSON.stringify([at, fault]);
     if (told === this.#told) return;
     this.#told = told;
-    this.#receiver.status(modeOf(this.#state), fault);
+    this.#receiver.take({ type: "status", mode: modeOf(this.#state), fault });
   }
 
   #lost({ code, message }: { code?: ErrorCode; message: string }): void {
@@ -141,9 +144,10 @@ export class Transport implements Connection {
     this.#lastBytes = Date.now();
     this.#silenceMs = SILENCE_MS;
     this.#watchSilence();
-    let group: SyncEvent[] = [];
+    let group: Group[number][] = [];
     try {
-      await this.#api.stream(this.#spaceId, this.#receiver.known(), stream.signal, {
+      const known = () => this.#receiver.known();
+      await streamsOf(this.#api).follow(this.#spaceId, known, stream.signal, {
         bytes: () => {
           this.#lastBytes = Date.now();
           if (this.#state.at !== "realtime") this.#on("alive");
@@ -154,11 +158,11 @@ export class Transport implements Connection {
           if (!event.cursor) return;
           const whole = group;
           group = [];
-          this.#receiver.group(whole);
+          this.#receiver.take({ type: "group", group: whole });
         },
         heartbeat: ({ version, everyMs }) => {
           if (everyMs) this.#silenceMs = Math.max(SILENCE_MS, everyMs * HEARTBEATS_MISSED);
-          this.#receiver.heartbeat(version);
+          this.#receiver.take({ type: "heartbeat", version });
         },
       });
       if (!stream.signal.aborted) this.#lost({ message: "the stream has ended" });
@@ -189,7 +193,7 @@ export class Transport implements Connection {
       const state = await this.#api.state(this.#spaceId, this.#receiver.known(), poll.signal);
       if (poll.signal.aborted) return;
       this.#poll = undefined;
-      if (state) this.#receiver.state(state);
+      if (state) this.#receiver.take({ type: "state", state });
       this.#on("polled");
     } catch (error) {
       if (poll.signal.aborted) return;

@@ -3,3 +3,9 @@ declare module "*.svg" {
   const address: string;
   export default address;
 }
+
+/** What it makes of a file that is shown: its text. */
+declare module "*?raw" {
+  const text: string;
+  export default text;
+}

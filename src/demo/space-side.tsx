@@ -58,7 +58,8 @@ function Clock({ spaceId }: { spaceId: string }) {
   const { data } = useSpaceData(spaceId);
   return (
     <p className="clock">
-      Space <code>{spaceId}</code> is at version <b>{data?.version ?? "…"}</b>
+      Space <code>{spaceId}</code> is at version <b>{data?.version ?? "…"}</b>.{" "}
+      <a href="/tracker">A board of another table</a>
     </p>
   );
 }

@@ -30,6 +30,7 @@ export default defineConfig({
   plugins: [react(), sweep()],
   build: {
     outDir,
+    rollupOptions: { input: ["index.html", "tracker.html"].map((page) => join(import.meta.dirname, page)) },
     emptyOutDir: false,
     // The content security policy allows no data: scripts or styles, and the icon is an asset like any other.
     assetsInlineLimit: 0,

@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { type ErrorCode, STATUS } from "./errors.js";
 import { unstorableText } from "./json.js";
+
+const CODES = Object.keys(STATUS) as [ErrorCode, ...ErrorCode[]];
 
 /** Sizes that a client runs into, in the units of their names. */
 export const LIMITS = {
@@ -174,8 +177,9 @@ export type SpaceState = z.infer<typeof spaceState>;
 /** What a stream of many spaces says beside their events, of which each has `spaceId`. */
 export const manySpacesEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stream"), streamId: z.string() }),
-  z.object({ type: z.literal("space-refused"), spaceId: id, code: z.string(), error: z.string() }),
+  z.object({ type: z.literal("space-refused"), spaceId: id, code: z.enum(CODES), error: z.string() }),
 ]);
+export type ManySpacesEvent = z.infer<typeof manySpacesEvent>;
 
 /** Checks with what says a fault, or null. */
 export function faultOf<T>(check: (value: T) => string | null) {

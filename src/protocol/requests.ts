@@ -134,7 +134,13 @@ export const streamRequest = z.strictObject({ spaces, appends: z.boolean().optio
 export const streamChange = z.strictObject({ add: spaces.optional(), drop: z.array(id).optional() });
 
 /** The query of `GET /api/stream` with several spaces. */
-export const manySpacesQuery = z.object({ spaceId: z.array(id).max(LIMITS.spacesPerStream) });
+export const manySpacesQuery = z.object({
+  spaceId: z
+    .array(id)
+    .max(LIMITS.spacesPerStream)
+    .refine((ids) => new Set(ids).size === ids.length, "is given more than once"),
+  since: z.undefined("is of one space: send the cursor of each with POST /api/stream"),
+});
 
 /** The query of `GET /api/sync`. */
 export const syncQuery = z.object({

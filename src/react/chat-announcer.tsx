@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import type { Intention } from "../client/index.js";
 import { useChat } from "./chat-context.js";
 import type { ChatLabels } from "./chat-labels.js";
-import { comeSince, ownerName, textOfPart } from "./conversation.js";
+import { comeSince, ownerName, statusOf, textOfPart } from "./conversation.js";
 import type { SharedSpaceClient } from "./shared-client.js";
 
 /** More new messages than this at once are only counted: nobody wants to hear all that was missed. */
@@ -68,9 +68,7 @@ function isFinished({ state }: Intention): boolean {
   return state === "complete" || state === "failed" || state === "cancelled";
 }
 
-function textOf({ type, state, ownerId, content }: Intention, client: SharedSpaceClient, labels: ChatLabels) {
-  const name = ownerName(client, ownerId, labels.somebody);
-  const status = state === "complete" ? "" : labels.states[state];
-  const words = [type === "error" ? labels.error : "", status, ...content.map(textOfPart)];
-  return `${name}: ${words.filter(Boolean).join(" ")}`;
+function textOf(message: Intention, client: SharedSpaceClient, labels: ChatLabels): string {
+  const words = [...statusOf(message, labels), ...message.content.map(textOfPart)].filter(Boolean);
+  return `${ownerName(client, message.ownerId, labels.somebody)}: ${words.join(" ")}`;
 }

@@ -1,8 +1,7 @@
 import { memo, type ReactNode } from "react";
 import type { Intention } from "../client/index.js";
 import { useChat } from "./chat-context.js";
-import type { ChatLabels } from "./chat-labels.js";
-import { beginsGroup, ownerName, textOfPart } from "./conversation.js";
+import { beginsGroup, ownerName, statusOf, textOfPart } from "./conversation.js";
 import { useSelected } from "./use-space-client.js";
 
 export interface ChatMessageProps {
@@ -22,7 +21,7 @@ export const ChatMessage = memo(function ChatMessage({ id, previousId }: ChatMes
   });
   if (!message) return null;
 
-  const status = statusOf(message, isPending, labels);
+  const status = statusOf(message, labels, isPending).join(", ");
   return (
     <div
       className="sf-message"
@@ -55,12 +54,6 @@ function MessageHead({ message: { ownerId, createdAt } }: { message: Intention }
       </time>
     </div>
   );
-}
-
-function statusOf({ type, state }: Intention, isPending: boolean, labels: ChatLabels): string {
-  const says = [type === "error" && labels.error, state !== "complete" && labels.states[state]];
-  if (isPending) says.push(labels.pending);
-  return says.filter(Boolean).join(", ");
 }
 
 function timeOf(date: Date): string {

@@ -1,4 +1,5 @@
 import { getCachedBeing, type Intention } from "../client/index.js";
+import type { ChatLabels } from "./chat-labels.js";
 import type { SharedSpaceClient } from "./shared-client.js";
 
 /** Messages of one owner that are further apart are two groups. */
@@ -22,6 +23,12 @@ export function ownerName(client: SharedSpaceClient, ownerId: string | null, unk
 export function comeSince(known: ReadonlySet<string>, ids: readonly string[]): string[] {
   const first = ids.findIndex((id) => known.has(id));
   return ids.slice(first + 1).filter((id) => !known.has(id));
+}
+
+/** What is to be said of a message that is not as most are. */
+export function statusOf({ type, state }: Intention, labels: ChatLabels, isPending = false): string[] {
+  const states = state === "complete" ? "" : labels.states[state];
+  return [type === "error" ? labels.error : "", states, isPending ? labels.pending : ""].filter(Boolean);
 }
 
 /** What a part of a message's content says: a text as it is, an object's `text`, anything else as JSON. */

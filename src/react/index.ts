@@ -6,6 +6,6 @@ export { CHAT_LABELS, type ChatLabels } from "./chat-labels.js";
 export { InlineBeingName, type InlineBeingNameProps } from "./inline-being-name.js";
 export { type SpacefeedOptions, SpacefeedProvider, type SpacefeedProviderProps } from "./provider.js";
 export type { SharedSpaceClient } from "./shared-client.js";
-export { useBeing, useIntention } from "./use-entity.js";
+export { useBeing, useEntities, useEntity, useIntention } from "./use-entity.js";
 export { type SpaceOptions, useSpaceClient } from "./use-space-client.js";
 export { type UseSpaceDataResult, useSpaceData } from "./use-space-data.js";

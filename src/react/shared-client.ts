@@ -4,6 +4,7 @@ import {
   type SpaceClientOptions,
   type SpaceSnapshot,
 } from "../client/index.js";
+import { rowOf, rowsOf } from "../client/lists.js";
 import { emptyStore, show } from "../client/store.js";
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
@@ -11,6 +12,10 @@ export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<C
   /** What is known before the client is open, and on a server: nothing. */
   getServerSnapshot(this: void): SpaceSnapshot<Content>;
 }
+
+/** What resolves when it is done. */
+const ACTS =
+  "refresh loadOlder createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
 
 /** Components that move, or that StrictMode mounts twice, are back within this time, and do not reconnect. */
 const LINGER_MS = 1_000;
@@ -69,17 +74,17 @@ export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceCl
 
   /** The client stays open until the answer is there, also when the component has gone by then. */
   const during =
-    <Args extends unknown[], T>(act: (client: SpaceClient) => (...args: Args) => Promise<T>) =>
-    (...args: Args) => {
+    (act: string) =>
+    (...args: unknown[]) => {
       const { client, release } = use(key, options);
-      const result = act(client)(...args);
+      const result = (client[act as keyof SpaceClient] as (...args: unknown[]) => Promise<unknown>)(...args);
       result.then(release, release);
       return result;
     };
 
-  const shared: SharedSpaceClient = {
+  const shared = {
     spaceId: options.spaceId,
-    subscribe: (listener) => {
+    subscribe: (listener: () => void) => {
       const { client, release } = use(key, options);
       const unsubscribe = client.subscribe(listener);
       return () => {
@@ -89,17 +94,12 @@ export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceCl
     },
     getSnapshot: () => opened()?.getSnapshot() ?? nothing,
     getServerSnapshot: () => nothing,
-    getBeing: (id) => opened()?.getBeing(id),
-    getIntention: (id) => opened()?.getIntention(id),
-    refresh: during((client) => client.refresh),
-    loadOlder: during((client) => client.loadOlder),
-    createBeing: during((client) => client.createBeing),
-    updateBeing: during((client) => client.updateBeing),
-    deleteBeing: during((client) => client.deleteBeing),
-    createIntention: during((client) => client.createIntention),
-    updateIntention: during((client) => client.updateIntention),
-    deleteIntention: during((client) => client.deleteIntention),
+    getEntities: (type: string) => rowsOf(shared.getSnapshot().entities, type),
+    getEntity: (type: string, id: string) => rowOf(shared.getSnapshot().entities, type, id),
+    getBeing: (id: string) => shared.getEntity("being", id),
+    getIntention: (id: string) => shared.getEntity("intention", id),
     dismissError: () => opened()?.dismissError(),
   };
-  return shared as unknown as SharedSpaceClient<Content>;
+  const acts = Object.fromEntries(ACTS.split(" ").map((act) => [act, during(act)]));
+  return { ...shared, ...acts } as unknown as SharedSpaceClient<Content>;
 }

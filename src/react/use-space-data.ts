@@ -6,10 +6,7 @@ import { type SpaceOptions, useSelected, useSharedClient } from "./use-space-cli
 /** A space as it is now, and what can be done in it. The functions stay the same from render to render. */
 export interface UseSpaceDataResult<Content = unknown>
   extends Omit<SpaceSnapshot<Content>, "spaceId" | "intentionIds">,
-    Omit<
-      SharedSpaceClient<Content>,
-      "spaceId" | "subscribe" | "getSnapshot" | "getServerSnapshot" | "getBeing" | "getIntention"
-    > {}
+    Omit<SharedSpaceClient<Content>, "spaceId" | "subscribe" | `get${string}`> {}
 
 /**
  * Everything of a space, live. The component renders again at each change in it: for one being or message
@@ -24,9 +21,9 @@ export function useSpaceData<Content = unknown>(
   const client = useSharedClient<Content>(spaceId, options);
   const snapshot = useSelected(client, whole<Content>);
   return useMemo(() => {
-    const { spaceId, subscribe, getSnapshot, getServerSnapshot, getBeing, getIntention, ...actions } = client;
-    const { spaceId: _, intentionIds, ...shown } = snapshot;
-    return { ...shown, ...actions };
+    const { spaceId, intentionIds, ...shown } = snapshot;
+    const acts = Object.entries(client).filter(([name]) => !/^(spaceId|subscribe|get.*)$/.test(name));
+    return { ...shown, ...Object.fromEntries(acts) } as UseSpaceDataResult<Content>;
   }, [snapshot, client]);
 }
 

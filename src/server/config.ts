@@ -43,6 +43,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     dataDir: settings.DATA_DIR,
     heartbeatMs: settings.HEARTBEAT_MS,
     catchUpLimit: settings.CATCH_UP_LIMIT,
+    pruneDays: settings.PRUNE_DAYS,
     maxClients: settings.MAX_CLIENTS,
     corsOrigins: settings.CORS_ORIGINS ?? [],
     /** Null: every caller is anonymous. */

@@ -42,6 +42,17 @@ export class Metrics {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
     registers: [this.registry],
   });
+  readonly toRelay = this.#delays(
+    "commit_to_relay_seconds",
+    "From the recording of a version (at the commit while all relays sleep, else in a relay's turn) until it was read for " +
+      "the readers of its space, by the database's clock: once a space and read.",
+    0.001,
+  );
+  readonly toSocket = this.#delays(
+    "relay_to_socket_seconds",
+    "From the database's answer until it was written to the sockets of all live readers of a space: once a space and read.",
+    0.0001,
+  );
   readonly listening = this.#gauge(
     "listening",
     "1 while the relay hears notifications, 0 while it reconnects.",
@@ -71,6 +82,12 @@ export class Metrics {
 
   #gauge(name: string, help: string, labelNames: string[] = []) {
     return new Gauge({ name: `spacefeed_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  /** Buckets from `least` seconds on, each about twice the one before. */
+  #delays(name: string, help: string, least: number) {
+    const buckets = Array.from({ length: 14 }, (_, n) => least * 2 ** n);
+    return new Histogram({ name: `spacefeed_${name}`, help, buckets, registers: [this.registry] });
   }
 
   /** `total`: a number that is read whenever somebody looks. */

@@ -13,6 +13,7 @@ import { Database } from "./postgres/functions.js";
 import { Listener } from "./postgres/listener.js";
 import { migrateOrLeave } from "./postgres/migrate.js";
 import { POOLER_SETTINGS, RECORDER_SETTINGS } from "./postgres/pool.js";
+import { prune } from "./postgres/prune.js";
 import { Reach } from "./postgres/reach.js";
 import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
@@ -23,7 +24,7 @@ import { Streams } from "./stream/streams.js";
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
 const QUEUE_WATCH_MS = 10_000;
-const WARNING_WATCH_MS = 60_000;
+const HOUSEKEEPING_MS = 60_000;
 /** Connections that wait to be accepted, when everybody comes back at once. The system may allow fewer. */
 const BACKLOG = 4_096;
 
@@ -64,7 +65,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
   };
 
   try {
-    const { dataDir, catchUpLimit, heartbeatMs, host, port } = config;
+    const { dataDir, catchUpLimit, heartbeatMs, host, port, pruneDays } = config;
     const embedded =
       config.databaseUrl === undefined
         ? await startEmbedded({ dataDir, log: (message) => log.info(message) })
@@ -122,7 +123,9 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
 
     const queue = queueWatch(database, metrics, log);
     const troubles = warningWatch(database, log);
+    const dropOld = () => prune(database, pruneDays, log);
     await Promise.all([queue.look(), troubles.look()]);
+    void dropOld();
     const streams = new Streams({ ...config, database, hub, metrics });
     every(heartbeatMs, () => {
       hub.heartbeat();
@@ -130,7 +133,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     });
     every(BACKSTOP_MS, wakeAll);
     every(QUEUE_WATCH_MS, () => queue.look());
-    every(WARNING_WATCH_MS, () => troubles.look());
+    every(HOUSEKEEPING_MS, () => Promise.all([troubles.look(), dropOld()]));
 
     const feeds = new StateFeeds(hub, database, log);
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.

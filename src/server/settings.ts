@@ -45,6 +45,11 @@ export const environment = z.object({
     number(1, 10_000, 100),
     "Changed entities; a client that is further behind gets one `space-sync`.",
   ),
+  PRUNE_DAYS: setting(
+    number(0, 36_500, 30),
+    "For so long the database remembers what was deleted; a client that was away for longer gets one `space-sync`. " +
+      "`0`: the relay leaves it to others, as to pg_cron.",
+  ),
   DEMO: setting(
     z.enum(["true", "false"], "must be true or false").optional(),
     "The page at `/`, its two spaces and its bot, which writes into the database.",

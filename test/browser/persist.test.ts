@@ -85,6 +85,34 @@ test("what was kept is on the page before the network has said anything", { time
   expect((await tab.view()).sizes).toEqual([0, 1, 2]);
 });
 
+test("what was erased while the page was away is dropped from what is kept", { timeout: SLOW }, async () => {
+  browser.allow(FAILED_REQUEST);
+  const conversation = await Conversation.begin(db);
+  const options = { spaceId: conversation.spaceId, persist: true };
+  await conversation.write("one", "my address", "three");
+  const context = await browser.newContext();
+  const tab = await SpacePage.open(context, site.current.url, options);
+  await settled(conversation, tab);
+  await stateKept(tab, conversation);
+  await context.route(API, (route) => route.abort());
+  await tab.reload();
+  await tab.shows(["one", "my address", "three"]);
+  expect(
+    await conversation.session.value(
+      `select sync.erase('intention', variadic array(
+         select i.id from intentions i where i.location_id = $1 and i.content = '["my address"]'))::int`,
+      [conversation.spaceId],
+    ),
+  ).toBe(1);
+  expect(JSON.stringify(await kept(tab))).toContain("my address");
+
+  await context.unroute(API);
+  await tab.shows(["one", "three"]);
+  await settled(conversation, tab);
+  await stateKept(tab, conversation);
+  expect(JSON.stringify(await kept(tab))).not.toContain("my address");
+});
+
 test("what is kept in another format is left alone until the network knows better", {
   timeout: SLOW,
 }, async () => {

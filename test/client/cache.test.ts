@@ -47,8 +47,8 @@ test("what a client gets is in the cache, by its ID, the very object", () => {
   page.become(
     replace(null, stateOf(1, { beings: [beingOf("c1")], intentions: [messageOf(1, { id: "c1" })] })),
   );
-  expect(getCachedBeing("c1")).toBe(page.replica?.beings[0]);
-  expect(getCachedIntention("c1")).toBe(page.replica?.intentions[0]);
+  expect(getCachedBeing("c1")).toBe(page.replica?.lists.being[0]);
+  expect(getCachedIntention("c1")).toBe(page.replica?.lists.intention[0]);
   expect([beingCache.get("c1"), intentionCache.get("c1")]).toEqual([
     beingOf("c1"),
     messageOf(1, { id: "c1" }),

@@ -32,6 +32,12 @@ beforeAll(async () => {
     `create function audit() returns trigger language plpgsql as $$
      begin insert into public.audit values (coalesce(new.id, old.id), tg_op); return null; end $$`,
     "create trigger audit after insert or delete on intentions for each row execute function audit()",
+    `create table tasks (id text primary key default gen_random_uuid(), project_id text, name text, state text,
+     content jsonb)`,
+    "create trigger audit after insert or delete on tasks for each row execute function audit()",
+    `select sync.track('public.tasks', space => 'project_id', name => 'task', writable => true,
+     columns => array['id', 'project_id', 'name', 'state', 'content'])`,
+    "call sync.fill('task')",
   );
 });
 
@@ -113,7 +119,10 @@ test.for(SEEDS)(
 
 /** Each change was made, in its order, and each row was made once. */
 async function checkRows({ label, names }: ChaosClient): Promise<void> {
-  const rows = await admin.query("select id, name from intentions where id like $1", [`${label} %`]);
+  const rows = await admin.query(
+    "select id, name from intentions where id like $1 union all select id, name from tasks where id like $1",
+    [`${label} %`],
+  );
   const wanted = [...names].filter(([, name]) => name !== null);
   expect(new Map(rows.map(({ id, name }) => [id, name]))).toEqual(new Map(wanted));
   const inserts = await admin.query(
@@ -125,10 +134,16 @@ async function checkRows({ label, names }: ChaosClient): Promise<void> {
 
 let said = 0;
 
+const TABLES = [
+  { table: "intentions", space: "location_id" },
+  { table: "tasks", space: "project_id" },
+] as const;
+
 /** What other writers do: their own rows come and go, and everybody's are changed and moved. */
 async function write(session: Session, chance: Chance, spaceId: string): Promise<void> {
   const dice = chance.next();
-  const here = "location_id in ($1, $1 || ' elsewhere')";
+  const { table, space } = chance.is(0.4) ? TABLES[1] : TABLES[0];
+  const here = `${space} in ($1, $1 || ' elsewhere')`;
   await session.query("begin");
   if (dice < 0.2) {
     await session.query("update beings set name = $2 where id in ($1 || ' left', $1 || ' right')", [
@@ -137,27 +152,27 @@ async function write(session: Session, chance: Chance, spaceId: string): Promise
     ]);
   } else if (dice < 0.4) {
     await session.query(
-      "insert into intentions (location_id, name) select $1, 'theirs' from generate_series(1, $2::int)",
+      `insert into ${table} (${space}, name) select $1, 'theirs' from generate_series(1, $2::int)`,
       [spaceId, chance.is(0.1) ? 60 : 1 + chance.below(3)],
     );
   } else if (dice < 0.5) {
     await session.query(
-      `delete from intentions where id in (
-         select id from intentions where ${here} and name = 'theirs' order by md5(id || $2) limit $3)`,
+      `delete from ${table} where id in (
+         select id from ${table} where ${here} and name = 'theirs' order by md5(id || $2) limit $3)`,
       [spaceId, `${++said}`, 1 + chance.below(10)],
     );
   }
   // Whoever's: content is nobody's own, and a client's row may be elsewhere for a while.
-  const some = `(select id from intentions where ${here} order by md5(id || $2) limit $3 for update skip locked)`;
+  const some = `(select id from ${table} where ${here} order by md5(id || $2) limit $3 for update skip locked)`;
   const values = [spaceId, `${++said}`, 1 + chance.below(4)];
   if (dice > 0.6)
     await session.query(
-      `update intentions set content = jsonb_build_array($2::text) where id in ${some}`,
+      `update ${table} set content = jsonb_build_array($2::text) where id in ${some}`,
       values,
     );
   if (dice > 0.8) {
     const to = chance.is(0.3) ? "$1 || ' elsewhere'" : "$1";
-    await session.query(`update intentions set location_id = ${to} where id in ${some}`, values);
+    await session.query(`update ${table} set ${space} = ${to} where id in ${some}`, values);
   }
   await session.query(chance.is(0.1) ? "rollback" : "commit");
 }

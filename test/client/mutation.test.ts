@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type Mutation, newId, overlay, unsettled } from "../../src/client/mutation.js";
 import { apply, type Replica, replace } from "../../src/client/replica.js";
 import {
   answered,
   beingOf,
+  changing,
   created,
   deleted,
   groupOf,
@@ -13,18 +14,22 @@ import {
   messagesOf,
   saying,
   stateOf,
+  tracked,
   updated,
 } from "../support/postgres/rows.js";
 
 const LATER = instant(1_000_000);
 const at5 = replace(null, stateOf(5, { beings: [beingOf("a")], intentions: messagesOf(1, 2) }));
-const shown = (replica: Replica, ...mutations: Mutation[]) => overlay(replica, mutations, "here");
+const shown = (replica: Replica, ...mutations: Mutation[]) => {
+  const { lists, pendingIds } = overlay(replica.lists, mutations, "here");
+  return { beings: lists.being, intentions: lists.intention, pendingIds };
+};
 const stays = (replica: Replica, mutation: Mutation) => unsettled([mutation], replica).length === 1;
 
 test("without changes the overlay shows the very rows of the replica", () => {
   const { beings, intentions, pendingIds } = shown(at5);
-  expect(beings[0]).toBe(at5.beings[0]);
-  expect(intentions.map((row, index) => row === at5.intentions[index])).toEqual([true, true]);
+  expect(beings[0]).toBe(at5.lists.being[0]);
+  expect(intentions.map((row, index) => row === at5.lists.intention[index])).toEqual([true, true]);
   expect(pendingIds.size).toBe(0);
 });
 
@@ -66,7 +71,7 @@ test("the fields of a new row are those that are given", () => {
 test("an update shows at once, in its place, and leaves the other rows the same objects", () => {
   const { intentions } = shown(at5, saying("update", "m1", { state: "cancelled" }));
   expect(intentions[0]).toEqual(messageOf(1, { state: "cancelled" }));
-  expect(intentions[1]).toBe(at5.intentions[1]);
+  expect(intentions[1]).toBe(at5.lists.intention[1]);
 });
 
 test("updates of one row add up, the later over the earlier", () => {
@@ -108,12 +113,12 @@ test("what is moved to another space is no longer here, and what is moved to thi
 
 test("an update or deletion of what is not here shows nothing", () => {
   const { intentions } = shown(at5, saying("update", "m9", { name: "x" }), saying("delete", "m8"));
-  expect(intentions).toEqual(at5.intentions);
+  expect(intentions).toEqual(at5.lists.intention);
 });
 
 test("the creation of what is here already shows what is here", () => {
   const { intentions } = shown(at5, saying("create", "m1", { name: "mine" }));
-  expect(intentions).toEqual(at5.intentions);
+  expect(intentions).toEqual(at5.lists.intention);
 });
 
 test("the same change of the same row is the same object, as long as the row is", () => {
@@ -214,11 +219,47 @@ test("P3: a row that we deleted, and that was made anew before we heard of eithe
   expect(shown(at7, ...left).intentions).toContainEqual(anew);
 });
 
+const tasks = replace(
+  null,
+  stateOf(5, { entities: { task: [{ id: "a", locationId: "store" }, { id: "c" }] } }),
+);
+const shownTasks = (replica: Replica, ...mutations: Mutation[]) =>
+  overlay(replica.lists, mutations, "here").lists.task;
+
+test("a new row of a tracked table has the fields that are given, and its place by its ID", () => {
+  const mutation = changing("task", "create", "b", { title: "t", more: undefined });
+  expect(shownTasks(tasks, mutation)?.[1]).toEqual({ id: "b", title: "t" });
+  const { lists } = overlay(at5.lists, [changing("constructor", "create", "1")], "here");
+  expect(lists).toMatchObject({ constructor: [{ id: "1" }] });
+});
+
+test("what a row of a tracked table calls locationId is no space: it stays until the event", () => {
+  const mutation = changing("task", "update", "a", { locationId: "shelf" });
+  expect(shownTasks(tasks, mutation)?.[0]).toEqual({ id: "a", locationId: "shelf" });
+  const moved = answered(mutation, { id: "a", locationId: "shelf" }, 6);
+  expect(shownTasks(tasks, moved)?.[0]).toEqual({ id: "a", locationId: "shelf" });
+  const at6 = apply(tasks, groupOf(5, 6, tracked("task-deleted", { id: "a" })), LATER);
+  expect(shownTasks(at6, ...unsettled([moved], at6))).toEqual([{ id: "c" }]);
+});
+
+test("rows of two types may have one ID", () => {
+  const mutations = [changing("task", "delete", "a"), saying("update", "a", { name: "of no task" })];
+  expect(shownTasks(tasks, ...mutations)).toEqual([{ id: "c" }]);
+  expect(shown(at5, ...mutations).intentions).toEqual(at5.lists.intention);
+});
+
 test("the same list comes back when every change stays", () => {
   const mutations = [saying("create", "x"), making("delete", "a")];
   expect(unsettled(mutations, at5)).toBe(mutations);
 });
 
-test("new IDs are all different", () => {
-  expect(new Set(Array.from({ length: 1_000 }, newId)).size).toBe(1_000);
+test("new IDs are all different, and UUIDs also where the browser makes none", () => {
+  for (const randomUUID of [crypto.randomUUID.bind(crypto), undefined]) {
+    vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto), randomUUID });
+    const ids = Array.from({ length: 1_000 }, newId);
+    vi.unstubAllGlobals();
+    expect(new Set(ids).size).toBe(1_000);
+    for (const id of ids)
+      expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+  }
 });

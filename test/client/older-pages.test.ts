@@ -19,20 +19,20 @@ import {
   updated,
 } from "../support/postgres/rows.js";
 
-const ids = (replica: Replica) => replica.intentions.map((intention) => intention.id);
+const ids = (replica: Replica) => replica.lists.intention.map((intention) => intention.id);
 const LATER = instant(1_000_000);
 /** Holds 10 to 12 of the messages from 1 on, and has asked for the page before. */
 const waiting = awaitOlder(replace(null, stateOf(5, { intentions: messagesOf(10, 12), hasMore: true })));
 const after = (replica: Replica, ...groups: Group[]) =>
   groups.reduce((state, group) => apply(state, group, LATER), replica);
 const page = (replica: Replica, messages = messagesOf(7, 9), hasMore = true) =>
-  prepend(replica, messages, hasMore, replica.window);
+  prepend(replica, { page: messages, hasMore, window: replica.window });
 
 test("a page comes before the others, and the window begins with it", () => {
   const next = page(waiting);
   expect(ids(next)).toEqual(["m7", "m8", "m9", "m10", "m11", "m12"]);
   expect(next).toMatchObject({ hasMore: true, oldest: { messageId: "msg_7" }, version: 5, unseen: null });
-  expect(next.intentions[3]).toBe(waiting.intentions[0]);
+  expect(next.lists.intention[3]).toBe(waiting.lists.intention[0]);
 });
 
 test("the last page ends the window: nothing is left out any more", () => {
@@ -43,18 +43,23 @@ test("the last page ends the window: nothing is left out any more", () => {
 });
 
 test("an empty page says that there was nothing left", () => {
-  expect(page(waiting, [], false)).toMatchObject({ intentions: messagesOf(10, 12), hasMore: false });
+  expect(page(waiting, [], false)).toMatchObject({
+    lists: { intention: messagesOf(10, 12) },
+    hasMore: false,
+  });
 });
 
 test("a page that was asked of another window is dropped", () => {
   const replaced = replace(waiting, stateOf(9, { intentions: messagesOf(20, 22), hasMore: true }));
-  expect(prepend(replaced, messagesOf(7, 9), false, waiting.window)).toBe(replaced);
+  expect(prepend(replaced, { page: messagesOf(7, 9), hasMore: false, window: waiting.window })).toBe(
+    replaced,
+  );
 });
 
 test("what was changed while the page was on its way is as changed, not as the page says", () => {
   const eight = messageOf(8, { content: ["new"] });
   const next = page(after(waiting, groupOf(5, 6, updated(eight)), groupOf(6, 7, deleted(messageOf(9)))));
-  expect(next.intentions).toEqual([messageOf(7), eight, ...messagesOf(10, 12)]);
+  expect(next.lists.intention).toEqual([messageOf(7), eight, ...messagesOf(10, 12)]);
 });
 
 test("what was changed twice meanwhile is as changed last", () => {
@@ -66,7 +71,7 @@ test("what was changed twice meanwhile is as changed last", () => {
     groupOf(8, 9, created(messageOf(9, { id: "m9", content: ["back"] }))),
   ];
   const next = page(after(waiting, ...meanwhile));
-  expect(next.intentions).toEqual([
+  expect(next.lists.intention).toEqual([
     messageOf(7),
     again,
     messageOf(9, { content: ["back"] }),
@@ -99,18 +104,18 @@ test("a message of the page that is here already is as it is here: that is newer
   );
   const now = messageOf(13, { content: ["now"] });
   const next = page(after(emptied, groupOf(6, 7, created(now))), [messageOf(9), messageOf(13)]);
-  expect(next.intentions).toEqual([messageOf(9), now]);
+  expect(next.lists.intention).toEqual([messageOf(9), now]);
 });
 
 test("a page that reaches into the window changes nothing there: that is for the events to say", () => {
   const next = page(waiting, [messageOf(9), messageOf(10, { name: "later than we are" })]);
-  expect(next.intentions).toEqual([messageOf(9), ...messagesOf(10, 12)]);
-  expect(next.intentions[1]).toBe(waiting.intentions[0]);
+  expect(next.lists.intention).toEqual([messageOf(9), ...messagesOf(10, 12)]);
+  expect(next.lists.intention[1]).toBe(waiting.lists.intention[0]);
 });
 
 test("the same page twice is as the same page once", () => {
   const first = page(waiting);
-  expect(page(awaitOlder(first)).intentions).toEqual(first.intentions);
+  expect(page(awaitOlder(first)).lists.intention).toEqual(first.lists.intention);
 });
 
 test("asking again while a page is on its way forgets nothing of what was noted", () => {

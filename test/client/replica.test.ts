@@ -1,5 +1,15 @@
 import { expect, test } from "vitest";
-import { apply, isKnown, judge, type Replica, replace, stateFrom, within } from "../../src/client/replica.js";
+import { rowsOf } from "../../src/client/lists.js";
+import {
+  apply,
+  type Group,
+  isKnown,
+  judge,
+  type Replica,
+  replace,
+  stateFrom,
+  within,
+} from "../../src/client/replica.js";
 import {
   beingOf,
   changed,
@@ -13,12 +23,13 @@ import {
   messagesOf,
   spaceSyncOf,
   stateOf,
+  tracked,
   updated,
 } from "../support/postgres/rows.js";
 
 const LATER = instant(1_000_000);
-const ids = (replica: Replica) => replica.intentions.map((intention) => intention.id);
-const beingIds = (replica: Replica) => replica.beings.map((being) => being.id);
+const ids = (replica: Replica) => replica.lists.intention.map((intention) => intention.id);
+const beingIds = (replica: Replica) => replica.lists.being.map((being) => being.id);
 const at5 = replace(
   null,
   stateOf(5, { beings: [beingOf("a"), beingOf("b")], intentions: messagesOf(1, 3), hasMore: false }),
@@ -80,8 +91,8 @@ test("each kind of event does what its name says", () => {
     ),
     LATER,
   );
-  expect(next.beings).toEqual([b2, beingOf("c")]);
-  expect(next.intentions).toEqual([m2, messageOf(3), messageOf(4)]);
+  expect(next.lists.being).toEqual([b2, beingOf("c")]);
+  expect(next.lists.intention).toEqual([m2, messageOf(3), messageOf(4)]);
 });
 
 test("P5: a group moves the version, the cursor and the time once, to its end", () => {
@@ -92,9 +103,9 @@ test("P5: a group moves the version, the cursor and the time once, to its end", 
 
 test("an entity that is changed twice in a group ends as its last event says", () => {
   const again = messageOf(4, { content: ["again"] });
-  expect(apply(at5, groupOf(5, 6, created(messageOf(4)), updated(again)), LATER).intentions.at(-1)).toEqual(
-    again,
-  );
+  expect(
+    apply(at5, groupOf(5, 6, created(messageOf(4)), updated(again)), LATER).lists.intention.at(-1),
+  ).toEqual(again);
   expect(ids(apply(at5, groupOf(5, 6, created(messageOf(4)), deleted(messageOf(4))), LATER))).toEqual([
     "m1",
     "m2",
@@ -122,7 +133,7 @@ test("what is updated and not known comes in, and what is deleted and not known 
 test("a space-sync at the end of a group replaces all", () => {
   const next = apply(at5, [spaceSyncOf(9, { intentions: messagesOf(7, 8), hasMore: true })], LATER);
   expect(next).toEqual({ ...replace(at5, stateOf(9, { intentions: messagesOf(7, 8), hasMore: true })) });
-  expect(next).toMatchObject({ version: 9, beings: [], hasMore: true });
+  expect(next).toMatchObject({ version: 9, lists: { being: [] }, hasMore: true });
 });
 
 test("messages are sorted by their time, and those of one instant by the numbers of their IDs", () => {
@@ -189,7 +200,7 @@ test("the window stays where it is when its oldest message goes", () => {
 
 test("the window stays when all of its messages go, and a new one comes into it", () => {
   const empty = apply(cut, groupOf(5, 6, ...messagesOf(10, 12).map(deleted)), LATER);
-  expect(empty).toMatchObject({ intentions: [], hasMore: true });
+  expect(empty).toMatchObject({ lists: { intention: [] }, hasMore: true });
   expect(ids(apply(empty, groupOf(6, 7, created(messageOf(13)), updated(messageOf(8))), LATER))).toEqual([
     "m13",
   ]);
@@ -203,13 +214,13 @@ test("an empty space has no window: the first message comes in", () => {
 
 test("what a group does not touch is the same object: entities, lists, windows", () => {
   const next = apply(at5, groupOf(5, 6, updated(messageOf(2, { name: "new" }))), LATER);
-  expect(next.beings).toBe(at5.beings);
-  expect(next.intentions[0]).toBe(at5.intentions[0]);
-  expect(next.intentions[2]).toBe(at5.intentions[2]);
-  expect(next.intentions).not.toBe(at5.intentions);
+  expect(next.lists.being).toBe(at5.lists.being);
+  expect(next.lists.intention[0]).toBe(at5.lists.intention[0]);
+  expect(next.lists.intention[2]).toBe(at5.lists.intention[2]);
+  expect(next.lists.intention).not.toBe(at5.lists.intention);
   const other = apply(at5, groupOf(5, 6, left(beingOf("a"))), LATER);
-  expect(other.intentions).toBe(at5.intentions);
-  expect(other.beings[0]).toBe(at5.beings[1]);
+  expect(other.lists.intention).toBe(at5.lists.intention);
+  expect(other.lists.being[0]).toBe(at5.lists.being[1]);
   expect([next.window, other.window]).toEqual([at5.window, at5.window]);
 });
 
@@ -219,15 +230,15 @@ test("a whole new state keeps the objects of what did not change, and of lists t
     intentions: [...messagesOf(1, 2), messageOf(3, { name: "new" })],
   });
   const next = replace(at5, JSON.parse(JSON.stringify(state)));
-  expect(next.beings).toBe(at5.beings);
-  expect(next.intentions[0]).toBe(at5.intentions[0]);
-  expect(next.intentions[2]).toEqual(messageOf(3, { name: "new" }));
+  expect(next.lists.being).toBe(at5.lists.being);
+  expect(next.lists.intention[0]).toBe(at5.lists.intention[0]);
+  expect(next.lists.intention[2]).toEqual(messageOf(3, { name: "new" }));
   expect(next.window).not.toBe(at5.window);
 });
 
 test("a state without one of the lists has none of it", () => {
   const { beings: _, ...withoutBeings } = stateOf(6, { intentions: messagesOf(1, 1) });
-  expect(replace(null, withoutBeings)).toMatchObject({ beings: [], intentions: [{ id: "m1" }] });
+  expect(replace(null, withoutBeings)).toMatchObject({ lists: { being: [], intention: [{ id: "m1" }] } });
 });
 
 test("nothing changes what it is given", () => {
@@ -266,4 +277,66 @@ test("a state is taken as it is where there is no window, where it begins later,
     before,
   ]);
   expect(within(cut, stateOf(9))).toEqual(stateOf(9));
+});
+
+const task = (id: string, more: object = {}) => ({ id, title: id, ...more });
+const tracking = replace(null, stateOf(5, { entities: { task: [task("b"), task("a")] } }));
+
+test("rows of tracked tables are lists of their own, sorted by ID, and go as their events say", () => {
+  expect(tracking.lists).toEqual({ being: [], intention: [], task: [task("a"), task("b")] });
+  const group = groupOf(
+    5,
+    6,
+    tracked("task-updated", task("b", { done: true })),
+    tracked("task-deleted", task("a")),
+    tracked("task-created", task("0")),
+    tracked("constructor-created", { id: "1" }),
+    created(messageOf(1)),
+  );
+  expect(apply(tracking, group, LATER).lists).toEqual({
+    being: [],
+    intention: [messageOf(1)],
+    task: [task("0"), task("b", { done: true })],
+    constructor: [{ id: "1" }],
+  });
+  expect(rowsOf(tracking.lists, "constructor")).toEqual([]);
+  expect(replace(tracking, stateOf(6)).lists).toEqual({ being: [], intention: [] });
+});
+
+test.for([
+  { type: "task-archived", id: "a" },
+  { type: "presence", who: "a" },
+  { type: "task-created", id: "c" },
+  { type: "task-created", id: "c", data: null },
+  { type: "task-created", data: { id: 3 } },
+  { type: "task-deleted" },
+  { type: 7 },
+  {},
+])("P3: an event that is not understood is left out, and the cursor still moves: %j", (event) => {
+  for (const at of [0, 1]) {
+    const known = { ...tracked("task-updated", task("a", { done: true }))(6) };
+    const events = at === 0 ? [event, known] : [known, event];
+    const group = [events[0], { ...events[1], version: 6, prev: 5, cursor: "e.6" }] as unknown as Group;
+    expect(judge(tracking, group)).toBe("apply");
+    expect(apply(tracking, group, LATER)).toMatchObject({
+      version: 6,
+      cursor: "e.6",
+      lists: { task: [task("a", { done: true }), task("b")] },
+    });
+  }
+});
+
+test("a state, and what is kept of a replica, has the rows of tracked tables; what did not change stays the same object", () => {
+  expect(stateFrom(tracking).entities).toEqual({ task: [task("a"), task("b")] });
+  const next = replace(tracking, stateOf(7, { entities: { task: [task("a"), task("c")] } }));
+  expect(next.lists.task?.[0]).toBe(tracking.lists.task?.[0]);
+  expect(replace(tracking, { ...stateFrom(tracking), version: 8 }).lists.task).toBe(tracking.lists.task);
+});
+
+test("messages of one instant are sorted by the length of their names, then by the names, whatever these are", () => {
+  const named = ["b", "a", "aa", "10", "9", "msg_2", "msg_10", "𝄞", "ünï"];
+  const intentions = named.map((messageId) => messageOf(1, { id: messageId, messageId }));
+  const all = apply(at5, groupOf(5, 6, ...intentions.map(created)), LATER).lists.intention;
+  const sorted = ["9", "a", "b", "𝄞", "10", "aa", "ünï", "msg_2", "msg_10"];
+  expect(all.filter(({ id }) => named.includes(id)).map(({ messageId }) => messageId)).toEqual(sorted);
 });

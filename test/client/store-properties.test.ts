@@ -15,7 +15,7 @@ const MOVES: Write["verb"][] = ["move away", "move in"];
 
 const write = (...verbs: Write["verb"][]): fc.Arbitrary<Write> =>
   fc.record({
-    kind: fc.constantFrom("intention", "intention", "being"),
+    kind: fc.constantFrom("intention", "intention", "being", "task"),
     verb: fc.constantFrom(...verbs),
     row: fc.nat({ max: 7 }),
     value: fc.nat({ max: 9 }),

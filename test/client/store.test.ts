@@ -36,7 +36,8 @@ const cut = after(EMPTY, state(5, { intentions: messagesOf(10, 12), hasMore: tru
 const stored = (key: string, row = messageOf(4, { id: "new" }), version = 6): StoreAction => ({
   type: "stored",
   keys: [key],
-  answer: { row, version, cursor: "e.5" },
+  row,
+  version,
 });
 
 test("an empty store shows nothing, and says that nothing is known", () => {
@@ -46,6 +47,7 @@ test("an empty store shows nothing, and says that nothing is known", () => {
     beings: [],
     intentions: [],
     intentionIds: [],
+    entities: { being: [], intention: [] },
     onlineBeings: [],
     utterances: [],
     mode: "opening",
@@ -68,13 +70,13 @@ test("a group that fits is applied, and one that does not changes nothing", () =
 test("a space-sync is the first state, or replaces what there is, unless it is known", () => {
   const sync = (version: number): StoreAction => ({ type: "group", group: [spaceSyncOf(version)], at });
   expect(after(EMPTY, sync(0)).replica).toMatchObject({ version: 0, timestamp: instant(0) });
-  expect(after(at5, sync(6)).replica).toMatchObject({ version: 6, beings: [], intentions: [] });
+  expect(after(at5, sync(6)).replica).toMatchObject({ version: 6, lists: { being: [], intention: [] } });
   expect(after(at5, sync(5))).toBe(at5);
   expect(after(at5, sync(4))).toBe(at5);
 });
 
 test("a polled state replaces what there is, unless it is known", () => {
-  expect(after(at5, state(6)).replica).toMatchObject({ version: 6, intentions: [] });
+  expect(after(at5, state(6)).replica).toMatchObject({ version: 6, lists: { intention: [] } });
   expect(after(at5, state(5))).toBe(at5);
   expect(after(at5, state(1, { cursor: "f.1" })).replica).toMatchObject({ version: 1, cursor: "f.1" });
 });
@@ -222,7 +224,7 @@ test("an answer to updates that were sent as one answers each of them", () => {
     at5,
     { type: "mutate", mutation: first },
     { type: "mutate", mutation: second },
-    { type: "stored", keys: [first.key, second.key], answer: { row, version: 6, cursor: "e.5" } },
+    { type: "stored", keys: [first.key, second.key], row, version: 6 },
   );
   expect(show(store, null)).toMatchObject({ intentions: [row, {}, {}], pendingIds: new Set() });
   expect(after(store, group(5, 6, updated(row))).mutations).toEqual([]);

@@ -21,10 +21,11 @@ async function begin(context: TestContext) {
     context,
     new Transport(new Api({ url: server.url }), "here", {
       known: () => known,
-      group: (group) => got.push(`group of ${group.length}`),
-      state: (state) => got.push(`state at ${state.version}`),
-      heartbeat: (version) => got.push(`beat at ${version}`),
-      status: (mode, fault) => lines.push([mode, fault?.message]),
+      take: (news) => {
+        if (news.type === "status") lines.push([news.mode, news.fault?.message]);
+        else if (news.type === "group") got.push(`group of ${news.group.length}`);
+        else got.push(`${news.type} at ${news.type === "state" ? news.state.version : news.version}`);
+      },
     }),
   );
   await eventually(() => expect(got).toEqual(["group of 1"]));

@@ -29,6 +29,9 @@ const NOT_RUN: [RegExp, string][] = [
   [/^apt-get /, "needs root and Debian; .ci/chromium.sh runs it"],
   [/^psql postgres:\/\/postgres@127\.0\.0\.1:54329\/spacefeed$/, "session.test.ts has it"],
   [/^pg_dump --no-privileges$/, "needs the pg_dump of the server; test/clusters/restore.test.ts runs it"],
+  [/^select cron\.schedule/, "needs pg_cron"],
+  [/^select sync\.untrack\('todo'\)$/, "test/schemas untracks, and compares dumps"],
+  [/^spacefeed (track|tracked|untrack|types|doctor|top)\b/, "its test in test/server/cli/ runs it"],
   [/^create role spacefeed_relay nologin$/, "migrations have made it in this cluster"],
 ];
 /** What is no command. */
@@ -40,6 +43,21 @@ const NO_COMMANDS: [string, RegExp, string][] = [
     "docs/protocol.md",
     /^\{"type":"space-sync"/,
     "the shapes of events; test/server/http/openapi.test.ts holds them",
+  ],
+  [
+    "docs/operations.md",
+    /^\$ spacefeed |^declare module /,
+    "what a command prints; test/server/cli/ holds its form",
+  ],
+  [
+    "docs/adopting.md",
+    /^shop=# |^(update|delete) {2}/,
+    "a session with a million rows; test/schemas/ runs its statements",
+  ],
+  [
+    "docs/migrating.md",
+    /^-- |^import /,
+    "test/schemas/rhiz.test.ts and untrack.test.ts run it, and the next test compares it",
   ],
   ["docs/CONTRIBUTING.md", /^packages\/ /, "the map"],
 ];
@@ -130,6 +148,16 @@ test("each policy that docs/access.md shows is the file that it links to", () =>
   ];
   expect(shown.length).toBe(3);
   for (const [, file = "", text = ""] of shown) expect(read(`docs/${file}`)).toContain(text);
+});
+
+test("docs/migrating.md shows what test/schemas/ runs", () => {
+  const plain = (text: string) => text.replace(/\s+/g, " ").trim();
+  const shown = plain(read("docs/migrating.md"));
+  expect(shown).toContain(plain(read("test/schemas/rhiz-adopt.sql")));
+  const untracking = shown.match(/select sync\.untrack\('\w+'\);/g) as string[];
+  expect(untracking).toHaveLength(2);
+  for (const statement of untracking)
+    expect(read("test/schemas/untrack.test.ts")).toContain(statement.slice(0, -1));
 });
 
 /** What a command that goes on until it is stopped prints when it works. */

@@ -15,7 +15,10 @@ const MAY_IMPORT: Record<string, string[]> = {
   demo: ["protocol", "client", "react"],
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
-const SERVER_ROOMS = ["metrics.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"];
+const SERVER_ROOMS = [
+  ...["metrics.ts", "tracing.ts", "loader.ts", "postgres", "feed", "auth", "stream", "http"],
+  ...["settings.ts", "config.ts", "relay.ts", "cli"],
+];
 const SQL = /\binsert into\b|\bupdate\s+\S+(\s+as \w+)?\s+set\b|\bdelete from\b|\bselect\b[^.;]*?\sfrom\s/;
 const MAY_HAVE_SQL = [
   "src/server/postgres/functions.ts",
@@ -25,7 +28,10 @@ const MAY_HAVE_SQL = [
   "src/embedded/embedded.ts",
   "src/embedded/postmaster.ts",
   "src/demo/psql-line.tsx", // shown to people, who type it
-]; // shown to people, who type it
+  "src/demo/tracker/made-by.tsx",
+];
+/** What a DBA would type: the command line has the rights of whoever calls it, and is no relay. */
+const OF_DBAS = /^src\/server\/cli\//;
 const SSE_TEXT = /(["'`]|\\n)(data|event|id|retry): /;
 
 const filesIn = (directory: string) =>
@@ -57,7 +63,7 @@ test("imports run one way: protocol ← embedded ← server, protocol ← client
 test("in the server imports run one way: postgres ← feed ← stream ← http ← relay ← cli", () => {
   const floorOf = (file: string) => {
     const floor = SERVER_ROOMS.indexOf(file.split("/")[2] as string);
-    return floor < 0 ? SERVER_ROOMS.length : floor; // relay.ts, cli.ts, config.ts
+    return floor < 0 ? SERVER_ROOMS.length : floor; // index.ts
   };
   const server = sources.filter((file) => file.startsWith("src/server/"));
   const wrong = server.flatMap((file) =>
@@ -113,12 +119,14 @@ test("SSE text is written in src/protocol/sse.ts only", () => {
 
 test("SQL is in functions.ts, listener.ts and the migrations only, and where Postgres itself is started", () => {
   const having = sources.filter((file) => SQL.test(withoutComments(read(file))));
-  expect(having.filter((file) => !MAY_HAVE_SQL.includes(file))).toEqual([]);
+  expect(having.filter((file) => !MAY_HAVE_SQL.includes(file) && !OF_DBAS.test(file))).toEqual([]);
   expect(having).toContain("src/server/postgres/functions.ts");
 });
 
 test("the relay calls functions of schema sync, and names no table: what is read and written asks in SQL whether it may", () => {
-  const server = sources.filter((file) => /^src\/server\/(?!postgres\/migrat)/.test(file));
+  const server = sources.filter(
+    (file) => /^src\/server\/(?!postgres\/migrat)/.test(file) && !OF_DBAS.test(file),
+  );
   const texts = server.map((file) => [file, withoutComments(read(file))] as const);
   const named = texts.filter(([, text]) =>
     /\b(from|into|update|table)\s+(public|sync)\.\w+(?!\w*\()|sync\.authorize\(\w/.test(text),

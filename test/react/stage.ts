@@ -3,7 +3,7 @@ import { beforeAll } from "vitest";
 import type { Relay } from "../../src/server/relay.js";
 import { type TestBrowser, useBrowser } from "../support/browser/browser.js";
 import { type Site, useSite } from "../support/browser/site.js";
-import { useDatabase } from "../support/postgres/database.js";
+import { type TestDatabase, useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
 import { useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
@@ -11,6 +11,7 @@ import type { Scene } from "./pages/parts.js";
 
 /** Where components are shown: a page in Chromium, a relay behind it, and a session to write with. */
 export interface StageTools {
+  readonly db: TestDatabase;
   readonly relay: Relay;
   readonly site: Site;
   readonly session: Session;
@@ -51,6 +52,7 @@ export function useStage(): StageTools {
     session = await Session.open(db);
   });
   return {
+    db,
     get relay() {
       return relay.current;
     },

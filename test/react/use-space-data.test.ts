@@ -6,9 +6,10 @@ import { show, useStage } from "./stage.js";
 
 const stage = useStage();
 
-const FIELDS = "data beings intentions connected error onlineBeings utterances refresh";
+const FIELDS = "data beings intentions entities connected error onlineBeings utterances refresh";
 const MORE = "fault mode hasMore pendingIds loadOlder dismissError";
-const CHANGES = "createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention";
+const CHANGES =
+  "createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
 
 /** A page with the hook, once it is in realtime and has the space: the line lives a moment before. */
 async function openData(spaceId: string) {

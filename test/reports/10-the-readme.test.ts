@@ -15,15 +15,16 @@ const sites: Site[] = [];
 let conversation: Conversation;
 const folder = new URL("../../node_modules/.readme/", import.meta.url);
 
-/** The component that a page shows, as it stands there, on a site. */
-async function siteOf(page: string): Promise<Site> {
+/** A component that a page shows, as it stands there, on a site. */
+async function siteOf(page: string, name = "Hall"): Promise<Site> {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), "utf8");
-  const [, component] = /```tsx\n(.*?)```/s.exec(text) ?? [];
+  const blocks = [...text.matchAll(/```tsx\n(.*?)```/gs)].map(([, block]) => block as string);
+  const component = blocks.find((block) => block.includes(`export function ${name}()`));
   const mount = `
 import { createRoot } from "react-dom/client";
-createRoot(document.getElementById("root") as HTMLElement).render(<Hall />);
+createRoot(document.getElementById("root") as HTMLElement).render(<${name} />);
 `;
-  const entry = new URL(`${basename(page, ".md")}.tsx`, folder);
+  const entry = new URL(`${basename(page, ".md")}-${name}.tsx`, folder);
   await writeFile(entry, `${component}`.replace('"spacefeed/react"', '"../../src/react/index.js"') + mount);
   const site = await startSite({ entry, relay });
   sites.push(site);
@@ -73,4 +74,27 @@ test("the form of docs/client.md keeps a text that is refused, and says why", as
   expect(await field.inputValue()).toBe("");
   expect(await status.textContent()).toBe("realtime");
   await tab.getByText("a blessing").waitFor();
+});
+
+test("the board of docs/client.md shows tasks, and changes them", async () => {
+  await conversation.session.run(
+    `create table public.tasks (id uuid primary key, project_id text not null, title text not null,
+     done boolean not null default false)`,
+    `select sync.track('public.tasks', space => 'project_id', columns => array['id', 'title', 'done'],
+     name => 'task', writable => true)`,
+    "insert into public.tasks values (gen_random_uuid(), 'apollo', 'Land')",
+  );
+  const tab = await browser.newPage();
+  await tab.goto((await siteOf("docs/client.md", "Board")).url);
+  await tab.getByText("Land").waitFor();
+  await tab.getByRole("button", { name: "To do" }).click();
+  await tab.getByRole("button", { name: "Done" }).waitFor();
+  await tab.getByRole("button", { name: "Add" }).click();
+  await tab.getByText("Another").waitFor();
+  await expect
+    .poll(() => conversation.session.query("select title, done from public.tasks order by title"))
+    .toEqual([
+      { title: "Another", done: false },
+      { title: "Land", done: true },
+    ]);
 });

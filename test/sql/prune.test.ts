@@ -67,7 +67,11 @@ test("prune refuses a negative keep, and a max_rows below 1", async () => {
   }
 });
 
-test("P3: prune spares a tombstone that comes to life while it waits for the space", async () => {
+test("P8: prune waits for no space that another session has, and does the others", async () => {
+  await s.run(
+    "insert into intentions (id, location_id) values ('n', 'other')",
+    "delete from intentions where id = 'n'",
+  );
   await other.run(
     "begin",
     "insert into intentions (id, location_id) values ('m5', 'old')",
@@ -75,23 +79,34 @@ test("P3: prune spares a tombstone that comes to life while it waits for the spa
   );
   const pruning = s.outcome("select sync.prune('0')::int as n");
   const watch = await Session.open(db);
-  expect(await progress(watch, pruning, s, other)).toBe("waits");
+  expect(await progress(watch, pruning, s, other)).toBe("done");
+  expect((await pruning).rows).toEqual([{ n: 1 }]);
   await other.run("commit");
-  expect((await pruning).rows).toEqual([{ n: 4 }]);
+  expect(await prune("0")).toBe(4);
   expect(await recordOf(s, "old")).toContain("intention m5 7..7");
   expect([await floor(), inShort(await eventsSince(s, "old", 6))]).toEqual([5, ["intention-created m5"]]);
   expect(await faults(s)).toEqual([]);
 });
 
-test("P3: prune loses no deletion that is committed while it waits for the space", async () => {
-  await other.run("begin", "delete from intentions where id = 'm6'", "set constraints all immediate");
+test("P3: prune spares a tombstone that comes to life after its look", async () => {
+  await other.run("begin", "update sync.changes set deleted_at = null where entity_id = 'm5'");
   const pruning = s.outcome("select sync.prune('0')::int as n");
   const watch = await Session.open(db);
   expect(await progress(watch, pruning, s, other)).toBe("waits");
   await other.run("commit");
-  expect((await pruning).rows).toEqual([{ n: 5 }]);
-  expect([await floor(), inShort(await eventsSince(s, "old", 6))]).toEqual([6, ["intention-deleted m6"]]);
-  expect(await faults(s)).toEqual([]);
+  expect((await pruning).rows).toEqual([{ n: 4 }]);
+  expect([await floor(), await recordOf(s, "old")]).toEqual([5, ["intention m5 1..6", "intention m6 1..1"]]);
+});
+
+test("of two who prune at a time, neither waits for the other, and each tombstone goes once", async () => {
+  await s.run("begin");
+  expect(await prune("0", 2)).toBe(2);
+  const second = other.outcome("select sync.prune('0', 2)::int as n");
+  const watch = await Session.open(db);
+  expect(await progress(watch, second, other, s)).toBe("done");
+  expect((await second).rows).toEqual([{ n: 0 }]);
+  await s.run("commit");
+  expect(await prune("0")).toBe(3);
 });
 
 test("P8: a writer whose row prune drops does not wait for it, and its row is created anew by the next recording", async () => {

@@ -19,7 +19,9 @@ async function readAll(s: Session) {
   return [
     await s.query("select * from sync.snapshot('there')"),
     await s.query("select * from sync._list('intention', 'there', 10, 'msg_1')"),
-    await s.query("select * from sync.changes_since('{there}', '{0}', 10)"),
+    await s.query(
+      "select space_id, since, version, cursor, events, types, change from sync.changes_since('{there}', '{0}', 10)",
+    ),
     await s.value("select sync.current_cursor('there')"),
     await s.value("select sync.resolve_cursor('there', sync.current_cursor('there'))"),
     await s.value("select sync.resolve_cursor('there', 'msg_1')"),

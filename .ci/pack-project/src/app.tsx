@@ -1,5 +1,6 @@
 import type { Being, Mode } from "spacefeed";
 import { BeingPresence, Chat, InlineBeingName, SpacefeedProvider, useSpaceData } from "spacefeed/react";
+import { Tasks } from "./tasks.js";
 import "./chat.css";
 
 const SPACE = "hall";
@@ -25,6 +26,7 @@ function Space() {
         {(error ?? fault)?.message}
       </p>
       <BeingPresence spaceId={SPACE} />
+      <Tasks spaceId={SPACE} />
       <Chat spaceId={SPACE} />
     </main>
   );

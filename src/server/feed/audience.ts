@@ -1,7 +1,7 @@
 import type { Cursor } from "../postgres/functions.js";
 
 /** One Buffer of SSE text, which all who get it share. */
-export interface Encoded {
+interface Encoded {
   frame: Buffer;
   /** The same with the space in each event, once somebody needs it. */
   named?: Buffer;

@@ -67,9 +67,10 @@ export class Hub {
     this.#catchUp = new CatchUp(options, versionsOf, () => {
       const askedIn = this.#epoch;
       return (answers) => {
+        const now = performance.now();
         for (const changes of answers) {
           if (this.#isOutdated(askedIn, changes)) this.wake(changes.spaceId);
-          else this.#apply(changes);
+          else this.#apply(changes, now);
         }
       };
     });
@@ -154,7 +155,9 @@ export class Hub {
     this.#audiences.clear();
   }
 
-  #apply({ spaceId, since, epoch, version, events, types, change }: Changes): void {
+  /** `readAt`: when the answer came, by `performance.now()`. */
+  #apply({ spaceId, since, epoch, version, events, types, change, ageMs }: Changes, readAt: number): void {
+    const { toRelay, toSocket } = this.options.metrics;
     this.#enter(epoch);
     const audience = this.#audiences.get(spaceId);
     if (!audience) return;
@@ -168,9 +171,13 @@ export class Hub {
     } else {
       const cursor = { epoch, version };
       const delivery = { frame: encodeGroup(events, cursorText(cursor)), cursor, types, change };
-      const live = since === history.head ? this.#withAppends(audience, delivery, events, since) : delivery;
+      const isNews = since === history.head;
+      const live = isNews ? this.#withAppends(audience, delivery, events, since) : delivery;
       history.add(since, delivery, events.length);
       for (const reader of readers) if (isLive(reader, since)) reader.deliver(live);
+      if (!isNews) return; // of who was away, it tells no delay
+      if (ageMs !== null) toRelay.observe(Math.max(0, ageMs) / 1_000);
+      toSocket.observe((performance.now() - readAt) / 1_000);
     }
   }
 

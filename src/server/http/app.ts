@@ -11,6 +11,7 @@ import type { TokenConfig } from "../auth/token.js";
 import type { Metrics } from "../metrics.js";
 import type { Listener } from "../postgres/listener.js";
 import type { Reach } from "../postgres/reach.js";
+import { tracedRequest } from "../tracing.js";
 import { entityRoutes } from "./entities.js";
 import { healthRoutes, type Look } from "./health.js";
 import { addressOf } from "./limits/address.js";
@@ -58,6 +59,12 @@ export function createApp(parts: AppParts): App {
   const throttle = new Throttle(parts.limits);
   const address = (context: Context<Env>) => addressOf(context, parts.trustProxy);
 
+  app.use((context, next) =>
+    tracedRequest(context.req, async () => {
+      await next();
+      return context.res.status;
+    }),
+  );
   // Before the route: a stream's head is on its way when the route is done.
   app.use((context, next) => secure(context, async () => {}).then(next));
   if (corsOrigins.length > 0) {

@@ -112,7 +112,11 @@ export function entityRoutes(
         throw error;
       });
     await throttle.written(stored.spaceId);
-    const version = stored.version ?? (stored.spaceId === null ? null : await reach.of(stored.spaceId));
+    // Of the space that a row of a tracked table was asked for in, though it has left it: the row does not say where it is.
+    const isOurs = type === "being" || type === "intention";
+    const at = (isOurs ? undefined : what.spaceId) ?? stored.spaceId;
+    const known = at === stored.spaceId ? stored.version : null;
+    const version = known ?? (at === null ? null : await reach.of(at));
     return send(context, { ...stored, version, hasMore: null });
   }
 }

@@ -20,7 +20,10 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
   const app = new Hono<Env>();
 
   app.get("/api/stream", (context) => {
-    const { spaceId } = check(manySpacesQuery, { spaceId: context.req.queries("spaceId") });
+    const { spaceId } = check(manySpacesQuery, {
+      spaceId: context.req.queries("spaceId"),
+      since: context.req.query("since"),
+    });
     const spaces = Object.fromEntries(spaceId.map((id) => [id, null]));
     return open(context, spaces, context.req.query("appends") === "1");
   });

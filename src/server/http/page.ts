@@ -19,7 +19,7 @@ export interface PageFacts {
   psql: string | null;
 }
 
-/** `GET /` (the demo page), its assets, and `/demo.json`. */
+/** `GET /` and `/tracker` (the demo's pages), their assets, and `/demo.json`. */
 export function pageRoutes(facts: PageFacts, built = BUILT): Hono {
   const app = new Hono();
 
@@ -28,21 +28,23 @@ export function pageRoutes(facts: PageFacts, built = BUILT): Hono {
     return context.json(facts);
   });
 
+  const pages = ["/", "/tracker"] as const;
   if (!existsSync(`${built}/index.html`)) {
-    app.get("/", () => {
+    app.on("GET", [...pages], () => {
       throw new SpacefeedError("unavailable", "the demo page is not built yet: `npm run build` makes it");
     });
     return app;
   }
 
   const serve = serveStatic({ root: built });
-  app.get("/", async (context, next) => {
+  app.on("GET", [...pages], async (context, next) => {
     await next();
     context.header("Content-Security-Policy", POLICY);
     // It names the assets of its build.
     context.header("Cache-Control", "no-cache");
   });
   app.get("/", serve);
+  app.get("/tracker", serveStatic({ root: built, path: "tracker.html" }));
 
   app.get("/assets/*", compress(), async (context, next) => {
     await next();

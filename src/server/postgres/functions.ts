@@ -25,6 +25,8 @@ export interface Changes extends Cursor {
   types: string[];
   /** Of just one event: the JSON text of `changeInfo`. */
   change: string | null;
+  /** How long ago the last of it was recorded, in milliseconds. */
+  ageMs: number | null;
 }
 
 /** What a newcomer asks: may these claims read the space, and where in it is `since`? */
@@ -182,7 +184,8 @@ export class Database extends Pool {
     const rows = await this.query<Omit<Changes, "events"> & { cursor: string; events: string | null }>(
       "changes_since",
       `select space_id as "spaceId", since, cursor, array_to_string(events, chr(30)) as events,
-              coalesce(types, '{}') as types, change
+              coalesce(types, '{}') as types, change,
+              age_ms as "ageMs"
        from sync.changes_since($1, $2, $3)`,
       [spaceIds, versions, max],
     );
@@ -220,6 +223,11 @@ export class Database extends Pool {
 
   reach(spaceIds: string[]): Promise<Reached[]> {
     return this.#rows("reach", [spaceIds]);
+  }
+
+  /** Drops the tombstones older than so many days, at most `max`: how many they were. */
+  async prune(days: number, max: number): Promise<number> {
+    return (await this.#row<{ prune: number }>("prune", [`${days} days`, max])).prune;
   }
 
   async notifyQueue(): Promise<{ usage: number; holders: QueueHolder[] }> {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
+import { tracedRecording } from "../tracing.js";
 import type { Database } from "./functions.js";
 import { Pace } from "./pace.js";
 import { Quarantine } from "./quarantine.js";
@@ -208,12 +209,13 @@ export class Recorder {
     const start = performance.now();
     // Where others were at a space, or it did not work, it is looked for again from the start.
     const seen = quarantine.isDue(start) ? undefined : this.#seen;
-    const recorded = await database
-      .record(seen, quarantine.notYet(start), this.#pace.maxNotes)
-      .catch((error) => {
+    const apart = quarantine.notYet(start);
+    const recorded = await tracedRecording(() => database.record(seen, apart, this.#pace.maxNotes)).catch(
+      (error) => {
         this.#pace.failed();
         throw error;
-      });
+      },
+    );
     this.#pace.recorded(recorded, start);
     metrics.recordings.inc();
     metrics.recordedNotes.inc(recorded.filed);

@@ -10,6 +10,8 @@ import {
   type SpacefeedProviderProps,
   type SpaceOptions,
   useBeing,
+  useEntities,
+  useEntity,
   useIntention,
   useSpaceClient,
   useSpaceData,
@@ -21,7 +23,8 @@ export type Part =
   | ({ what: "BeingPresence" } & BeingPresenceProps)
   | ({ what: "InlineBeingName" } & InlineBeingNameProps)
   | { what: "useSpaceData" | "useSpaceClient"; spaceId: string; options?: SpaceOptions; as?: string }
-  | { what: "useBeing" | "useIntention"; spaceId: string; id: string; as?: string };
+  | { what: "useBeing" | "useIntention" | "useEntity"; spaceId: string; id: string; as?: string }
+  | { what: "useEntities"; spaceId: string; as?: string };
 
 export interface Scene {
   strict?: boolean;
@@ -56,11 +59,15 @@ function PartOf({ part }: { part: Part }) {
       return <OneBeing {...part} />;
     case "useIntention":
       return <OneIntention {...part} />;
+    case "useEntity":
+      return <OneTask {...part} />;
+    case "useEntities":
+      return <Tasks {...part} />;
   }
 }
 
 type HookPart = Extract<Part, { what: "useSpaceData" | "useSpaceClient" }>;
-type EntityPart = Extract<Part, { what: "useBeing" | "useIntention" }>;
+type EntityPart = Extract<Part, { what: "useBeing" | "useIntention" | "useEntity" }>;
 
 function Data({ spaceId, options, as = "data" }: HookPart) {
   seen[as] = useSpaceData(spaceId, options);
@@ -79,5 +86,15 @@ function OneBeing({ spaceId, id, as = "being" }: EntityPart) {
 
 function OneIntention({ spaceId, id, as = "intention" }: EntityPart) {
   seen[as] = useIntention(spaceId, id);
+  return null;
+}
+
+function OneTask({ spaceId, id, as = "task" }: EntityPart) {
+  seen[as] = useEntity(spaceId, "task", id);
+  return null;
+}
+
+function Tasks({ spaceId, as = "tasks" }: Extract<Part, { what: "useEntities" }>) {
+  seen[as] = useEntities(spaceId, "task");
   return null;
 }

@@ -46,7 +46,7 @@ test.each([
   ["/api", "GET"],
   ["/api/beings", "GET"],
   ["/api/beings/", "POST"],
-  ["/api/stream", "POST"],
+  ["/api/sync", "POST"],
   ["/api/beings", "PUT"],
   ["/api/beings", "DELETE"],
 ])("an unknown route is 404 in the same form: %s %s", async (path, method) => {

@@ -42,10 +42,11 @@ export class ChaosClient {
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
+  /** A message, or a row of a tracked table: its ID says which. */
   #create(): void {
-    const id = `${this.label} ${++this.#made}`;
-    const name = this.#nextName(id);
-    this.#follow(this.client.createIntention({ id, name }).then(() => this.#stored.push(id)));
+    const id = `${this.label} ${++this.#made} ${this.chance.is(0.4) ? "task" : "intention"}`;
+    const fields = { id, name: this.#nextName(id) };
+    this.#follow(this.client.createEntity<string>(typeOf(id), fields).then(() => this.#stored.push(id)));
     // Before anybody knows whether the row is there.
     if (this.chance.is(0.3)) this.#rename(id);
   }
@@ -53,13 +54,13 @@ export class ChaosClient {
   #rename(id: string): void {
     const name = this.#nextName(id);
     const state = this.chance.of(["active", "complete"] as const);
-    this.#follow(this.client.updateIntention(id, { name, ...(state && { state }) }));
+    this.#follow(this.client.updateEntity<string>(typeOf(id), id, { name, ...(state && { state }) }));
   }
 
   #delete(id: string): void {
     this.#stored.splice(this.#stored.indexOf(id), 1);
     this.names.set(id, null);
-    this.#follow(this.client.deleteIntention(id));
+    this.#follow(this.client.deleteEntity<string>(typeOf(id), id));
   }
 
   #nextName(id: string): string {
@@ -88,3 +89,5 @@ export class ChaosClient {
     if (new Set(beings.map(({ id }) => id)).size < beings.length) this.fault ??= "a being twice";
   }
 }
+
+const typeOf = (id: string) => id.slice(id.lastIndexOf(" ") + 1);

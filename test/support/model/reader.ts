@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Mutation } from "../../../src/client/mutation.js";
+import type { Mutation, Stored } from "../../../src/client/mutation.js";
 import { byPosition } from "../../../src/client/order.js";
 import { type Group, judge, type Replica, type State } from "../../../src/client/replica.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "../../../src/client/store.js";
-import type { Being, Intention } from "../../../src/protocol/messages.js";
-import { instant, making, saying } from "../postgres/rows.js";
+import type { Intention } from "../../../src/protocol/messages.js";
+import { changing, instant } from "../postgres/rows.js";
 import type { ModelServer, Write } from "./server.js";
 
 /** What happens between a reader and its server: each thing that is sent arrives later, or never. */
@@ -50,7 +50,7 @@ export class ModelReader {
     else if (step.do === "hear") this.#hear();
     else if (step.do === "cut") this.#reopen();
     else if (step.do === "poll")
-      this.#polls.push(server.state((this.#replica?.intentions.length ?? 0) + PAGE));
+      this.#polls.push(server.state((this.#replica?.lists.intention.length ?? 0) + PAGE));
     else if (step.do === "hear poll") this.#hearPoll(step.choice);
     else if (step.do === "ask older") this.#askOlder();
     else if (step.do === "read older") this.#readOlder();
@@ -86,20 +86,20 @@ export class ModelReader {
     const { version, oldest, hasMore } = replica;
     const isInside = (message: Intention) => !hasMore || !oldest || byPosition(message, oldest) >= 0;
     const wanted = {
-      beings: this.server.beings(version),
-      intentions: this.server.messages(version).filter(isInside),
+      being: this.server.beings(version),
+      intention: this.server.messages(version).filter(isInside),
+      task: this.server.tasks(version),
     };
-    const has = { beings: [...replica.beings], intentions: [...replica.intentions] };
+    const has = { task: [], ...replica.lists };
     return isDeepStrictEqual(has, wanted) ? undefined : { version, has, wanted, oldest, hasMore };
   }
 
   /** What the snapshot shows that the replica does not have, once all is answered. */
   leftovers(): unknown {
-    const { beings, intentions, pendingIds } = show(this.store, null);
+    const { entities, pendingIds } = show(this.store, null);
     const { mutations, replica } = this.store;
     const isClean = mutations.length === 0 && pendingIds.size === 0;
-    const isSame = isDeepStrictEqual([beings, intentions], [replica?.beings, replica?.intentions]);
-    return isClean && isSame ? undefined : { mutations, beings, intentions };
+    return isClean && isDeepStrictEqual(entities, replica?.lists) ? undefined : { mutations, entities };
   }
 
   #dispatch(action: StoreAction): void {
@@ -133,8 +133,8 @@ export class ModelReader {
   #askOlder(): void {
     if (this.#older || !this.#replica?.hasMore) return;
     this.#dispatch({ type: "await-older" });
-    const { intentions, window } = this.#replica;
-    this.#older = { before: intentions[0]?.messageId, window };
+    const { lists, window } = this.#replica;
+    this.#older = { before: lists.intention[0]?.messageId, window };
   }
 
   #readOlder(): void {
@@ -157,13 +157,14 @@ export class ModelReader {
 
   #mutate(write: Write): void {
     const { kind, verb, value } = write;
-    const id = `${kind === "being" ? "b" : "m"}${write.row}`;
+    const id = `${kind[0]}${write.row}`;
     const action = verb === "create" || verb === "delete" ? verb : "update";
     const locations = { "move away": "there", "move in": "here" } as const;
     const fields =
-      verb === "move away" || verb === "move in" ? { locationId: locations[verb] } : { content: [value] };
-    const given = action === "delete" ? {} : fields;
-    const mutation = kind === "being" ? making(action, id, given) : saying(action, id, given);
+      verb === "move away" || verb === "move in"
+        ? { [kind === "task" ? "project" : "locationId"]: locations[verb] }
+        : { content: [value] };
+    const mutation = changing(kind, action, id, action === "delete" ? {} : fields);
     this.#changes.push({ mutation, write });
     this.#dispatch({ type: "mutate", mutation });
   }
@@ -175,22 +176,22 @@ export class ModelReader {
     const { mutation, write } = change;
     const keys = [mutation.key];
     const before = this.server.find(mutation.kind, mutation.id);
-    const isRefused = mutation.action === "create" ? before !== undefined : before === undefined;
+    const isThere = mutation.kind === "task" ? this.server.isHere("task", mutation.id) : before !== undefined;
+    const isRefused = mutation.action === "create" ? before !== undefined : !isThere;
     if (isRefused) {
       change.answer = { type: "refused", keys, error: { code: "conflict", message: "no", since: "" } };
       return;
     }
     this.server.commit([write]);
-    const row = (this.server.find(mutation.kind, mutation.id) ?? before) as Being | Intention;
+    const row = (this.server.find(mutation.kind, mutation.id) ?? before) as Stored;
     // Versions of another space are others, and mean nothing here.
-    change.answer = { type: "stored", keys, answer: { row, version: this.server.version, cursor: null } };
+    change.answer = { type: "stored", keys, row, version: this.server.version };
   }
 
   #hearAnswer(): void {
     const { answer } = this.#changes[0] ?? {};
     if (!answer) return;
     this.#changes.shift();
-    const cursor = this.#replica?.cursor ?? null;
-    this.#dispatch(answer.type === "stored" ? { ...answer, answer: { ...answer.answer, cursor } } : answer);
+    this.#dispatch(answer);
   }
 }

@@ -1,19 +1,19 @@
 import type { Group, State } from "../../../src/client/replica.js";
-import type { Being, Intention, SyncEvent } from "../../../src/protocol/messages.js";
+import type { Being, Entity, EntityEvent, Intention, SyncEvent } from "../../../src/protocol/messages.js";
 import { beingOf, instant, messageOf } from "../postgres/rows.js";
 
 /** What a writer does to one row. Small spaces: the same few rows are changed again and again. */
 export interface Write {
-  kind: "being" | "intention";
+  /** A task is a row of a tracked table. */
+  kind: "being" | "intention" | "task";
   verb: "create" | "update" | "delete" | "move away" | "move in" | "retime";
   row: number;
   value: number;
 }
 
-interface Rows {
-  beings: ReadonlyMap<string, Being>;
-  intentions: ReadonlyMap<string, Intention>;
-}
+type Row = Being | Intention | Entity;
+/** By kind and ID. */
+type Rows = ReadonlyMap<string, Row>;
 
 const byTime = (a: Intention, b: Intention) =>
   a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : numberOf(a) - numberOf(b);
@@ -24,9 +24,9 @@ export class ModelServer {
   #epoch = 0;
   #numbers = 0;
   #clock = 0;
-  #rows: Rows = { beings: new Map(), intentions: new Map() };
+  #rows: Rows = new Map();
   /** Rows that are in another space now. */
-  readonly #away = new Map<string, Being | Intention>();
+  readonly #away = new Map<string, Row>();
   /** The state at each version of this epoch, and the IDs that each version changed. */
   #states = new Map<number, Rows>([[0, this.#rows]]);
   #changes = new Map<number, ReadonlySet<string>>();
@@ -44,9 +44,9 @@ export class ModelServer {
   /** One transaction. It is a version only if it changes something. */
   commit(writes: readonly Write[]): void {
     const before = this.#rows;
-    this.#rows = { beings: new Map(before.beings), intentions: new Map(before.intentions) };
+    this.#rows = new Map(before);
     const touched = new Set(writes.map((write) => this.#write(write)));
-    const isChanged = (key: string) => rowOf(before, key) !== rowOf(this.#rows, key);
+    const isChanged = (key: string) => before.get(key) !== this.#rows.get(key);
     const changed = new Set([...touched].filter((key) => key !== null).filter(isChanged));
     if (changed.size > 0) this.#raise(changed);
     else this.#rows = before;
@@ -60,8 +60,12 @@ export class ModelServer {
   }
 
   /** The row, wherever it is. */
-  find(kind: Write["kind"], id: string): Being | Intention | undefined {
-    return rowOf(this.#rows, `${kind} ${id}`) ?? this.#away.get(`${kind} ${id}`);
+  find(kind: string, id: string): Row | undefined {
+    return this.#rows.get(`${kind} ${id}`) ?? this.#away.get(`${kind} ${id}`);
+  }
+
+  isHere(kind: string, id: string): boolean {
+    return this.#rows.has(`${kind} ${id}`);
   }
 
   /** What takes who is at `since` to now, compacted as sync.changes_since() does it; null: nothing new. */
@@ -88,6 +92,7 @@ export class ModelServer {
       timestamp: instant(++this.#clock),
       beings: this.beings(),
       intentions: limit > 0 ? all.slice(-limit) : [],
+      entities: { task: this.tasks() },
       hasMore: all.length > limit,
     };
   }
@@ -100,13 +105,21 @@ export class ModelServer {
   }
 
   beings(version = this.#version): Being[] {
-    const { beings } = this.#states.get(version) as Rows;
-    return [...beings.values()].sort((a, b) => (a.createdAt + a.id < b.createdAt + b.id ? -1 : 1));
+    const beings = this.#list("being", version) as Being[];
+    return beings.sort((a, b) => (a.createdAt + a.id < b.createdAt + b.id ? -1 : 1));
   }
 
   messages(version = this.#version): Intention[] {
-    const { intentions } = this.#states.get(version) as Rows;
-    return [...intentions.values()].sort(byTime);
+    return (this.#list("intention", version) as Intention[]).sort(byTime);
+  }
+
+  tasks(version = this.#version): Entity[] {
+    return (this.#list("task", version) as Entity[]).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #list(kind: Write["kind"], version: number): Row[] {
+    const rows = this.#states.get(version) as Rows;
+    return [...rows].filter(([key]) => key.startsWith(`${kind} `)).map(([, row]) => row);
   }
 
   #raise(changed: ReadonlySet<string>): void {
@@ -116,29 +129,29 @@ export class ModelServer {
   }
 
   #write({ kind, verb, row, value }: Write): string | null {
-    const id = `${kind === "being" ? "b" : "m"}${row}`;
+    const id = `${kind[0]}${row}`;
     const key = `${kind} ${id}`;
-    const rows = (kind === "being" ? this.#rows.beings : this.#rows.intentions) as Map<
-      string,
-      Being | Intention
-    >;
-    const there = rows.get(id);
+    const rows = this.#rows as Map<string, Row>;
+    const there = rows.get(key);
     const modifiedAt = instant(10_000 + ++this.#clock);
+    const moved = (space: string) => (kind === "task" ? { project: space } : { locationId: space });
     if (verb === "create" && !there && !this.#away.has(key)) {
       const made = { createdAt: instant(value), modifiedAt, content: [value] };
-      rows.set(id, kind === "being" ? beingOf(id, made) : messageOf(++this.#numbers, { id, ...made }));
+      if (kind === "being") rows.set(key, beingOf(id, made));
+      else if (kind === "intention") rows.set(key, messageOf(++this.#numbers, { id, ...made }));
+      else rows.set(key, { id, project: "here", content: [value], modifiedAt });
     } else if (verb === "delete") {
-      rows.delete(id);
+      rows.delete(key);
       this.#away.delete(key);
     } else if (verb === "update" && there) {
-      rows.set(id, { ...there, content: [value], modifiedAt });
+      rows.set(key, { ...there, content: [value], modifiedAt });
     } else if (verb === "retime" && there) {
-      rows.set(id, { ...there, createdAt: instant(value), modifiedAt });
+      rows.set(key, { ...there, createdAt: instant(value), modifiedAt });
     } else if (verb === "move away" && there) {
-      rows.delete(id);
-      this.#away.set(key, { ...there, locationId: "there", modifiedAt });
+      rows.delete(key);
+      this.#away.set(key, { ...there, ...moved("there"), modifiedAt });
     } else if (verb === "move in" && this.#away.has(key)) {
-      rows.set(id, { ...(this.#away.get(key) as Being | Intention), locationId: "here", modifiedAt });
+      rows.set(key, { ...(this.#away.get(key) as Row), ...moved("here"), modifiedAt });
       this.#away.delete(key);
     } else {
       return null;
@@ -146,14 +159,19 @@ export class ModelServer {
     return key;
   }
 
-  #event(key: string): SyncEvent {
+  #event(key: string): SyncEvent | EntityEvent {
     const [kind, id] = key.split(" ") as [Write["kind"], string];
-    const data = rowOf(this.#rows, key);
+    const data = this.#rows.get(key);
     const version = this.#version;
     if (kind === "being") {
       return data
         ? { type: "being-updated", version, data: data as Being }
         : { type: "being-deleted", version, id };
+    }
+    if (kind === "task") {
+      return data
+        ? { type: "task-updated", id, version, data: data as Entity }
+        : { type: "task-deleted", id, version };
     }
     if (!data) return { type: "intention-deleted", messageId: "msg_0", version, id };
     const message = data as Intention;
@@ -165,9 +183,4 @@ export class ModelServer {
     const lastMessageId = intentions.at(-1)?.messageId ?? null;
     return { type: "space-sync", spaceId: "here", beings, intentions, lastMessageId, ...state };
   }
-}
-
-function rowOf(rows: Rows, key: string): Being | Intention | undefined {
-  const [kind, id] = key.split(" ") as [Write["kind"], string];
-  return kind === "being" ? rows.beings.get(id) : rows.intentions.get(id);
 }

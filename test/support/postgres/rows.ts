@@ -1,6 +1,6 @@
-import type { BeingMutation, IntentionMutation, Mutation } from "../../../src/client/mutation.js";
+import type { BeingFields, IntentionFields, Mutation, Stored } from "../../../src/client/mutation.js";
 import type { Group, State } from "../../../src/client/replica.js";
-import type { Being, Intention, SyncEvent } from "../../../src/protocol/messages.js";
+import type { Being, Entity, EntityEvent, Intention, SyncEvent } from "../../../src/protocol/messages.js";
 
 /** An instant as the wire has it: `seconds` after the beginning of 2026. */
 export function instant(seconds: number): string {
@@ -55,6 +55,7 @@ export function stateOf(version: number, more: Partial<State> = {}): State {
     timestamp: instant(version),
     beings: [],
     intentions: [],
+    entities: {},
     hasMore: false,
     ...more,
   };
@@ -68,7 +69,7 @@ export function spaceSyncOf(version: number, more: Partial<State> = {}): SyncEve
 }
 
 /** A change without its version: that is its group's to say. */
-export type Draft = (version: number) => Exclude<SyncEvent, { type: "space-sync" }>;
+export type Draft = (version: number) => Exclude<SyncEvent, { type: "space-sync" }> | EntityEvent;
 
 export const created =
   (data: Intention): Draft =>
@@ -89,6 +90,11 @@ export const left =
   ({ id }: Being): Draft =>
   (version) => ({ type: "being-deleted", version, id });
 
+/** A row of a tracked table is created, updated or deleted. */
+export const tracked =
+  (type: `${string}-${"created" | "updated" | "deleted"}`, data: Entity): Draft =>
+  (version) => ({ type, id: data.id, version, ...(!type.endsWith("-deleted") && { data }) });
+
 /** A group that takes who is at `prev` to `version`: only its last event says so. */
 export function groupOf(prev: number, version: number, ...drafts: Draft[]): Group {
   const events = drafts.map((draft) => draft(version));
@@ -99,27 +105,29 @@ export function groupOf(prev: number, version: number, ...drafts: Draft[]): Grou
 let made = 0;
 
 /** A change of a message, not answered yet. */
-export function saying(
-  action: Mutation["action"],
-  id: string,
-  fields: IntentionMutation["fields"] = {},
-): IntentionMutation {
+export function saying(action: Mutation["action"], id: string, fields: IntentionFields = {}): Mutation {
   return { kind: "intention", action, id, fields, key: `k${++made}`, at: instant(9_999) };
 }
 
 /** A change of a being, not answered yet. */
-export function making(
+export function making(action: Mutation["action"], id: string, fields: BeingFields = {}): Mutation {
+  return { kind: "being", action, id, fields, key: `k${++made}`, at: instant(9_999) };
+}
+
+/** A change of a row of a tracked table, not answered yet. */
+export function changing(
+  kind: string,
   action: Mutation["action"],
   id: string,
-  fields: BeingMutation["fields"] = {},
-): BeingMutation {
-  return { kind: "being", action, id, fields, key: `k${++made}`, at: instant(9_999) };
+  fields: object = {},
+): Mutation {
+  return { kind, action, id, fields, key: `k${++made}`, at: instant(9_999) };
 }
 
 /** The same change, stored as this row at this version (of epoch "e" unless a cursor says otherwise). */
 export function answered<M extends Mutation>(
   mutation: M,
-  row: Being | Intention,
+  row: Stored,
   version: number | null,
   cursor: string | null = `e.${version}`,
 ): M {

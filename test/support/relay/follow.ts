@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { expect, type TestContext, vi } from "vitest";
 import { createSpaceClient, type SpaceClient, type SpaceClientOptions } from "../../../src/client/index.js";
-import type { Being, Intention, SpaceState } from "../../../src/protocol/messages.js";
+import type { Being, Entity, Intention, SpaceState } from "../../../src/protocol/messages.js";
 import type { Relay } from "../../../src/server/relay.js";
 import { HttpProxy } from "./http-proxy.js";
 import { newSpace } from "./space.js";
@@ -58,29 +58,41 @@ export async function followedBehindProxy(context: Pick<TestContext, "onTestFini
 export async function stateAt(
   relayUrl: string,
   spaceId: string,
-): Promise<{ version: number; cursor: string; beings: Being[]; intentions: Intention[] }> {
+): Promise<{
+  version: number;
+  cursor: string;
+  beings: Being[];
+  intentions: Intention[];
+  entities: Record<string, Entity[]>;
+}> {
   const url = new URL("/api/sync", relayUrl);
   url.searchParams.set("spaceId", spaceId);
   const response = await fetch(url);
   if (!response.ok)
     throw new Error(`the state is not to be had: ${response.status} ${await response.text()}`);
-  const { version, cursor, beings = [], intentions = [] } = (await response.json()) as SpaceState;
-  return { version, cursor, beings, intentions };
+  const state = (await response.json()) as SpaceState;
+  const { version, cursor, beings = [], intentions = [], entities = {} } = state;
+  return { version, cursor, beings, intentions, entities };
 }
 
 /** What a client shows that the database does not have, or the other way round; undefined when they are equal. */
 export async function difference(client: SpaceClient, relayUrl: string): Promise<unknown> {
-  const { version, beings, intentions } = await stateAt(relayUrl, client.spaceId);
+  const { version, beings, intentions, entities } = await stateAt(relayUrl, client.spaceId);
   const shown = client.getSnapshot();
+  const { being: _, intention: __, ...tracked } = shown.entities;
+  const filled = (lists: object) =>
+    Object.fromEntries(Object.entries(lists).filter(([, rows]) => rows.length));
   const pending = [...shown.pendingIds];
   const has = {
     version: shown.data?.version,
     beings: [...shown.beings],
     intentions: [...shown.intentions],
+    entities: filled(tracked),
     pending,
   };
   const first = shown.hasMore ? Math.max(0, intentions.length - has.intentions.length) : 0;
-  const wanted = { version, beings, intentions: intentions.slice(first), pending: [] };
+  const newest = intentions.slice(first);
+  const wanted = { version, beings, intentions: newest, entities: filled(entities), pending: [] };
   return isDeepStrictEqual(has, wanted) ? undefined : { has, wanted };
 }
 

@@ -1,14 +1,14 @@
 import pg from "pg";
 import { expect, test } from "vitest";
-import { catalogOf } from "../support/postgres/catalog.js";
-import { useDatabase } from "../support/postgres/database.js";
-import { useEmptyDatabases } from "../support/postgres/empty-database.js";
-import { useCommand } from "../support/process/command.js";
+import { catalogOf } from "../../support/postgres/catalog.js";
+import { useDatabase } from "../../support/postgres/database.js";
+import { useEmptyDatabases } from "../../support/postgres/empty-database.js";
+import { useCommand } from "../../support/process/command.js";
 
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
 const spacefeed = useCommand();
-const NAMES = ["0001_spacefeed"];
+const NAMES = ["0001_spacefeed", "0002_tracked"];
 const UP = `up: ${NAMES.join(", ")}\n`;
 const status = (word: string) => NAMES.map((name) => `${word}  ${name}\n`).join("");
 

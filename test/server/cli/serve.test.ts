@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
-import { type Command, useCommand } from "../support/process/command.js";
-import { streamUrl } from "../support/relay/stream.js";
-import { SECRET } from "../support/relay/token.js";
+import { useDatabase } from "../../support/postgres/database.js";
+import { Session } from "../../support/postgres/session.js";
+import { type Command, useCommand } from "../../support/process/command.js";
+import { streamUrl } from "../../support/relay/stream.js";
+import { SECRET } from "../../support/relay/token.js";
 
 const db = useDatabase();
 const spacefeed = useCommand();

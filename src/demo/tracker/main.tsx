@@ -1,0 +1,12 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { SpacefeedProvider } from "../../react/index.js";
+import { Board } from "./board.js";
+
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>
+    <SpacefeedProvider persist>
+      <Board />
+    </SpacefeedProvider>
+  </StrictMode>,
+);

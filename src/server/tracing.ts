@@ -1,0 +1,63 @@
+import {
+  context,
+  propagation,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+
+// Spans of OpenTelemetry, for whoever loads its SDK before the relay. Without one, each is a call that does nothing: 0.2 µs.
+
+const tracer = trace.getTracer("spacefeed");
+const QUERY = { kind: SpanKind.CLIENT, attributes: { "db.system.name": "postgresql" } };
+
+/** A query, by its name in the metrics. */
+export function tracedQuery<T>(name: string, work: () => Promise<T>): Promise<T> {
+  return traced(name, QUERY, work);
+}
+
+/** A turn of the relay that records; returns how many notes it were. */
+export function tracedRecording<T extends { filed: number }>(work: () => Promise<T>): Promise<T> {
+  return traced("recording", {}, async (span) => {
+    const recorded = await work();
+    span.setAttribute("spacefeed.notes", recorded.filed);
+    return recorded;
+  });
+}
+
+/** A request, as a part of the trace that its headers name. `answer` returns its status. */
+export async function tracedRequest(
+  request: { method: string; path: string; header(name: string): string | undefined },
+  answer: () => Promise<number>,
+): Promise<void> {
+  const headers = { get: (_: unknown, name: string) => request.header(name), keys: () => [] };
+  const parent = propagation.extract(context.active(), request, headers);
+  const attributes = { "http.request.method": request.method, "url.path": request.path };
+  const span = async (span: Span) => {
+    const status = await answer();
+    span.setAttribute("http.response.status_code", status);
+    if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+  };
+  await traced(request.method, { kind: SpanKind.SERVER, attributes }, span, parent);
+}
+
+function traced<T>(
+  name: string,
+  options: SpanOptions,
+  work: (span: Span) => Promise<T>,
+  parent = context.active(),
+) {
+  return tracer.startActiveSpan(name, options, parent, async (span) => {
+    try {
+      return await work(span);
+    } catch (error) {
+      span.recordException(error as Error);
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
