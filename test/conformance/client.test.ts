@@ -22,17 +22,22 @@ const check = (command: string[], ...options: string[]) =>
   conformance(["client", ...options, "--", ...command, "{url}", "{space}"]).end;
 /** Nothing here is about how long something takes. */
 const PATIENTLY = ["--patience", "30"];
+const LONG = { timeout: 180_000 };
 const outcomes = (stdout: string, of: string) =>
   stdout
     .split("\n")
     .filter((line) => line.startsWith(of))
     .map((line) => line.slice(of.length).trim());
 
-test("our client passes every case; of appends and many spaces it says that it does not ask for them", async () => {
-  const { code, stdout } = await check([process.execPath, "test/conformance/our-client.mjs"], ...PATIENTLY);
-  expect([code, outcomes(stdout, "FAIL")]).toEqual([0, []]);
-  expect(outcomes(stdout, "pass").length).toBeGreaterThanOrEqual(15);
-});
+test(
+  "our client passes every case; of appends and many spaces it says that it does not ask for them",
+  LONG,
+  async () => {
+    const { code, stdout } = await check([process.execPath, "test/conformance/our-client.mjs"], ...PATIENTLY);
+    expect([code, outcomes(stdout, "FAIL")]).toEqual([0, []]);
+    expect(outcomes(stdout, "pass").length).toBeGreaterThanOrEqual(15);
+  },
+);
 
 test("a client that ends, or says no JSON, is failed with what it said", async () => {
   const { code, stdout } = await conformance([
@@ -149,7 +154,7 @@ test.skipIf(!hasPython).concurrent.for<[what: string, rule: string, code: string
   ["forgets the rows of tables", "4.3", '**last.get("entities", {})', ""],
   ["counts in bytes", "10.3", '"utf-16-le"', '"utf-8"'],
   ["appends what it has once more", "10.3", "if len(text) == at", "if len(text) >= at"],
-])("a client that %s fails", async ([, rule, code, broken], context) => {
+])("a client that %s fails", LONG, async ([, rule, code, broken], context) => {
   const client = await changed(context, { [code]: broken });
   const { code: exit, stdout } = await check(["python3", client], "--only", rule, "--patience", "3");
   const failed = [expect.stringMatching(`^${rule}`)];
@@ -167,6 +172,7 @@ const APART = {
 
 test.skipIf(!hasPython)(
   "a client may follow its space on a stream of many, and has to keep them apart",
+  LONG,
   async (context) => {
     const apart = await check(["python3", await changed(context, { ...MANY, ...APART })], ...PATIENTLY);
     expect([apart.code, outcomes(apart.stdout, "FAIL")]).toEqual([0, []]);
