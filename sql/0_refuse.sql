@@ -5,6 +5,7 @@ do $$
 declare
   is_there boolean := to_regclass('sync.migrations') is not null;
   gone pg_catalog.text;
+  ours pg_catalog.text[] := '{public.beings,public.intentions}';
 begin
   if is_there then
     select bool_or(to_jsonb(m) ->> 'name' = '0001_spacefeed') into is_there from sync.migrations m;
@@ -21,9 +22,12 @@ begin
       using errcode = 'feature_not_supported',
         hint = 'Make one with "create database … template template0 encoding ''UTF8''", and migrate that.';
   end if;
+  if is_there and to_regclass('sync.tracked') is not null then  -- others may have their names
+    ours := array(select k.of_table from sync.tracked k where k.of_table = any (ours));
+  end if;
   select string_agg(t.name, ' and ') || case count(*) when 1 then ' is' else ' are' end
   into gone
-  from unnest(array['public.beings', 'public.intentions']) as t (name)
+  from unnest(ours) as t (name)
   where is_there and to_regclass(t.name) is null;
   if gone is not null then
     raise exception '% not there any more, while schema sync still is', gone

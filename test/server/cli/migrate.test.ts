@@ -130,3 +130,15 @@ test("a migration that cannot work is one line with the reason, and changes noth
   await client.query("drop table public.beings");
   expect(await migrate("up", url)).toBe(UP);
 });
+
+test("our two tables may go, once nobody tracks them", async () => {
+  const { url, client } = await emptyDatabase();
+  await migrate("up", url);
+  await client.query("select sync.untrack('being'), sync.untrack('intention')");
+  await client.query("drop table public.beings, public.intentions");
+  expect(await migrate("up", url)).toBe("up: nothing to do\n");
+  expect((await client.query("select * from sync.warnings()")).rows).toEqual([]);
+  expect((await client.query("select sync.reset() ~ '^[0-9a-f]{16}$' as is_epoch")).rows).toEqual([
+    { is_epoch: true },
+  ]);
+});
