@@ -74,6 +74,19 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = to_regclass(k.of_table) and a.attname = c.name
 $$;
 
+-- Whether the function that says what leaves is another one than that which was written for this: the DBA's own.
+create or replace function sync._is_replaced(k sync.tracked)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((
+    select strpos(p.prosrc, format(E'select %s\n  ) as wire\n', sync._wire_columns(k))) = 0
+    from pg_catalog.pg_proc p
+    where p.oid = to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table))), false)
+$$;
+
 -- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
 -- type in it would run that person's code as the owner, wherever the DBA's text casts.
 create or replace function sync._write_wire(k sync.tracked)

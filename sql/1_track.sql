@@ -20,6 +20,7 @@ declare
   fault pg_catalog.text;
   open_columns pg_catalog.text;
   secrets pg_catalog.text;
+  is_kept boolean;
   runs_as constant pg_catalog.regrole := (select c.relowner
     from pg_catalog.pg_class c where c.oid = 'sync.tracked'::pg_catalog.regclass);
 begin
@@ -135,7 +136,10 @@ begin
   if was is distinct from k then  -- else a wire function that was replaced stays, and nobody takes anything anew
     delete from sync.tracked t where t.of_table = k.of_table;
     insert into sync.tracked select k.*;
-    perform sync._write_wire(k);
+    is_kept := was.entity_type is not null and sync._is_replaced(was);
+    if not is_kept then
+      perform sync._write_wire(k);
+    end if;
     perform sync._write_functions();
     if was.entity_type is not null then
       perform sync.refresh(k.entity_type);
@@ -155,6 +159,8 @@ begin
     where i.indrelid = of_table and a.attname = s.name);
   return concat_ws(' ', format('%s is tracked as %s.', k.of_table, k.entity_type),
     case when k.filled_to is not null then format('Now: call sync.fill(%L);', k.entity_type) end,
+    case when is_kept then format('sync.%I was replaced by hand and stays: name the columns there, then select sync.refresh(%L);',
+      k.entity_type || '_json', k.entity_type) end,
     'A list of a space reads the whole table until there is an index: ' || fault);
 end
 $$;
@@ -162,7 +168,8 @@ comment on function sync.track(regclass, text, text[], text, text[], boolean, te
   'Has clients see a table: rows are entities of a name, in the space that column space names (or in each of spaces), of
 which columns leave (P9). writable: the API may write them. sorted_by: a time, the order of a list; label: a unique name, a list is
 then a page of the newest; stamp: a column that has another value after each change; owner: the being whose row it is. Adds
-triggers to the table, and nothing else. Again, with other columns: those who have rows of it take them anew.';
+triggers to the table, and nothing else. Again, with other columns: those who have rows of it take them anew; a wire function that you have
+replaced stays.';
 
 -- A batch of the rows that were there before the triggers: noted as if they had just been written. True when it was the last.
 create or replace function sync._fill(of_type text, max_rows integer)

@@ -58,10 +58,7 @@ begin
     where t.entity_type = coalesce(of_type, t.entity_type) and to_regclass(t.of_table) is not null
     order by t.entity_type collate "C"
   loop
-    select strpos(p.prosrc, format(E'select %s\n  ) as wire\n', sync._wire_columns(k))) = 0
-    into is_own
-    from pg_catalog.pg_proc p
-    where p.oid = to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table));
+    is_own := sync._is_replaced(k);
     -- A wire function that was replaced is asked what it has.
     begin
       execute format('select array(select json_object_keys(sync.%I(null::%s)))', k.entity_type || '_json', k.of_table) into keys;

@@ -207,3 +207,25 @@ test("a table with row-level security of its own: whoever may write a row is see
   expect(await app.value("select count(*)::int from public.diaries")).toBe(1);
   expect(await faults(s)).toEqual([]);
 });
+
+test("a key of two columns, once a generated column is the primary key", async (context) => {
+  await s.run(
+    "create table public.seats (hall integer, seat integer, guest text, primary key (hall, seat))",
+    "insert into public.seats values (1, 2, 'before')",
+    `alter table public.seats drop constraint seats_pkey, add unique (hall, seat),
+       add id text generated always as (hall::text || '-' || seat::text) stored primary key`,
+    "select sync.track('public.seats', name => 'seat', space => 'hall', columns => array['id', 'guest'])",
+    "call sync.fill('seat')",
+  );
+  const follower = await follow(context, "1");
+  await s.run("update public.seats set guest = 'ann'", "insert into public.seats values (1, 3, 'bob')");
+  await eventually(() =>
+    expect(follower.list("seat")).toEqual([
+      { id: "1-2", guest: "ann" },
+      { id: "1-3", guest: "bob" },
+    ]),
+  );
+  await s.run("update public.seats set seat = 4 where seat = 3");
+  await follower.equal();
+  expect(follower.list("seat").map(({ id }) => id)).toEqual(["1-2", "1-4"]);
+});

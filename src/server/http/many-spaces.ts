@@ -5,6 +5,7 @@ import { LIMITS } from "../../protocol/messages.js";
 import { manySpacesQuery, streamChange, streamRequest } from "../../protocol/requests.js";
 import type { Env } from "../auth/caller.js";
 import type { Opening } from "../postgres/functions.js";
+import { STREAM_HEADERS } from "../stream/connection.js";
 import type { Stream } from "../stream/stream.js";
 import { check, readJson } from "./request.js";
 import type { StreamParts } from "./stream.js";
@@ -55,6 +56,7 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
     let isOpen = false;
     try {
       answers = await ask(context, spaces);
+      if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
       const { outgoing } = context.env;
       await streams.begin(
         outgoing,
