@@ -5,7 +5,8 @@ const [url, spaceId] = process.argv.slice(2);
 const client = createSpaceClient({ url, spaceId, tabs: false });
 const print = () => {
   const { data, beings, intentions } = client.getSnapshot();
-  if (data) console.log(JSON.stringify({ version: data.version, beings, intentions }));
+  const entities = { task: client.getEntities("task") };
+  if (data) console.log(JSON.stringify({ version: data.version, beings, intentions, entities }));
 };
 client.subscribe(print);
 print();
