@@ -26,10 +26,11 @@ test("each function of a client can be taken off it, and needs no `this`", async
     functions;
   const { createBeing, updateBeing, deleteBeing, createIntention, updateIntention, deleteIntention } =
     functions;
+  const { getEntities, getEntity, createEntity, updateEntity, deleteEntity } = functions;
   const names = [...Object.keys(functions), ...Object.getOwnPropertyNames(Object.getPrototypeOf(functions))];
   expect(names.filter((name) => name !== "constructor").sort()).toEqual(
     `spaceId subscribe getSnapshot getBeing getIntention refresh loadOlder dismissError close createBeing updateBeing
-      deleteBeing createIntention updateIntention deleteIntention`
+      deleteBeing createIntention updateIntention deleteIntention getEntities getEntity createEntity updateEntity deleteEntity`
       .split(/\s+/)
       .sort(),
   );
@@ -43,6 +44,13 @@ test("each function of a client can be taken off it, and needs no `this`", async
   expect(await loadOlder()).toBe(false);
   await deleteIntention(message.id);
   await deleteBeing(being.id);
+  expect([getEntities("cat"), getEntity("cat", "none")]).toEqual([[], undefined]);
+  const refused = [
+    createEntity("task"),
+    updateEntity("task", "none", { a: 1 }),
+    deleteEntity("task", "none"),
+  ];
+  for (const change of refused) await expect(change).rejects.toMatchObject({ code: "invalid" }); // nothing is tracked so
   expect(getSnapshot().intentions).toEqual([]);
   dismissError();
   end();

@@ -20,7 +20,7 @@ export interface StreamForm {
 /** An open connection, and the spaces that it follows: one, or many, whose events then say of which space they are. */
 export class Stream {
   /** Whoever knows it may add spaces and drop them: a secret of its client. */
-  readonly id = randomBytes(18).toString("base64url");
+  readonly id: string;
   readonly #readers = new Map<string, Reader>();
 
   constructor(
@@ -29,6 +29,7 @@ export class Stream {
     private readonly rechecks: Rechecks,
     private readonly form: StreamForm,
   ) {
+    this.id = form.isNamed ? randomBytes(18).toString("base64url") : "";
     connection.onClose(() => {
       for (const reader of this.#readers.values()) reader.leave();
     });
