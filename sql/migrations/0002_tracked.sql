@@ -49,7 +49,8 @@ comment on column sync.changes.label is 'The message_id of an intention: also a 
 alter table sync.spaces add column raised_at timestamptz;
 comment on column sync.spaces.raised_at is 'When the version was raised, by the clock of the server: how long it takes a relay to read it is measured from here.';
 
--- The chapters write the functions anew, and the triggers: those of before have other arguments. What a DBA has replaced stays.
+-- The chapters write the functions anew, and the triggers: those of before have other arguments. What a DBA has replaced stays,
+-- and what is not ours. A new install has none of them yet: then one of these names is somebody else's.
 do $$
 declare
   routine pg_catalog.regprocedure;
@@ -57,7 +58,12 @@ begin
   for routine in
     select p.oid
     from pg_catalog.pg_proc p
-    where p.pronamespace = 'sync'::regnamespace and p.proname <> 'authorize'
+    where p.pronamespace = 'sync'::regnamespace
+      and exists (select from pg_catalog.pg_trigger t where t.tgrelid = 'sync.notes'::regclass and t.tgname = 'spacefeed_commit')
+      and p.proname = any (('{_all,_columns,_commit,_complete,_demand,_demand_owner,_demand_row,_demand_space,_entities,_event,'
+      '_file,_find,_most_bytes,_note,_recorded_below,_triggers,_version,_wire,being_json,beings,'
+      'changes_since,current_cursor,epoch,intention_json,lead,messages,notify_queue,open,prune,reach,read,'
+      'record,relay_seen,reset,resolve_cursor,snapshot,state,verify,warnings,write}')::text[])
       and (p.proname not in ('being_json', 'intention_json')
         or md5(p.prosrc) in ('f85cdc633a919e1cc7860d03a63068b4', '24cf6694a7a50cd7695ecb1bb1321158'))
   loop

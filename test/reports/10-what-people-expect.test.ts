@@ -46,9 +46,9 @@ test("each function of a client can be taken off it, and needs no `this`", async
   await deleteBeing(being.id);
   expect([getEntities("cat"), getEntity("cat", "none")]).toEqual([[], undefined]);
   const refused = [
-    createEntity("task"),
-    updateEntity("task", "none", { a: 1 }),
-    deleteEntity("task", "none"),
+    createEntity("cat"),
+    updateEntity("cat", "none", { name: "a" }),
+    deleteEntity("cat", "none"),
   ];
   for (const change of refused) await expect(change).rejects.toMatchObject({ code: "invalid" }); // nothing is tracked so
   expect(getSnapshot().intentions).toEqual([]);
