@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 check_package() {
   tar -tzf "$2" | sed 's,^package/,,' | sort > "$dir/files"
   # npm itself adds the three below to the "files" of package.json.
-  grep -vE '^(bin/spacefeed\.mjs$|dist/|sql/|src/)|^(package\.json|README\.md|LICENSE)$' "$dir/files" > "$log" && fail "in $1, by mistake" "$log"
+  grep -vE '^(bin/(spacefeed|tracker)\.mjs$|dist/|sql/|src/)|^(package\.json|README\.md|LICENSE)$' "$dir/files" > "$log" && fail "in $1, by mistake" "$log"
   grep -E '\.tsbuildinfo$|\.test\.|(^|/)\.|tsconfig' "$dir/files" > "$log" && fail "of no use in $1" "$log"
   run 60 "publint $1" npx publint --strict "$2"
   mkdir "$dir/$1"
