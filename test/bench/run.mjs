@@ -20,7 +20,7 @@ const SUBJECTS = {
   storms: 2.5,
   slow: 1.75,
   growth: 2.5,
-  growing: 2,
+  growing: 4,
   relays: 1.75,
   latency: 1.5,
   bulk: 2,
