@@ -84,6 +84,10 @@ as $$
 declare
   is_heard constant boolean := pg_sequence_last_value('sync.listening_until') > extract(epoch from clock_timestamp()) * 1000;
 begin
+  -- A version that a reader has seen must outlive a crash (P11).
+  if current_setting('synchronous_commit') = 'off' then
+    perform set_config('synchronous_commit', 'local', true);
+  end if;
   loop
     locked := array(
       select s.space_id from sync.spaces s where s.space_id = any (space_ids) for no key update skip locked);

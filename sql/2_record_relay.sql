@@ -45,9 +45,6 @@ begin
     perform setval('sync.recorded_below', done::pg_catalog.text::bigint);
   end if;
   if wanted <> '{}' then
-    if current_setting('synchronous_commit') = 'off' then
-      perform set_config('synchronous_commit', 'local', true);
-    end if;
     begin
       select f.locked, f.filed into taken, filed from sync._file(wanted, from_xid, open_xids) as f;
     exception when others then

@@ -158,9 +158,6 @@ begin
     union
     select c.space_id from sync.changes c where c.entity_type = of_type and c.entity_id = any (ids));
   -- Recorded at once, which locks the spaces: so that nobody else writes the label down any more.
-  if current_setting('synchronous_commit') = 'off' then
-    perform set_config('synchronous_commit', 'local', true);
-  end if;
   if cardinality((sync._file(wanted, sync._recorded_below(), '{}', 40)).locked) < cardinality(wanted) then
     raise exception 'erase: other sessions are recording some of the spaces %', wanted
       using errcode = 'lock_not_available', hint = 'Nothing was erased. Try again.';
