@@ -61,6 +61,12 @@ export abstract class Audience {
     this.readers.add(reader);
   }
 
+  /** Whether one of them takes what a text grew by. */
+  get takesAppends(): boolean {
+    for (const { takesAppends } of this.readers) if (takesAppends) return true;
+    return false;
+  }
+
   resume(reader: Subscriber): void {
     reader.isAside = false;
     this.place(reader);

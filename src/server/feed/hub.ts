@@ -183,7 +183,7 @@ export class Hub {
 
   /** Whoever comes back, or is behind, gets the rows whole. */
   #withAppends(audience: EventAudience, delivery: Delivery, events: string[], since: number): Delivery {
-    if (![...audience.readers].some(({ takesAppends }) => takesAppends)) return delivery;
+    if (!audience.takesAppends) return delivery;
     const { cursor } = delivery;
     const shortened = audience.appends.shorten(events, since, cursor.version);
     return shortened
