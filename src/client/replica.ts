@@ -41,7 +41,10 @@ export function judge(replica: Replica | null, group: Group): "apply" | "known" 
   if (isState(last)) return isKnown(replica, last) ? "known" : "apply";
   if (!replica || epochOf(last.cursor) !== epochOf(replica.cursor)) return "gap";
   if (last.version <= replica.version) return "known";
-  return last.prev === replica.version && changesOf(replica, group) ? "apply" : "gap";
+  if (last.prev !== replica.version) return "gap";
+  // Only what came to a text may not fit.
+  const hasAppends = group.some((event) => "path" in event);
+  return hasAppends && !changesOf(replica, group) ? "gap" : "apply";
 }
 
 /** Whether a state says nothing new. Versions of another epoch do not compare (P11). */
