@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterEach, expect } from "vitest";
 import type { TestBrowser } from "../support/browser/browser.js";
@@ -38,6 +41,23 @@ export function useDemo(db: TestDatabase): { readonly current: RunningDemo } {
   );
   afterEach(() => expect(demo.current.command.stderr).toBe(""));
   return demo;
+}
+
+/** One demo with a Postgres of its own for a test file, as `npm start` makes it. */
+export function useEmbeddedDemo(): { readonly current: RunningDemo } {
+  const serve = useServe();
+  let dataDir: string;
+  return useRunning(
+    async () => {
+      dataDir = await mkdtemp(join(tmpdir(), "spacefeed-test-"));
+      await chmod(dataDir, 0o755); // root's Postgres is another user
+      return serve({ DATA_DIR: dataDir });
+    },
+    async ({ stop }) => {
+      await stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  );
 }
 
 /** Somebody with a browser of his own who looks at the demo. */

@@ -1,44 +1,29 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { useBrowser } from "../support/browser/browser.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
-import { type RunningDemo, useDemo, useServe, Visitor } from "./demo.js";
+import { useDemo, useEmbeddedDemo, Visitor } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();
 const withDatabaseUrl = useDemo(db);
-const serve = useServe();
+/** As `npm start` does it: with a Postgres of its own. */
+const embedded = useEmbeddedDemo();
 const browser = useBrowser();
 const hasPsql = spawnSync("psql", ["--version"]).status === 0 && process.platform !== "win32";
-
-/** As `npm start` does it: with a Postgres of its own. */
-let embedded: RunningDemo;
-let dataDir: string;
-beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "spacefeed-test-"));
-  await chmod(dataDir, 0o755); // root's Postgres is another user
-  embedded = await serve({ DATA_DIR: dataDir });
-});
-afterAll(async () => {
-  await embedded?.stop();
-  await rm(dataDir, { recursive: true, force: true });
-});
 
 const lineOf = (visitor: Visitor) => visitor.page.locator(".psql code").textContent() as Promise<string>;
 
 test("npm start says where the page is, and how to get in with psql", () => {
-  expect(embedded.command.stdout).toMatch(
+  expect(embedded.current.command.stdout).toMatch(
     /^\n {2}Spacefeed is at (http:\S+)\n.*browser.*demo.*\n {2}psql (postgres:\S+)\n\n$/,
   );
 });
 
 test("the line for psql writes into the page, into the space that is looked at", async () => {
-  const ada = await Visitor.come(browser, embedded.url);
+  const ada = await Visitor.come(browser, embedded.current.url);
   for (const [spaceId, name] of [
     ["lobby", "The lobby"],
     ["workshop", "Workshop"],
@@ -59,12 +44,12 @@ test("the line for psql writes into the page, into the space that is looked at",
 });
 
 test("the bot answers SQL, too", async () => {
-  const ada = await Visitor.come(browser, embedded.url);
+  const ada = await Visitor.come(browser, embedded.current.url);
   await ada.sees(/^That one came straight from SQL.* msg_\d+, at version \d+/);
 });
 
 test.runIf(hasPsql)("copied and pasted into a shell, it works as it is", async () => {
-  const ada = await Visitor.come(browser, embedded.url, {
+  const ada = await Visitor.come(browser, embedded.current.url, {
     permissions: ["clipboard-read", "clipboard-write"],
   });
   await ada.page.getByRole("button", { name: "Copy" }).click();

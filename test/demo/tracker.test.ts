@@ -1,32 +1,18 @@
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import pg from "pg";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { Session } from "../support/postgres/session.js";
-import { type RunningDemo, useDemo, useServe } from "./demo.js";
+import { useDemo, useEmbeddedDemo } from "./demo.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const db = useDatabase();
 const withDatabaseUrl = useDemo(db);
-const serve = useServe();
-const browser = useBrowser();
-
 /** As `npm start` does it: with a Postgres of its own. */
-let embedded: RunningDemo;
-let dataDir: string;
-beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "spacefeed-test-"));
-  await chmod(dataDir, 0o755); // root's Postgres is another user
-  embedded = await serve({ DATA_DIR: dataDir });
-});
-afterAll(async () => {
-  await embedded?.stop();
-  await rm(dataDir, { recursive: true, force: true });
-});
+const embedded = useEmbeddedDemo();
+const browser = useBrowser();
 
 const column = (page: Page, name: string) =>
   page.locator(".column", { has: page.getByRole("heading", { name }) });
@@ -39,7 +25,7 @@ const look = async (url: string) => {
 };
 
 test("two browsers move cards on one board: with the pointer, with the keyboard, and with SQL", async () => {
-  const [one, two] = [await look(embedded.url), await look(embedded.url)];
+  const [one, two] = [await look(embedded.current.url), await look(embedded.current.url)];
   for (const page of [one, two]) {
     await expect
       .poll(() => cardsOf(page, "To do"))
@@ -60,7 +46,7 @@ test("two browsers move cards on one board: with the pointer, with the keyboard,
   await two.getByRole("button", { name: "Delete “From one”" }).click();
   await expect.poll(() => cardsOf(one, "To do")).toEqual([]);
 
-  const [, url] = /^ {2}psql (\S+)$/m.exec(embedded.command.stdout) ?? [];
+  const [, url] = /^ {2}psql (\S+)$/m.exec(embedded.current.command.stdout) ?? [];
   const client = new pg.Client(url);
   await client.connect();
   await client.query(await two.locator(".made-by pre").last().innerText());
