@@ -74,7 +74,7 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
     } finally {
       if (!isOpen) {
         leave();
-        for (const answer of answers) if ("leave" in answer) answer.leave();
+        leaveAll(answers);
       }
     }
   }
@@ -97,7 +97,7 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
     );
     const away = answers.find((answer) => "refusal" in answer && answer.refusal.code === "unavailable");
     if (away && "refusal" in away) {
-      for (const answer of answers) if ("leave" in answer) answer.leave();
+      leaveAll(answers);
       throw away.refusal;
     }
     return answers;
@@ -118,6 +118,11 @@ export function manySpacesRoutes({ hub, streams, throttle, address }: StreamPart
   }
 
   return app;
+}
+
+/** Those that were let in are followed by nobody. */
+function leaveAll(answers: Answer[]): void {
+  for (const answer of answers) if ("leave" in answer) answer.leave();
 }
 
 function demandFew(spaces: number): void {
