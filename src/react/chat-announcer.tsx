@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState } from "react";
 import type { Intention } from "../client/index.js";
+import type { SharedSpaceClient } from "../client/shared-client.js";
 import { useChat } from "./chat-context.js";
 import type { ChatLabels } from "./chat-labels.js";
 import { comeSince, ownerName, statusOf, textOfPart } from "./conversation.js";
-import type { SharedSpaceClient } from "./shared-client.js";
 
 /** More new messages than this at once are only counted: nobody wants to hear all that was missed. */
 const MOST_READ = 5;

@@ -1,7 +1,7 @@
 import { createContext, type ReactNode, useContext } from "react";
 import type { Intention } from "../client/index.js";
+import type { SharedSpaceClient } from "../client/shared-client.js";
 import type { ChatLabels } from "./chat-labels.js";
-import type { SharedSpaceClient } from "./shared-client.js";
 
 /** What all parts of a chat have in common. */
 export interface ChatContext {

@@ -1,6 +1,6 @@
 import { getCachedBeing, type Intention } from "../client/index.js";
+import type { SharedSpaceClient } from "../client/shared-client.js";
 import type { ChatLabels } from "./chat-labels.js";
-import type { SharedSpaceClient } from "./shared-client.js";
 
 /** Messages of one owner that are further apart are two groups. */
 const GROUP_MS = 5 * 60_000;

@@ -7,11 +7,7 @@ import {
   useRef,
   useState,
 } from "react";
-import type { SpaceClientOptions } from "../client/index.js";
-import { keyOf } from "./shared-client.js";
-
-/** Where the relay is, and how it is asked. */
-export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId">;
+import { keyOf, type SpacefeedOptions } from "../client/shared-client.js";
 
 export interface SpacefeedProviderProps extends SpacefeedOptions {
   children?: ReactNode;

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import type { SharedSpaceClient } from "../client/shared-client.js";
 import { watchReader } from "./reader.js";
-import type { SharedSpaceClient } from "./shared-client.js";
 
 /** Scrollers of zoomed pages end at fractions of a pixel. */
 const AT_END_PX = 2;

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import type { SharedSpaceClient } from "./shared-client.js";
+import type { SharedSpaceClient } from "../client/shared-client.js";
 
 /** With fewer messages than this above, older ones are loaded: mostly before the reader is at the top. */
 const MARGIN = 20;

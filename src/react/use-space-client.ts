@@ -1,7 +1,12 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { SpaceSnapshot } from "../client/index.js";
-import { type SpacefeedOptions, useDefaults } from "./provider.js";
-import { keyOf, type SharedSpaceClient, shareClient } from "./shared-client.js";
+import {
+  keyOf,
+  type SharedSpaceClient,
+  type SpacefeedOptions,
+  shareClient,
+} from "../client/shared-client.js";
+import { useDefaults } from "./provider.js";
 
 /**
  * What one hook has otherwise than the provider. With another `url` the provider's headers are not sent:

@@ -1,12 +1,10 @@
 import { useMemo } from "react";
 import type { SpaceSnapshot } from "../client/index.js";
-import type { SharedSpaceClient } from "./shared-client.js";
+import { actsOf, type LiveSpace, partsOf } from "../client/shared-client.js";
 import { type SpaceOptions, useSelected, useSharedClient } from "./use-space-client.js";
 
 /** A space as it is now, and what can be done in it. The functions stay the same from render to render. */
-export interface UseSpaceDataResult<Content = unknown>
-  extends Omit<SpaceSnapshot<Content>, "spaceId" | "intentionIds">,
-    Omit<SharedSpaceClient<Content>, "spaceId" | "subscribe" | `get${string}`> {}
+export interface UseSpaceDataResult<Content = unknown> extends LiveSpace<Content> {}
 
 /**
  * Everything of a space, live. The component renders again at each change in it: for one being or message
@@ -20,11 +18,8 @@ export function useSpaceData<Content = unknown>(
 ): UseSpaceDataResult<Content> {
   const client = useSharedClient<Content>(spaceId, options);
   const snapshot = useSelected(client, whole<Content>);
-  return useMemo(() => {
-    const { spaceId, intentionIds, ...shown } = snapshot;
-    const acts = Object.entries(client).filter(([name]) => !/^(spaceId|subscribe|get.*)$/.test(name));
-    return { ...shown, ...Object.fromEntries(acts) } as UseSpaceDataResult<Content>;
-  }, [snapshot, client]);
+  const acts = useMemo(() => actsOf(() => client), [client]);
+  return useMemo(() => ({ ...partsOf(snapshot), ...acts }), [snapshot, acts]);
 }
 
 const whole = <Content>(snapshot: SpaceSnapshot<Content>) => snapshot;

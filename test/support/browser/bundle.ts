@@ -1,20 +1,24 @@
 import { fileURLToPath } from "node:url";
-import { build } from "vite";
+import { build, type InlineConfig } from "vite";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const bundles = new Map<string, Promise<string>>();
 
+/** What the page of another framework than React is built with. */
+export type Build = Pick<InlineConfig, "plugins" | "resolve">;
+
 /** A page's entry (.ts or .tsx) and all that it imports, as one JavaScript module. Built once a test file. */
-export function bundle(entry: URL): Promise<string> {
+export function bundle(entry: URL, more?: Build): Promise<string> {
   const found = bundles.get(entry.href);
   if (found) return found;
-  const made = make(fileURLToPath(entry));
+  const made = make(fileURLToPath(entry), more);
   bundles.set(entry.href, made);
   return made;
 }
 
-async function make(input: string): Promise<string> {
+async function make(input: string, more?: Build): Promise<string> {
   const result = await build({
+    ...more,
     configFile: false,
     envDir: false,
     root: ROOT,

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { useRunning } from "../process/running.js";
-import { bundle } from "./bundle.js";
+import { type Build, bundle } from "./bundle.js";
 
 export interface SiteOptions {
   /** The page's script: `new URL("./pages/some.ts", import.meta.url)`. It finds an empty `<div id="root">`. */
@@ -11,6 +11,7 @@ export interface SiteOptions {
   relay?: { readonly current: { url: string } };
   /** Of the page, such as a content security policy. */
   headers?: Record<string, string>;
+  build?: Build;
 }
 
 /** A page and, below `/api`, a relay: one origin, as behind the reverse proxy of a real deployment. */
@@ -40,8 +41,8 @@ export function useSite(options: SiteOptions): { readonly current: Site } {
 }
 
 /** A site on a free port. The caller closes it. */
-export async function startSite({ entry, relay, headers }: SiteOptions): Promise<Site> {
-  const script = await bundle(entry);
+export async function startSite({ entry, relay, headers, build }: SiteOptions): Promise<Site> {
+  const script = await bundle(entry, build);
   const send = (response: ServerResponse, type: string, body: string) =>
     response.writeHead(200, { "Content-Type": `${type}; charset=utf-8`, ...headers }).end(body);
 

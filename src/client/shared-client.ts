@@ -1,17 +1,27 @@
-import {
-  createSpaceClient,
-  type SpaceClient,
-  type SpaceClientOptions,
-  type SpaceSnapshot,
-} from "../client/index.js";
-import { rowOf, rowsOf } from "../client/lists.js";
-import { emptyStore, show } from "../client/store.js";
+import type { SpaceClient, SpaceClientOptions } from "./client.js";
+import { rowOf, rowsOf } from "./lists.js";
+import type { SpaceSnapshot } from "./snapshot.js";
+import { createSpaceClient } from "./space.js";
+import { emptyStore, show } from "./store.js";
+
+/** Where the relay is, and how it is asked. */
+export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId">;
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
 export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<Content>, "close"> {
   /** What is known before the client is open, and on a server: nothing. */
   getServerSnapshot(this: void): SpaceSnapshot<Content>;
 }
+
+/** What can be done in a space. */
+export type SpaceActs<Content = unknown> = Omit<
+  SharedSpaceClient<Content>,
+  "spaceId" | "subscribe" | `get${string}`
+>;
+
+/** What a component sees of a space, and what it can do in it. */
+export type LiveSpace<Content = unknown> = Omit<SpaceSnapshot<Content>, "spaceId" | "intentionIds"> &
+  SpaceActs<Content>;
 
 /** What resolves when it is done. */
 const ACTS =
@@ -102,4 +112,20 @@ export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceCl
   };
   const acts = Object.fromEntries(ACTS.split(" ").map((act) => [act, during(act)]));
   return { ...shared, ...acts } as unknown as SharedSpaceClient<Content>;
+}
+
+/** The acts of a client, which may be another one at each call. */
+export function actsOf<Content>(client: () => SharedSpaceClient<Content>): SpaceActs<Content> {
+  const names = [...ACTS.split(" "), "dismissError"] as (keyof SpaceActs)[];
+  const act =
+    (name: keyof SpaceActs) =>
+    (...args: unknown[]) =>
+      (client()[name] as (...args: unknown[]) => unknown)(...args);
+  return Object.fromEntries(names.map((name) => [name, act(name)])) as unknown as SpaceActs<Content>;
+}
+
+/** The parts of a snapshot that a component sees, by name. */
+export function partsOf<Content>(snapshot: SpaceSnapshot<Content>) {
+  const { spaceId, intentionIds, ...parts } = snapshot;
+  return parts;
 }
