@@ -17,12 +17,16 @@ for (const [name, target] of Object.entries({ ...exports, bin: Object.values(bin
 }
 
 // As a module of the project would: by the package's name.
-const { resolve: locate } = createRequire(join(project, "index.js"));
+const require = createRequire(join(project, "index.js"));
 for (const name of Object.keys(exports)) {
   const specifier = join(packageName, name);
   try {
-    const module = await import(pathToFileURL(locate(specifier)).href);
+    const module = await import(pathToFileURL(require.resolve(specifier)).href);
     if (Object.keys(module).length === 0) faults.push(`${specifier} exports nothing`);
+    const { require: commonjs } = exports[name];
+    const required = commonjs ? require(join(root, commonjs)) : module;
+    const lost = Object.keys(module).filter((key) => !(key in required));
+    if (lost.length > 0) faults.push(`require("${specifier}") lacks ${lost}`);
   } catch (error) {
     faults.push(`import("${specifier}"): ${error.stack}`);
   }

@@ -18,10 +18,14 @@ check_package() {
   run 60 "publint $1" npx publint --strict "$2"
   mkdir "$dir/$1"
   run 300 "npm install $1, from the registry and the tarball" npm install --prefix "$dir/$1" --no-audit --no-fund "$2"
-  run 60 "the installed files of $1" node .ci/pack-installed.mjs "$dir/$1" "$1"
   printf '%s: %d files, %d KiB; installed, with all that it needs: %d packages, %.1f MiB\n' "$1" "$(wc -l < "$dir/files")" \
     "$(($(stat -c %s "$2") / 1024))" "$(grep -c '^    "node_modules/' "$dir/$1/node_modules/.package-lock.json")" \
     "$(du -sk "$dir/$1/node_modules" | awk '{ print $1 / 1024 }')"
+  # Each export is imported, with the framework that it is for.
+  local peers; peers=$(tar -xzOf "$2" package/package.json | node -p 'Object.keys(JSON.parse(fs.readFileSync(0)).peerDependencies ?? {}).join(" ")')
+  # shellcheck disable=SC2086
+  [ -z "$peers" ] || run 300 "npm install $peers" npm install --prefix "$dir/$1" --no-audit --no-fund $peers
+  run 60 "the installed files of $1" node .ci/pack-installed.mjs "$dir/$1" "$1"
 }
 
 check_package spacefeed "$page"

@@ -3,7 +3,14 @@ import type { EntityFields, EntityOf, EntityType, SpaceClient } from "../client/
 import { isOurs, type Row, rowsOf } from "../client/lists.js";
 import { SpacefeedError } from "../protocol/errors.js";
 
-export interface SpacefeedCollectionConfig<T extends EntityType> {
+/** What a collection may be told otherwise: `gcTime`, `startSync`, `autoIndex`, … */
+type Others<Row extends object> = Omit<
+  CollectionConfig<Row, string>,
+  "getKey" | "sync" | "schema" | "onInsert" | "onUpdate" | "onDelete"
+>;
+
+export interface SpacefeedCollectionConfig<T extends EntityType, Row extends object = object>
+  extends Others<Row> {
   /** A client of the space. It stays open: who has made it closes it. */
   client: Pick<
     SpaceClient,
@@ -22,7 +29,8 @@ export interface SpacefeedCollectionConfig<T extends EntityType> {
 export function spacefeedCollectionOptions<R extends object = never, T extends EntityType = string>({
   client,
   type,
-}: SpacefeedCollectionConfig<T>): CollectionConfig<EntityOf<T, R>, string> {
+  ...others
+}: SpacefeedCollectionConfig<T, EntityOf<T, R>>): CollectionConfig<EntityOf<T, R>, string> {
   type Fields = EntityFields<T>;
   // In the order in which they were made: the client sends one after the other.
   const each =
@@ -31,6 +39,7 @@ export function spacefeedCollectionOptions<R extends object = never, T extends E
       Promise.all(transaction.mutations.map(change));
   return {
     id: `${client.spaceId} ${type}`,
+    ...others,
     getKey: (row) => (row as Row).id,
     sync: { sync: (run) => follow(client, type, run), rowUpdateMode: "full" },
     onInsert: each(({ modified }) => client.createEntity(type, settable(type, modified) as Fields)),

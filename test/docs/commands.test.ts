@@ -42,7 +42,12 @@ const NOT_RUN: [RegExp, string][] = [
 const NO_COMMANDS: [string, RegExp, string][] = [
   ["README.md", /^(\$ |id: )/, "session.test.ts runs it"],
   ["README.md", /^ *Spacefeed is at /, "session.test.ts compares it"],
-  ["docs/client.md", /^const inVue = /, "Vue and Svelte are not among our dependencies"],
+  [
+    "docs/frameworks.md",
+    /^<script|^import \{ .*solid/,
+    "test/vue, test/svelte and test/solid show it in Chromium",
+  ],
+  ["docs/frameworks.md", /^import .*tanstack/, "test/tanstack-db/docs.test.ts runs it"],
   [
     "docs/protocol.md",
     /^\{"type":"space-sync"/,

@@ -12,6 +12,10 @@ const MAY_IMPORT: Record<string, string[]> = {
   server: ["protocol", "embedded"],
   client: ["protocol"],
   react: ["protocol", "client"],
+  vue: ["protocol", "client"],
+  svelte: ["protocol", "client"],
+  solid: ["protocol", "client"],
+  "tanstack-db": ["protocol", "client"],
   demo: ["protocol", "client", "react"],
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
@@ -86,7 +90,8 @@ test("no file imports itself by way of others", () => {
 test("the protocol and the client run in a browser: they import nothing of Node but types", () => {
   const wrong = sources.filter(
     (file) =>
-      /^src\/(client|react|demo)\//.test(file) && /["']node:|["'](pg|hono|pino)["'/]/.test(read(file)),
+      /^src\/(client|react|vue|svelte|solid|tanstack-db|demo)\//.test(file) &&
+      /["']node:|["'](pg|hono|pino)["'/]/.test(read(file)),
   );
   expect(wrong).toEqual([]);
   expect(read("src/protocol/messages.ts")).not.toMatch(/["']node:/);
@@ -94,7 +99,7 @@ test("the protocol and the client run in a browser: they import nothing of Node 
 
 test("the client carries no schemas: of the protocol it imports types and errors", () => {
   const wrong = sources
-    .filter((file) => /^src\/(client|react)\//.test(file))
+    .filter((file) => /^src\/(client|react|vue|svelte|solid|tanstack-db)\//.test(file))
     .flatMap((file) => read(file).match(/^import (?!type).*protocol\/(?!errors\.js).*$/gm) ?? []);
   expect(wrong).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { BasicIndex, type Collection, createCollection, createLiveQueryCollection, eq } from "@tanstack/db";
+import { BasicIndex, createCollection, createLiveQueryCollection, eq } from "@tanstack/db";
 import { beforeAll, expect, expectTypeOf, type TestContext, test } from "vitest";
 import type { Intention, SpaceClient } from "../../src/client/index.js";
 import { spacefeedCollectionOptions } from "../../src/tanstack-db/index.js";
@@ -38,17 +38,16 @@ function collect<C extends { cleanup(): unknown }>(context: TestContext, collect
   });
   return collection;
 }
-const tasksOf = (context: TestContext, client: SpaceClient): Collection<Task, string> =>
-  collect(
+function tasksOf(context: TestContext, client: SpaceClient) {
+  // Without an index TanStack DB warns of joins by `id`.
+  const index = { autoIndex: "eager", defaultIndexType: BasicIndex } as const;
+  return collect(
     context,
-    createCollection({
-      ...spacefeedCollectionOptions<Task>({ client, type: "task" }),
-      // Or TanStack DB warns of joins by `id`.
-      autoIndex: "eager" as const,
-      defaultIndexType: BasicIndex,
-    }),
+    createCollection(spacefeedCollectionOptions<Task>({ client, type: "task", ...index })),
   );
-const titles = (tasks: Collection<Task, string>) => tasks.toArray.map(({ title }) => title).sort();
+}
+type Tasks = ReturnType<typeof tasksOf>;
+const titles = (tasks: Tasks) => tasks.toArray.map(({ title }) => title).sort();
 const stripped = (rows: readonly object[]) =>
   rows.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !name.startsWith("$"))));
 
@@ -77,7 +76,7 @@ const task = (projectId: string, title: string): Task => ({
   isDone: false,
 });
 /** The collection, with no optimistic state left, is what the client has. */
-const expectSettled = (tasks: Collection<Task, string>, client: SpaceClient) =>
+const expectSettled = (tasks: Tasks, client: SpaceClient) =>
   eventually(() => {
     expect(tasks.toArray.every((row) => (row as { $synced?: boolean }).$synced)).toBe(true);
     expect(stripped(tasks.toArray)).toEqual(client.getEntities("task"));
