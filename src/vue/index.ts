@@ -1,18 +1,9 @@
-import {
-  type ComputedRef,
-  computed,
-  type MaybeRefOrGetter,
-  type ShallowRef,
-  shallowRef,
-  toValue,
-  watch,
-} from "vue";
-import type { EntityOf, EntityType, SpaceSnapshot } from "../client/index.js";
+import { type ComputedRef, computed, type MaybeRefOrGetter, shallowRef, toValue, watch } from "vue";
+import type { EntityOf, EntityType } from "../client/index.js";
 import { rowOf, rowsOf } from "../client/lists.js";
 import {
   actsOf,
   partsOf,
-  type SharedSpaceClient,
   type SpaceActs,
   type SpacefeedOptions,
   shareClient,
@@ -67,14 +58,17 @@ export function useEntity<R = never, T extends EntityType = string>(
 function follow<Content>(spaceId: MaybeRefOrGetter<string>, options?: SpacefeedOptions) {
   const client = computed(() => shareClient<Content>({ ...options, spaceId: toValue(spaceId) }));
   const snapshot = shallowRef(client.value.getSnapshot());
-  const isServer = typeof window === "undefined";
-  const open = (now: SharedSpaceClient<Content>, _: unknown, onCleanup: (stop: () => void) => void) => {
-    const look = () => {
-      snapshot.value = now.getSnapshot();
-    };
-    onCleanup(now.subscribe(look));
-    look();
-  };
-  if (!isServer) watch(client, open, { immediate: true, flush: "sync" });
-  return { client, snapshot: snapshot as ShallowRef<SpaceSnapshot<Content>> };
+  if (typeof window === "undefined") return { client, snapshot };
+  watch(
+    client,
+    ({ subscribe, getSnapshot }, _, onCleanup) => {
+      const look = () => {
+        snapshot.value = getSnapshot();
+      };
+      onCleanup(subscribe(look));
+      look();
+    },
+    { immediate: true, flush: "sync" },
+  );
+  return { client, snapshot };
 }

@@ -10,22 +10,11 @@ import { useRelay } from "../relay/relay.js";
 import { newSpace } from "../relay/space.js";
 import { FAILED_REQUEST, useBrowser } from "./browser.js";
 import type { Build } from "./bundle.js";
+import type {} from "./rooms.js";
 import { startSite } from "./site.js";
 
 const SRC = fileURLToPath(new URL("../../../src/", import.meta.url));
 const DOCS = new URL("../../../docs/frameworks.md", import.meta.url);
-
-/** What a test does with the page of a framework. */
-export interface RoomPage {
-  /** Shows a room for each of the spaces; where there was one, it has another space now. */
-  show(...spaceIds: string[]): void;
-}
-
-declare global {
-  interface Window {
-    rooms: RoomPage;
-  }
-}
 
 /** Tests that hold for the binding of each framework, with the component that docs/frameworks.md shows. `entry` renders it. */
 export function testBinding(
