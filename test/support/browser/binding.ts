@@ -120,11 +120,20 @@ export function testBinding(
     const spaceId = await named("Apollo");
     await tracker.session.run(
       `alter table public.intentions add constraint silent check (location_id <> '${spaceId}') not valid`,
+      "alter table tracker.tasks add constraint locked check (title not ilike '%locked' or not is_done)",
     );
+    await tracker.write(spaceId, "Locked");
     const { page } = await open(spaceId);
     await page.getByRole("button").click();
     await expect.poll(() => page.getByRole("status").textContent()).toContain("silent");
     expect(await said(page).count()).toBe(0);
+
+    const box = page.getByLabel("Locked");
+    await box.click();
+    await expect.poll(() => page.getByRole("status").textContent()).toContain("locked");
+    await expect.poll(() => box.isChecked()).toBe(false);
+    await tracker.session.query("update tracker.tasks set title = 'Still locked' where title = 'Locked'");
+    await expect.poll(() => page.getByLabel("Still locked").isChecked()).toBe(false);
   });
 
   test("components of one space share one stream, which goes when the last of them has gone", async () => {
