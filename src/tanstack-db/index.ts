@@ -48,6 +48,8 @@ export function spacefeedCollectionOptions<R extends object = never, T extends E
   };
 }
 
+const PASSING = ["unavailable", "internal", "rate_limited"];
+
 type Run<T extends object> = Parameters<SyncConfig<T, string>["sync"]>[0];
 
 /** Has the collection hold what the client shows, from now on. Returns what ends that. */
@@ -74,8 +76,8 @@ function follow<T extends object>(
       held = rows;
     }
     if (data && collection.status !== "ready") markReady();
-    // The client goes on trying. A relay that is away is waited for.
-    const isRefused = !data && fault && fault.code !== "unavailable";
+    // The client goes on trying. What passes by itself is waited for.
+    const isRefused = !data && fault && !PASSING.includes(fault.code);
     if (isRefused && collection.status === "loading")
       markError(new SpacefeedError(fault.code, fault.message));
   };

@@ -10,7 +10,6 @@ import { useRelay } from "../relay/relay.js";
 import { newSpace } from "../relay/space.js";
 import { FAILED_REQUEST, useBrowser } from "./browser.js";
 import type { Build } from "./bundle.js";
-import type {} from "./rooms.js";
 import { startSite } from "./site.js";
 
 const SRC = fileURLToPath(new URL("../../../src/", import.meta.url));
