@@ -95,7 +95,6 @@ const TABLE = {
     quiet: ["settling", "say asleep", "draw"],
     recorded: ["awake", "record later"],
     unfinished: ["awake", "record later"],
-    passed: ["awake", "record later"],
     "record-due": ["awake", "record"],
     "life-due": ["awake", "say awake"],
     ...END,
