@@ -31,8 +31,7 @@ export async function migrate(
 ): Promise<string[]> {
   return inMigration(databaseUrl, async (client) => {
     const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
-    const session = { url: databaseUrl, pid: rows[0]?.pid as number };
-    return tellingWhoHolds(session, () => run(client, direction), tell);
+    return tellingWhoHolds(databaseUrl, rows[0]?.pid as number, () => run(client, direction), tell);
   });
 }
 
