@@ -82,16 +82,6 @@ export interface Reached {
   isPending: boolean;
 }
 
-/** A session whose open transaction may keep the NOTIFY queue from being emptied, if it listens. */
-export interface QueueHolder {
-  pid: number;
-  database: string;
-  user: string;
-  application: string;
-  /** When its transaction began, ISO 8601. */
-  since: string;
-}
-
 /** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
 export type Claims = { readonly being: string; readonly json: string } | null;
 
@@ -208,8 +198,8 @@ export class Database extends Pool {
 
   /** A new xid: every transaction that had its own before has a lower one. */
   async drawXid(): Promise<bigint> {
-    const rows = await this.query<{ xid: string }>("draw_xid", "select pg_current_xact_id() as xid", []);
-    return BigInt((rows[0] as { xid: string }).xid);
+    const rows = await this.query("draw_xid", "select pg_current_xact_id() as xid", []);
+    return BigInt(rows[0]?.xid);
   }
 
   async record(after: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
@@ -230,7 +220,8 @@ export class Database extends Pool {
     return (await this.#row<{ prune: number }>("prune", [`${days} days`, max])).prune;
   }
 
-  async notifyQueue(): Promise<{ usage: number; holders: QueueHolder[] }> {
+  /** `holders`: the sessions with the oldest transactions; one that listens keeps the queue from being emptied. */
+  async notifyQueue(): Promise<{ usage: number; holders: { pid: number }[] }> {
     const { usage, holders } = await this.#row<{ usage: number; holders: string }>("notify_queue", []);
     return { usage, holders: JSON.parse(holders) };
   }
@@ -241,11 +232,7 @@ export class Database extends Pool {
 
   /** Whether the server would let a query of ours run for ever. */
   async isUnlimited(): Promise<boolean> {
-    const rows = await this.query<{ statement_timeout: string }>(
-      "statement_timeout",
-      "show statement_timeout",
-      [],
-    );
+    const rows = await this.query("statement_timeout", "show statement_timeout", []);
     return rows[0]?.statement_timeout === "0";
   }
 
