@@ -126,7 +126,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const dropOld = () => prune(database, pruneDays, log);
     await Promise.all([queue.look(), troubles.look()]);
     void dropOld();
-    const streams = new Streams({ ...config, database, hub, metrics });
+    const parts = { ...config, database, hub, metrics, log };
+    const streams = new Streams(parts);
     every(heartbeatMs, () => {
       hub.heartbeat();
       streams.heartbeat();
@@ -140,19 +141,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
     const watches = [queue, troubles, database.outages, recorder.quarantine];
     const reach = new Reach(database);
-    const app = createApp({
-      ...config,
-      database,
-      reach,
-      hub,
-      feeds,
-      streams,
-      listener,
-      metrics,
-      watches,
-      log,
-      page,
-    });
+    const app = createApp({ ...parts, reach, feeds, streams, listener, watches, page });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port, host, backlog: BACKLOG });
     await once(server, "listening").catch(({ message }) => {
