@@ -1,7 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SpacefeedError } from "../../protocol/errors.js";
+import { Loader } from "../loader.js";
 import { refusalError } from "./errors.js";
 import { LargeReads } from "./large-reads.js";
 import { Pool } from "./pool.js";
+
+/** Between two questions for a space that somebody else was recording. */
+const AGAIN_MS = 2;
+/** Somebody holds the space for long. Then the answer has the next version: the change comes with that one, or a later one. */
+const PATIENCE_MS = 500;
 
 /** A state of a space, in one incarnation of the data. On the wire `<epoch>.<version>`. */
 export interface Cursor {
@@ -74,14 +81,6 @@ export interface Recorded {
   reason: string | null;
 }
 
-/** The version of a space, at or after what was committed before it was asked for. */
-export interface Reached {
-  spaceId: string;
-  version: number | null;
-  /** Another one was recording it just then: ask again. */
-  isPending: boolean;
-}
-
 /** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
 export type Claims = { readonly being: string; readonly json: string } | null;
 
@@ -100,6 +99,10 @@ export interface Write {
  */
 export class Database extends Pool {
   readonly largeReads = new LargeReads();
+  readonly #reached = new Loader<string, { version: number | null; isPending: boolean }>({
+    batch: () => Number.POSITIVE_INFINITY,
+    ask: (spaceIds) => this.#rows("reach", [spaceIds]),
+  });
 
   async epoch(): Promise<string> {
     return (await this.#row<{ epoch: string }>("epoch", [])).epoch;
@@ -216,8 +219,13 @@ export class Database extends Pool {
     return { ...rest, seen, oldestOpen: BigInt(seen?.split(":")[0] ?? 0) };
   }
 
-  reach(spaceIds: string[]): Promise<Reached[]> {
-    return this.#rows("reach", [spaceIds]);
+  /** The version of a space at or after what was committed before, null where it has none. All who wait share one recording. */
+  async reach(spaceId: string): Promise<number | null> {
+    for (const until = performance.now() + PATIENCE_MS; ; await sleep(AGAIN_MS)) {
+      const { version, isPending } = await this.#reached.load(spaceId);
+      if (!isPending) return version;
+      if (performance.now() > until) return (version ?? 0) + 1;
+    }
   }
 
   /** Drops the tombstones older than so many days, at most `max`: how many they were. */
