@@ -66,10 +66,8 @@ export interface Page {
 
 /** What a recording has done. */
 export interface Recorded {
-  /** The snapshot to record from next; null: look at all notes. */
-  seen: string | null;
-  /** The xid of the oldest transaction that was open in it. */
-  oldestOpen: bigint;
+  /** The snapshot to record from next, which begins with the xid of the oldest open transaction; null: look at all notes. */
+  nowSeen: string | null;
   /** Notes that became versions. */
   filed: number;
   /** There were more than are recorded at once. */
@@ -210,13 +208,8 @@ export class Database extends Pool {
     return BigInt(rows[0]?.xid);
   }
 
-  async record(after: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
-    const values = [after, apart, maxNotes];
-    const { nowSeen: seen, ...rest } = await this.#row<Recorded & { nowSeen: string | null }>(
-      "record",
-      values,
-    );
-    return { ...rest, seen, oldestOpen: BigInt(seen?.split(":")[0] ?? 0) };
+  record(after: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
+    return this.#row("record", [after, apart, maxNotes]);
   }
 
   /** The version of a space at or after what was committed before, null where it has none. All who wait share one recording. */

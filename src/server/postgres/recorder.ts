@@ -219,13 +219,14 @@ export class Recorder {
     this.#pace.recorded(recorded, start);
     metrics.recordings.inc();
     metrics.recordedNotes.inc(recorded.filed);
-    this.#seen = recorded.seen ?? undefined;
+    this.#seen = recorded.nowSeen ?? undefined;
     quarantine.note(recorded, seen === undefined ? start : undefined);
     if (recorded.failed.length > 0) {
       const { failed: spaceIds, reason } = recorded;
       log.error({ spaceIds, reason }, "what was written in these spaces cannot be recorded: see `reason`");
     }
-    const isPassed = !recorded.isMore && this.#drawn !== undefined && recorded.oldestOpen > this.#drawn;
+    const oldestOpen = BigInt(recorded.nowSeen?.split(":")[0] ?? 0);
+    const isPassed = !recorded.isMore && this.#drawn !== undefined && oldestOpen > this.#drawn;
     if (this.#isOverlooked && (isPassed || start - this.#lookedAt > RETRY_MS)) {
       this.#lookedAt = start;
       onOverlooked();
