@@ -49,7 +49,7 @@ export class Loader<Question, Answer> {
       settle = resolve;
     });
     this.#waiting.set(key, { question, answer, settle });
-    this.widen(0);
+    if (this.#running < this.#atOnce) void this.#run();
     return answer;
   }
 

@@ -19,9 +19,8 @@ export interface MigrationStatus {
 
 /**
  * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
- * The chapters are `create or replace` and are replayed after each run that ends with every migration
- * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another;
- * `tell` hears whom. Returns the names of the migrations that were run.
+ * The chapters are `create or replace` and are replayed after each `up`. It is one transaction: what cannot work leaves
+ * nothing behind. Concurrent callers wait for one another; `tell` hears whom. Returns the migrations that were run.
  */
 export async function migrate(
   databaseUrl: string,
