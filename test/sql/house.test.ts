@@ -82,7 +82,7 @@ test("every object that is not private has a comment", async () => {
      from pg_catalog.pg_class c
      where c.relnamespace in ('sync'::regnamespace, 'public'::regnamespace)
        and c.relkind in ('r', 'v', 'm', 'S', 'p')
-       and c.relname not in ('migrations', 'migrations_id_seq') -- who they are is the migrations' own matter
+       and c.relname not in ('migrations', 'migrations_id_seq') -- of node-pg-migrate
        and obj_description(c.oid, 'pg_class') is null
      union all
      select n.nspname

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import pgListen, { type Subscriber } from "pg-listen";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { RETRY_MS } from "../loader.js";
@@ -31,13 +31,15 @@ export interface ListenerOptions {
   log: Logger;
 }
 
+type Session = Subscriber<{ [channel: string]: string }>;
+
 /** Knows Postgres' notifications, and nothing of HTTP. */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #settings;
   readonly #pings = new EventEmitter();
   readonly #closing = new AbortController();
-  #client: pg.Client | undefined;
+  #session: Session | undefined;
   #socket: Socket | undefined;
   #isListening = false;
   #check: NodeJS.Timeout | undefined;
@@ -60,8 +62,7 @@ export class Listener {
   async start(): Promise<void> {
     try {
       await this.#connect();
-      // A pooler in transaction mode lets a notification to ourselves through, with the answer to it, and no other.
-      if (!(await inSession(this.#settings, (other) => this.#echoes(other)))) {
+      if (!(await this.#hearsOthers())) {
         throw new SpacefeedError(
           "config",
           "LISTEN does not work: a notification did not arrive. If DATABASE_URL leads through a " +
@@ -80,14 +81,21 @@ export class Listener {
 
   /** Sends a notification to itself and waits for it, at most 3 s: true when it came. */
   async roundTrip(): Promise<boolean> {
-    return this.#client ? this.#echoes(this.#client) : false;
+    const session = this.#session;
+    return session ? this.#echoes((ping) => session.notify(CHANNEL, ping)) : false;
   }
 
-  async #echoes(sender: pg.Client): Promise<boolean> {
+  /** A pooler in transaction mode lets a notification to ourselves through, with the answer to it, and no other. */
+  async #hearsOthers(): Promise<boolean> {
+    return inSession(this.#settings, (other) =>
+      this.#echoes((ping) => other.query("select pg_notify($1, $2)", [CHANNEL, ping])),
+    );
+  }
+
+  async #echoes(send: (ping: string) => Promise<unknown>): Promise<boolean> {
     const ping = PING + randomUUID();
     const echo = once(this.#pings, ping, { signal: AbortSignal.timeout(ROUND_TRIP_MS) });
-    const sent = sender.query("select pg_notify($1, $2)", [CHANNEL, ping]);
-    return Promise.all([echo, sent]).then(
+    return Promise.all([echo, send(ping)]).then(
       () => true,
       () => false,
     );
@@ -97,8 +105,13 @@ export class Listener {
     this.#closing.abort();
     this.#isListening = false;
     clearInterval(this.#check);
-    // The goodbye is for Postgres' log; a half-open connection would never answer it.
-    await Promise.race([this.#client?.end().catch(() => {}), sleep(500, undefined, { ref: false })]);
+    const socket = this.#socket;
+    if (this.#session && socket && !socket.destroyed) {
+      // The goodbye is for Postgres' log; a half-open connection would never answer it.
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      void this.#session.close()?.catch(() => {});
+      await Promise.race([closed, sleep(500, undefined, { ref: false })]);
+    }
     this.#socket?.destroy();
   }
 
@@ -106,12 +119,16 @@ export class Listener {
     this.#socket?.destroy(); // its end() would wait for a half-open one
     const socket = new Socket();
     this.#socket = socket;
-    const client = new pg.Client({ ...this.#settings, stream: () => socket });
-    this.#client = client;
-    client.on("notification", ({ payload }) => this.#hear(payload));
-    client.on("error", (error) => void this.#reconnect(client, error));
-    await client.connect();
-    await client.query(`listen ${CHANNEL}`);
+    const session: Session = pgListen.default(
+      { ...this.#settings, stream: () => socket },
+      // Its own reconnect is off: it gives up when LISTEN fails, and goes on after close().
+      { retryLimit: 1, paranoidChecking: false, parse: String, serialize: String },
+    );
+    this.#session = session;
+    session.notifications.on(CHANNEL, (payload) => this.#hear(payload));
+    session.events.on("error", (error) => void this.#reconnect(session, error));
+    await session.connect();
+    await session.listenTo(CHANNEL);
     this.#closing.signal.throwIfAborted();
     this.#isListening = true;
     this.#options.log.debug("listening");
@@ -125,13 +142,13 @@ export class Listener {
   }
 
   async #checkUp(): Promise<void> {
-    const client = this.#client;
-    if (!client || !this.#isListening || (await this.roundTrip())) return;
-    void this.#reconnect(client, new Error("no answer to a round trip"));
+    const session = this.#session;
+    if (!session || !this.#isListening || (await this.roundTrip())) return;
+    void this.#reconnect(session, new Error("no answer to a round trip"));
   }
 
-  async #reconnect(client: pg.Client, reason: unknown): Promise<void> {
-    if (!this.#isListening || client !== this.#client) return;
+  async #reconnect(session: Session, reason: unknown): Promise<void> {
+    if (!this.#isListening || session !== this.#session) return;
     this.#isListening = false;
     const { log } = this.#options;
     log.warn({ err: reason }, "LISTEN was lost: the relay reconnects by itself");

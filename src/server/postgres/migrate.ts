@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { PG_MIGRATE_LOCK_ID, runner } from "node-pg-migrate";
 import pg from "pg";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { tellingWhoHolds } from "./migration-wait.js";
@@ -8,8 +9,8 @@ import { inSession } from "./session.js";
 const SQL_DIR = fileURLToPath(new URL("../../../sql/", import.meta.url));
 const MIGRATIONS_DIR = `${SQL_DIR}migrations/`;
 
-/** Of whoever migrates; releases before this one take the same. */
-const LOCK = 7_241_865_325_823_964;
+/** The table, in schema sync, in which node-pg-migrate notes what it has run. */
+const NOTES = "migrations";
 
 /** One migration and whether this database has it. */
 export interface MigrationStatus {
@@ -19,8 +20,8 @@ export interface MigrationStatus {
 
 /**
  * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
- * The chapters are `create or replace` and are replayed after each `up`. It is one transaction: what cannot work leaves
- * nothing behind. Concurrent callers wait for one another; `tell` hears whom. Returns the migrations that were run.
+ * The chapters are `create or replace` and are replayed after each run that ends with every migration
+ * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another; `tell` hears whom. Returns the migrations that were run.
  */
 export async function migrate(
   databaseUrl: string,
@@ -34,17 +35,26 @@ export async function migrate(
 }
 
 async function run(client: pg.Client, direction: "up" | "down"): Promise<string[]> {
-  await client.query("select pg_advisory_lock($1)", [LOCK]);
+  await client.query("select pg_advisory_lock($1)", [PG_MIGRATE_LOCK_ID]);
   const [refusals = "", ...others] = await texts(SQL_DIR);
-  const isUp = direction === "up";
   await client.query("begin");
-  if (isUp) await client.query(refusals);
-  const [names, noted] = [await namesIn(MIGRATIONS_DIR), await notedIn(client)];
-  const due = isUp ? names.filter((name) => !noted.includes(name)) : noted.slice(-1);
-  for (const name of due) await client.query((await stepOf(name))[direction]);
-  if (isUp) await client.query(others.join(";\n"));
+  if (direction === "up") await client.query(refusals);
+  const done = await runner({
+    dbClient: inOneTransaction(client),
+    dir: MIGRATIONS_DIR,
+    direction,
+    ...(direction === "down" && { count: 1 }),
+    migrationsSchema: "sync",
+    migrationsTable: NOTES,
+    createMigrationsSchema: true,
+    noLock: true,
+    log: () => {},
+  });
+  if ((await statusOf(client)).every((migration) => migration.applied)) {
+    await client.query(others.join(";\n"));
+  }
   await client.query("commit");
-  return due;
+  return done.map((migration) => migration.name);
 }
 
 /**
@@ -82,42 +92,35 @@ export function migrationStatus(databaseUrl: string): Promise<MigrationStatus[]>
  * `migrate up` start from there.
  */
 export async function schemaSql(): Promise<string> {
-  const steps = await Promise.all((await namesIn(MIGRATIONS_DIR)).map(stepOf));
+  const names = await namesIn(MIGRATIONS_DIR);
+  const ups = (await texts(MIGRATIONS_DIR)).map((text) => text.split(/^-- Down Migration/m)[0]?.trimEnd());
   const [refusals, ...others] = await texts(SQL_DIR);
   return [
     "-- Spacefeed's schema, for a database that has none of it yet.\nbegin;",
     refusals,
-    ...steps.map(({ up }) => up),
+    ...ups,
+    `-- What node-pg-migrate would have noted: a later \`spacefeed migrate up\` starts from here.
+create table sync.${NOTES} (id serial primary key, name varchar(255) not null, run_on timestamp not null);
+insert into sync.${NOTES} (name, run_on) values ${names.map((name) => `('${name}', now())`).join(", ")};`,
     ...others,
     "commit;\n",
   ].join("\n\n");
 }
 
+/** The runner begins and ends transactions of its own: this client has one already. */
+function inOneTransaction(client: pg.Client): pg.Client {
+  const query = async (text: string, values?: unknown[]) =>
+    /^(BEGIN|COMMIT);$/.test(text) ? { rows: [] } : client.query(text, values);
+  return { query } as unknown as pg.Client;
+}
+
 async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
-  const [names, noted] = [await namesIn(MIGRATIONS_DIR), await notedIn(client)];
-  return names.map((name) => ({ name, applied: noted.includes(name) }));
-}
-
-/** The names of the migrations that this database has, in order. */
-async function notedIn(client: pg.Client): Promise<string[]> {
-  const known = await client.query("select 1 where to_regclass('sync.migrations') is not null");
-  if (!known.rowCount) return [];
-  const { rows } = await client.query<{ name: string }>("select name from sync.migrations order by id");
-  return rows.map(({ name }) => name);
-}
-
-/** What brings a migration in, and what takes it back; both note it. */
-async function stepOf(name: string): Promise<{ up: string; down: string }> {
-  const text = await readFile(`${MIGRATIONS_DIR}${name}.sql`, "utf8");
-  const [up = "", down = ""] = text.split(/^-- Down Migration/m);
-  return {
-    up: `${up.trimEnd()}
-
--- Noted, so that a later \`spacefeed migrate up\` goes on from here.
-create table if not exists sync.migrations (id serial primary key, name varchar(255) not null, run_on timestamp not null);
-insert into sync.migrations (name, run_on) values ('${name}', now());`,
-    down: `${down}\ndelete from sync.migrations where name = '${name}';`,
-  };
+  const known = await client.query("select 1 where to_regclass($1) is not null", [`sync.${NOTES}`]);
+  const noted = known.rowCount
+    ? await client.query<{ name: string }>(`select name from sync.${NOTES}`)
+    : { rows: [] };
+  const names = await namesIn(MIGRATIONS_DIR);
+  return names.map((name) => ({ name, applied: noted.rows.some((row) => row.name === name) }));
 }
 
 /** The SQL files of a directory, in order, without their ending. */
