@@ -18,8 +18,7 @@ interface LoaderOptions<Question, Answer> {
 interface Asked<Question, Answer> {
   question: Question;
   answer: Promise<Answer>;
-  resolve(answer: Answer): void;
-  reject(error: unknown): void;
+  settle(answer: Promise<Answer>): void;
 }
 
 /**
@@ -43,13 +42,15 @@ export class Loader<Question, Answer> {
 
   /** The answer to a question. Those with the same `key` are the same. */
   load(question: Question, key: unknown = question): Promise<Answer> {
-    let asked = this.#waiting.get(key);
-    if (!asked) {
-      asked = { question, ...withResolvers<Answer>() };
-      this.#waiting.set(key, asked);
-      if (this.#running < this.#atOnce) void this.#run();
-    }
-    return asked.answer;
+    const known = this.#waiting.get(key);
+    if (known) return known.answer;
+    let settle!: (answer: Promise<Answer>) => void;
+    const answer = new Promise<Answer>((resolve) => {
+      settle = resolve;
+    });
+    this.#waiting.set(key, { question, answer, settle });
+    if (this.#running < this.#atOnce) void this.#run();
+    return answer;
   }
 
   /** Changes how many queries may be under way. */
@@ -82,26 +83,14 @@ export class Loader<Question, Answer> {
       this.#waiting.delete(key);
       this.#underWay.add(key);
     }
-    try {
-      const answers = await this.options.ask(all.map(({ question }) => question));
-      for (const [index, { resolve, reject }] of all.entries()) {
-        const answer = answers[index] as Answer | Error;
-        if (answer instanceof Error) reject(answer);
-        else resolve(answer);
-      }
-    } catch (error) {
-      for (const { reject } of all) reject(error);
-    }
+    const answers = this.options.ask(all.map(({ question }) => question));
+    const answerAt = async (index: number) => {
+      const answer = (await answers)[index] as Answer | Error;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    };
+    for (const [index, { settle }] of all.entries()) settle(answerAt(index));
+    await answers.catch(() => {});
     for (const key of keys) this.#underWay.delete(key);
   }
-}
-
-// As Promise.withResolvers(), which Node has from version 22 on.
-function withResolvers<Answer>() {
-  let resolve!: (answer: Answer) => void;
-  let reject!: (error: unknown) => void;
-  const answer = new Promise<Answer>((...both) => {
-    [resolve, reject] = both;
-  });
-  return { answer, resolve, reject };
 }

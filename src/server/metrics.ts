@@ -1,9 +1,9 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, exponentialBuckets, Gauge, Histogram, Registry } from "prom-client";
 
 /** What the relay counts, for Prometheus and for the tests. One registry a relay. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly clients = this.#gauge("clients", "Open streams.", ["endpoint"]);
+  readonly clients = new Gauge(this.#of("clients", "Open streams.", "endpoint"));
   /** Plain numbers, since they are raised for each client: a counter of Prometheus is slower than the write. */
   readonly sent = { frames: 0, bytes: 0 };
   readonly events = this.#counter(
@@ -29,29 +29,29 @@ export class Metrics {
     "slow_clients_cut_off_total",
     "Streams that were ended because the client did not read. It resumes from its cursor.",
   );
-  readonly refusals = new Counter({
-    name: "spacefeed_refusals_total",
-    help: "Requests and connections that were refused, by the limit that they ran into, else by the code of the answer.",
-    labelNames: ["reason"],
-    registers: [this.registry],
-  });
-  readonly queries = new Histogram({
-    name: "spacefeed_query_seconds",
-    help: "Queries of the relay, by function or statement.",
-    labelNames: ["query"],
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
-    registers: [this.registry],
-  });
-  readonly toRelay = this.#delays(
+  readonly refusals = new Counter(
+    this.#of(
+      "refusals_total",
+      "Requests and connections that were refused, by the limit that they ran into, else by the code of the answer.",
+      "reason",
+    ),
+  );
+  readonly queries = this.#histogram(
+    "query_seconds",
+    "Queries of the relay, by function or statement.",
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
+    "query",
+  );
+  readonly toRelay = this.#histogram(
     "commit_to_relay_seconds",
     "From the recording of a version (at the commit while all relays sleep, else in a relay's turn) until it was read for " +
       "the readers of its space, by the database's clock: once a space and read.",
-    0.001,
+    exponentialBuckets(0.001, 2, 14),
   );
-  readonly toSocket = this.#delays(
+  readonly toSocket = this.#histogram(
     "relay_to_socket_seconds",
     "From the database's answer until it was written to the sockets of all live readers of a space: once a space and read.",
-    0.0001,
+    exponentialBuckets(0.0001, 2, 14),
   );
   readonly listening = this.#gauge(
     "listening",
@@ -80,28 +80,24 @@ export class Metrics {
     for (const endpoint of ["stream", "sync"]) this.clients.set({ endpoint }, 0);
   }
 
-  #gauge(name: string, help: string, labelNames: string[] = []) {
-    return new Gauge({ name: `spacefeed_${name}`, help, labelNames, registers: [this.registry] });
+  #of(name: string, help: string, ...labelNames: string[]) {
+    return { name: `spacefeed_${name}`, help, labelNames, registers: [this.registry] };
   }
 
-  /** Buckets from `least` seconds on, each about twice the one before. */
-  #delays(name: string, help: string, least: number) {
-    const buckets = Array.from({ length: 14 }, (_, n) => least * 2 ** n);
-    return new Histogram({ name: `spacefeed_${name}`, help, buckets, registers: [this.registry] });
+  #gauge(name: string, help: string) {
+    return new Gauge(this.#of(name, help));
+  }
+
+  #histogram(name: string, help: string, buckets: number[], ...labelNames: string[]) {
+    return new Histogram({ ...this.#of(name, help, ...labelNames), buckets });
   }
 
   /** `total`: a number that is read whenever somebody looks. */
   #counter(name: string, help: string, total?: () => number) {
-    return new Counter({
-      name: `spacefeed_${name}`,
-      help,
-      registers: [this.registry],
-      ...(total && {
-        collect() {
-          this.reset();
-          this.inc(total());
-        },
-      }),
-    });
+    function collect(this: Counter) {
+      this.reset();
+      this.inc(total?.());
+    }
+    return new Counter({ ...this.#of(name, help), ...(total && { collect }) });
   }
 }

@@ -14,7 +14,6 @@ import { Listener } from "./postgres/listener.js";
 import { migrateOrLeave } from "./postgres/migrate.js";
 import { POOLER_SETTINGS, RECORDER_SETTINGS } from "./postgres/pool.js";
 import { prune } from "./postgres/prune.js";
-import { Reach } from "./postgres/reach.js";
 import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
 import { queueWatch } from "./postgres/watch/queue.js";
@@ -126,7 +125,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const dropOld = () => prune(database, pruneDays, log);
     await Promise.all([queue.look(), troubles.look()]);
     void dropOld();
-    const streams = new Streams({ ...config, database, hub, metrics });
+    const parts = { ...config, database, hub, metrics, log };
+    const streams = new Streams(parts);
     every(heartbeatMs, () => {
       hub.heartbeat();
       streams.heartbeat();
@@ -139,20 +139,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     // The connection string of a database that is not ours is a secret, and its users need not be the page's.
     const page = config.demo ? { psql: embedded ? `psql ${embedded.url}` : null } : undefined;
     const watches = [queue, troubles, database.outages, recorder.quarantine];
-    const reach = new Reach(database);
-    const app = createApp({
-      ...config,
-      database,
-      reach,
-      hub,
-      feeds,
-      streams,
-      listener,
-      metrics,
-      watches,
-      log,
-      page,
-    });
+    const app = createApp({ ...parts, feeds, streams, listener, watches, page });
     const server = createHttpServer(app, config.http, metrics);
     server.listen({ port, host, backlog: BACKLOG });
     await once(server, "listening").catch(({ message }) => {

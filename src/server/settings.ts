@@ -13,9 +13,10 @@ const databaseUrl = z.string().superRefine((text, context) => {
   if (fault) context.addIssue({ code: "custom", message: fault });
 });
 /** Where something is fetched from. */
-export const webAddress = z
-  .string()
-  .refine(isWebAddress, "must be an address such as https://id.example.com/keys");
+export const webAddress = z.url({
+  protocol: /^https?$/,
+  error: "must be an address such as https://id.example.com/keys",
+});
 const origin = z
   .string()
   .refine(isOrigin, "must be origins such as https://example.com, separated by commas, or *");
@@ -121,10 +122,6 @@ export const environment = z.object({
   IDLE_TIMEOUT_MS: setting(number(100, 600_000, 65_000), "For which a connection is kept without a request."),
   LOG_LEVEL: setting(logLevel.default("info"), "What the log has: this level, and those before it."),
 });
-
-function isWebAddress(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
-}
 
 function isOrigin(text: string): boolean {
   if (text === "*") return true;

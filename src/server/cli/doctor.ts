@@ -36,18 +36,14 @@ export function doctor(): Command {
     });
 }
 
+/** Where the database cannot be reached there is nothing to look at. */
 async function look(verify: boolean): Promise<Check[]> {
-  await asDba("doctor", async () => {}); // or it cannot be reached, and there is nothing to look at
-  const migrations = await migrationCheck();
-  const listen = await listenCheck();
-  if (migrations.state === "fail") return [migrations, listen];
-  const checks = await asDba("doctor", async (dba) => {
-    const { rows } = await dba.query<Check>("select area, state, found, remedy from sync.checks($1)", [
-      verify,
-    ]);
-    return rows;
+  return asDba("doctor", async (dba) => {
+    const [migrations, listen] = [await migrationCheck(), await listenCheck()];
+    if (migrations.state === "fail") return [migrations, listen];
+    const asked = await dba.query<Check>("select area, state, found, remedy from sync.checks($1)", [verify]);
+    return [migrations, listen, ...asked.rows];
   });
-  return [migrations, listen, ...checks];
 }
 
 async function migrationCheck(): Promise<Check> {

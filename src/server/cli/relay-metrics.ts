@@ -1,22 +1,20 @@
-/** What a relay has counted until now. */
-export interface RelayCounts {
-  readers: number;
-  frames: number;
-  bytes: number;
-  cutOff: number;
-  /** Of catch-ups: how many were asked for, and the seconds that they took. */
-  queries: Span;
-  /** From a commit until a relay hears of it, and from there until it is written to sockets; 0 of a relay that does not tell. */
-  commitToRelay: Span;
-  relayToSocket: Span;
-}
-
-interface Span {
-  count: number;
-  seconds: number;
-}
-
+/** The metrics of a relay that `top` reads, each a sum over its labels unless it names one. */
+const METRICS = {
+  readers: "clients",
+  frames: "events_sent_total",
+  bytes: "bytes_sent_total",
+  cutOff: "slow_clients_cut_off_total",
+  catchUps: 'query_seconds_count{query="changes_since"}',
+  catchUpSeconds: 'query_seconds_sum{query="changes_since"}',
+  heard: "commit_to_relay_seconds_count",
+  heardSeconds: "commit_to_relay_seconds_sum",
+  written: "relay_to_socket_seconds_count",
+  writtenSeconds: "relay_to_socket_seconds_sum",
+};
 const PATIENCE_MS = 2_000;
+
+/** What a relay has counted until now; 0 of what it does not tell. */
+export type RelayCounts = Record<keyof typeof METRICS, number>;
 
 /** Asks a relay; undefined where it does not answer. */
 export async function countsOf(url: URL): Promise<RelayCounts | undefined> {
@@ -24,26 +22,14 @@ export async function countsOf(url: URL): Promise<RelayCounts | undefined> {
     .then((response) => (response.ok ? response.text() : undefined))
     .catch(() => undefined);
   if (text === undefined) return undefined;
-  const sum = (name: string, labels = "") => sumOf(text, `spacefeed_${name}`, labels);
-  const span = (name: string, labels = "") => ({
-    count: sum(`${name}_seconds_count`, labels),
-    seconds: sum(`${name}_seconds_sum`, labels),
-  });
-  return {
-    readers: sum("clients"),
-    frames: sum("events_sent_total"),
-    bytes: sum("bytes_sent_total"),
-    cutOff: sum("slow_clients_cut_off_total"),
-    queries: span("query", 'query="changes_since"'),
-    commitToRelay: span("commit_to_relay"),
-    relayToSocket: span("relay_to_socket"),
-  };
+  const counts = Object.entries(METRICS).map(([key, name]) => [key, sumOf(text, `spacefeed_${name}`)]);
+  return Object.fromEntries(counts) as RelayCounts;
 }
 
-/** A metric in the text format of Prometheus, over all of its labels that have these. */
-function sumOf(text: string, name: string, labels: string): number {
+/** A metric in the text format of Prometheus. */
+function sumOf(text: string, name: string): number {
   return text
     .split("\n")
-    .filter((line) => line.startsWith(`${name} `) || (line.startsWith(`${name}{`) && line.includes(labels)))
+    .filter((line) => line.startsWith(name) && /[ {]/.test(line.charAt(name.length)))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }

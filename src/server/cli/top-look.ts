@@ -21,24 +21,6 @@ export interface Look {
   relay: RelayCounts | undefined;
 }
 
-/** What happened between two looks; rates are in a second. */
-export interface Between extends Omit<Look, "at" | "versionOf" | "versions" | "relay"> {
-  at: string;
-  versionsPerSecond: number;
-  busiest: { spaceId: string; version: number; versionsPerSecond: number }[];
-  /** Null: it did not answer. */
-  relay: null | {
-    readers: number;
-    framesPerSecond: number;
-    bytesPerSecond: number;
-    cutOff: number;
-    /** Mean seconds; null where there was nothing to measure, or the relay does not tell. */
-    querySeconds: number | null;
-    commitToRelaySeconds: number | null;
-    relayToSocketSeconds: number | null;
-  };
-}
-
 /** Who is busy now is among those that were raised last. */
 const MOST_SPACES = 1_000;
 
@@ -62,7 +44,11 @@ export async function look(dba: pg.Client, metricsUrl: URL): Promise<Look> {
   return { ...status, versionOf: new Map(Object.entries(versionOf)), relay };
 }
 
-export function between(before: Look, now: Look): Between {
+/** What happened between two looks. */
+export type Between = ReturnType<typeof between>;
+
+/** Rates are in a second. `relay`: null where it did not answer. */
+export function between(before: Look, now: Look) {
   const seconds = Math.max(now.at - before.at, 1) / 1000;
   const rate = (was: number, is: number) => Math.max(0, is - was) / seconds; // less: it was started anew
   const { at, versions, versionOf, relay, ...rest } = now;
@@ -83,22 +69,17 @@ export function between(before: Look, now: Look): Between {
   };
 }
 
-function ratesOf(
-  was: RelayCounts,
-  is: RelayCounts,
-  rate: (was: number, is: number) => number,
-): Between["relay"] {
-  const mean = (name: "queries" | "commitToRelay" | "relayToSocket") => {
-    const count = is[name].count - was[name].count;
-    return count > 0 ? (is[name].seconds - was[name].seconds) / count : null;
-  };
+/** The seconds are means; null where there was nothing to measure, or the relay does not tell. */
+function ratesOf(was: RelayCounts, is: RelayCounts, rate: (was: number, is: number) => number) {
+  const mean = (count: keyof RelayCounts, seconds: keyof RelayCounts) =>
+    is[count] > was[count] ? (is[seconds] - was[seconds]) / (is[count] - was[count]) : null;
   return {
     readers: is.readers,
     framesPerSecond: rate(was.frames, is.frames),
     bytesPerSecond: rate(was.bytes, is.bytes),
     cutOff: is.cutOff,
-    querySeconds: mean("queries"),
-    commitToRelaySeconds: mean("commitToRelay"),
-    relayToSocketSeconds: mean("relayToSocket"),
+    querySeconds: mean("catchUps", "catchUpSeconds"),
+    commitToRelaySeconds: mean("heard", "heardSeconds"),
+    relayToSocketSeconds: mean("written", "writtenSeconds"),
   };
 }

@@ -10,7 +10,6 @@ import { Origins } from "../auth/origin.js";
 import type { TokenConfig } from "../auth/token.js";
 import type { Metrics } from "../metrics.js";
 import type { Listener } from "../postgres/listener.js";
-import type { Reach } from "../postgres/reach.js";
 import { tracedRequest } from "../tracing.js";
 import { entityRoutes } from "./entities.js";
 import { healthRoutes, type Look } from "./health.js";
@@ -32,7 +31,6 @@ export interface AppParts extends Omit<StreamParts, "throttle" | "address"> {
   listener: Listener;
   metrics: Metrics;
   watches: readonly Look[];
-  reach: Reach;
   log: Logger;
   /** For the demo page at `/`. Without it there is none. */
   page?: PageFacts | undefined;
@@ -96,7 +94,7 @@ export function createApp(parts: AppParts): App {
     return next();
   });
 
-  app.route("/", entityRoutes(database, parts.reach, throttle, address));
+  app.route("/", entityRoutes(database, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
   app.route("/", manySpacesRoutes({ ...parts, throttle, address }));
   app.route("/", healthRoutes(database, listener, metrics, watches));

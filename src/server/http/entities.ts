@@ -6,7 +6,6 @@ import { LIMITS } from "../../protocol/messages.js";
 import { beingRequest, entityRequest, intentionRequest } from "../../protocol/requests.js";
 import type { Env } from "../auth/caller.js";
 import type { Database, Page, Write } from "../postgres/functions.js";
-import type { Reach } from "../postgres/reach.js";
 import type { Throttle } from "./limits/throttle.js";
 import { check, readJson } from "./request.js";
 
@@ -20,7 +19,6 @@ type Create = Extract<z.infer<typeof beingRequest> | z.infer<typeof intentionReq
 /** `POST /api/beings`, `POST /api/intentions`, and of tracked tables `POST /api/entities`. `address`: whose request it is, null where that has no limit. */
 export function entityRoutes(
   database: Database,
-  reach: Reach,
   throttle: Throttle,
   address: (context: Asked) => string | null,
 ): Hono<Env> {
@@ -116,7 +114,7 @@ export function entityRoutes(
     const isOurs = type === "being" || type === "intention";
     const at = (isOurs ? undefined : what.spaceId) ?? stored.spaceId;
     const known = at === stored.spaceId ? stored.version : null;
-    const version = known ?? (at === null ? null : await reach.of(at));
+    const version = known ?? (at === null ? null : await database.reach(at));
     return send(context, { ...stored, version, hasMore: null });
   }
 }

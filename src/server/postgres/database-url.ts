@@ -22,26 +22,17 @@ export function faultOfDatabaseUrl(text: string): string | null {
     const raw = rest[authority.length];
     return `the user or the password has a raw ${raw}: write it as ${encodeURIComponent(raw ?? "")}`;
   }
-  return faultOfPlace(authority.slice(authority.lastIndexOf("@") + 1), query) ?? faultOfSettings(text, query);
-}
-
-function faultOfPlace(place: string, query: URLSearchParams): string | null {
-  if (place.includes(",") || query.get("host")?.includes(",")) {
+  const place = authority.slice(authority.lastIndexOf("@") + 1);
+  const port = query.get("port") || /:([^\]]*)$/.exec(place)?.[1] || "5432";
+  const mode = query.get("sslmode");
+  if (place.includes(",") || query.get("host")?.includes(","))
     return "the host is a list, and a relay speaks to one: name the one that takes writes, or a name that leads to it";
-  }
   if (/^[^[]*:.*:/.test(place))
     return `the host or the port has a raw ":": an IPv6 address is in brackets, and ${ESCAPES}`;
-  const port = query.get("port") || /:([^\]]*)$/.exec(place)?.[1] || "5432";
-  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
+  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
     return `the port is not a number from 1 to 65535; ${ESCAPES}`;
-  }
   if (place !== "" && !URL.canParse(`postgres://${place}/`))
     return `the host is not a valid name or address; ${ESCAPES}`;
-  return null;
-}
-
-function faultOfSettings(text: string, query: URLSearchParams): string | null {
-  const mode = query.get("sslmode");
   if (mode !== null && !SSL_MODES.includes(mode)) return `sslmode must be one of ${SSL_MODES.join(", ")}`;
   if (query.has("dbname"))
     return "dbname is not read: name the database after the host, as in postgres://host/database";
@@ -51,8 +42,7 @@ function faultOfSettings(text: string, query: URLSearchParams): string | null {
     return null;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const isFile = code !== undefined && /^E[A-Z]+$/.test(code);
-    return isFile
+    return code !== undefined && /^E[A-Z]+$/.test(code)
       ? `a file of sslrootcert, sslcert or sslkey cannot be read (${code})`
       : `the user, the password or the database is not escaped: ${ESCAPES}`;
   }

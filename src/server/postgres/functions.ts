@@ -1,7 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SpacefeedError } from "../../protocol/errors.js";
+import { Loader } from "../loader.js";
 import { refusalError } from "./errors.js";
 import { LargeReads } from "./large-reads.js";
 import { Pool } from "./pool.js";
+
+/** Between two questions for a space that somebody else was recording. */
+const AGAIN_MS = 2;
+/** Somebody holds the space for long. Then the answer has the next version: the change comes with that one, or a later one. */
+const PATIENCE_MS = 500;
 
 /** A state of a space, in one incarnation of the data. On the wire `<epoch>.<version>`. */
 export interface Cursor {
@@ -59,10 +66,8 @@ export interface Page {
 
 /** What a recording has done. */
 export interface Recorded {
-  /** The snapshot to record from next; null: look at all notes. */
-  seen: string | null;
-  /** The xid of the oldest transaction that was open in it. */
-  oldestOpen: bigint;
+  /** The snapshot to record from next, which begins with the xid of the oldest open transaction; null: look at all notes. */
+  nowSeen: string | null;
   /** Notes that became versions. */
   filed: number;
   /** There were more than are recorded at once. */
@@ -72,24 +77,6 @@ export interface Recorded {
   /** Spaces of which it did not work, and why. */
   failed: string[];
   reason: string | null;
-}
-
-/** The version of a space, at or after what was committed before it was asked for. */
-export interface Reached {
-  spaceId: string;
-  version: number | null;
-  /** Another one was recording it just then: ask again. */
-  isPending: boolean;
-}
-
-/** A session whose open transaction may keep the NOTIFY queue from being emptied, if it listens. */
-export interface QueueHolder {
-  pid: number;
-  database: string;
-  user: string;
-  application: string;
-  /** When its transaction began, ISO 8601. */
-  since: string;
 }
 
 /** The being that a token stands for, and what it says, as JSON with `being` in it; null: nobody in particular. */
@@ -110,6 +97,10 @@ export interface Write {
  */
 export class Database extends Pool {
   readonly largeReads = new LargeReads();
+  readonly #reached = new Loader<string, { version: number | null; isPending: boolean }>({
+    batch: () => Number.POSITIVE_INFINITY,
+    ask: (spaceIds) => this.#rows("reach", [spaceIds]),
+  });
 
   async epoch(): Promise<string> {
     return (await this.#row<{ epoch: string }>("epoch", [])).epoch;
@@ -213,21 +204,21 @@ export class Database extends Pool {
 
   /** A new xid: every transaction that had its own before has a lower one. */
   async drawXid(): Promise<bigint> {
-    const rows = await this.query<{ xid: string }>("draw_xid", "select pg_current_xact_id() as xid", []);
-    return BigInt((rows[0] as { xid: string }).xid);
+    const rows = await this.query("draw_xid", "select pg_current_xact_id() as xid", []);
+    return BigInt(rows[0]?.xid);
   }
 
-  async record(after: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
-    const values = [after, apart, maxNotes];
-    const { nowSeen: seen, ...rest } = await this.#row<Recorded & { nowSeen: string | null }>(
-      "record",
-      values,
-    );
-    return { ...rest, seen, oldestOpen: BigInt(seen?.split(":")[0] ?? 0) };
+  record(after: string | undefined, apart: string[], maxNotes: number): Promise<Recorded> {
+    return this.#row("record", [after, apart, maxNotes]);
   }
 
-  reach(spaceIds: string[]): Promise<Reached[]> {
-    return this.#rows("reach", [spaceIds]);
+  /** The version of a space at or after what was committed before, null where it has none. All who wait share one recording. */
+  async reach(spaceId: string): Promise<number | null> {
+    for (const until = performance.now() + PATIENCE_MS; ; await sleep(AGAIN_MS)) {
+      const { version, isPending } = await this.#reached.load(spaceId);
+      if (!isPending) return version;
+      if (performance.now() > until) return (version ?? 0) + 1;
+    }
   }
 
   /** Drops the tombstones older than so many days, at most `max`: how many they were. */
@@ -235,7 +226,8 @@ export class Database extends Pool {
     return (await this.#row<{ prune: number }>("prune", [`${days} days`, max])).prune;
   }
 
-  async notifyQueue(): Promise<{ usage: number; holders: QueueHolder[] }> {
+  /** `holders`: the sessions with the oldest transactions; one that listens keeps the queue from being emptied. */
+  async notifyQueue(): Promise<{ usage: number; holders: { pid: number }[] }> {
     const { usage, holders } = await this.#row<{ usage: number; holders: string }>("notify_queue", []);
     return { usage, holders: JSON.parse(holders) };
   }
@@ -246,11 +238,7 @@ export class Database extends Pool {
 
   /** Whether the server would let a query of ours run for ever. */
   async isUnlimited(): Promise<boolean> {
-    const rows = await this.query<{ statement_timeout: string }>(
-      "statement_timeout",
-      "show statement_timeout",
-      [],
-    );
+    const rows = await this.query("statement_timeout", "show statement_timeout", []);
     return rows[0]?.statement_timeout === "0";
   }
 

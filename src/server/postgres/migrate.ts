@@ -21,8 +21,7 @@ export interface MigrationStatus {
 /**
  * Brings the database to this version of the schema (`up`), or takes its last migration back (`down`).
  * The chapters are `create or replace` and are replayed after each run that ends with every migration
- * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another;
- * `tell` hears whom. Returns the names of the migrations that were run.
+ * applied. It is one transaction: what cannot work leaves nothing behind. Concurrent callers wait for one another; `tell` hears whom. Returns the migrations that were run.
  */
 export async function migrate(
   databaseUrl: string,
@@ -31,8 +30,7 @@ export async function migrate(
 ): Promise<string[]> {
   return inMigration(databaseUrl, async (client) => {
     const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
-    const session = { url: databaseUrl, pid: rows[0]?.pid as number };
-    return tellingWhoHolds(session, () => run(client, direction), tell);
+    return tellingWhoHolds(databaseUrl, rows[0]?.pid as number, () => run(client, direction), tell);
   });
 }
 

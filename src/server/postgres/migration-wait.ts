@@ -4,27 +4,23 @@ import { inSession } from "./session.js";
 const SOON_MS = 1_000;
 const AGAIN_MS = 10_000;
 
-/** Does the work of a session, and tells whom it waits for when it takes long: a lock is waited for in silence. */
+/** Does the work of the session of this pid, and tells whom it waits for: a lock is waited for in silence. */
 export async function tellingWhoHolds<T>(
-  session: { url: string; pid: number },
+  url: string,
+  pid: number,
   work: () => Promise<T>,
   tell: (message: string) => void,
 ): Promise<T> {
   const done = new AbortController();
-  void watch(session, tell, done.signal).catch(() => {});
+  const watch = async () => {
+    for (let ms = SOON_MS; ; ms = AGAIN_MS) {
+      await sleep(ms, undefined, { signal: done.signal });
+      const message = await whoHolds(url, pid).catch(() => null);
+      if (message && !done.signal.aborted) tell(message);
+    }
+  };
+  watch().catch(() => {});
   return work().finally(() => done.abort());
-}
-
-async function watch(
-  { url, pid }: { url: string; pid: number },
-  tell: (message: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let ms = SOON_MS; ; ms = AGAIN_MS) {
-    await sleep(ms, undefined, { signal });
-    const message = await whoHolds(url, pid).catch(() => null);
-    if (message && !signal.aborted) tell(message);
-  }
 }
 
 /** The sessions that hold a lock which this one waits for; null: none. User and state may be hidden from us. */

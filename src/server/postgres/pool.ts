@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import type { Metrics } from "../metrics.js";
-import { tracedQuery } from "../tracing.js";
+import { QUERY, traced } from "../tracing.js";
 import { away, isWorthRetrying, toSpacefeedError } from "./errors.js";
 import { outageWatch } from "./watch/outages.js";
 
@@ -67,7 +67,7 @@ export class Pool {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await tracedQuery(name, () => this.#query<Row>(text, values));
+          return await traced(name, QUERY, () => this.#query<Row>(text, values));
         } catch (error) {
           if (attempt < TRIES && isWorthRetrying(error)) {
             await sleep(Math.random() * 10 * 2 ** attempt);

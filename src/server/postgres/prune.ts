@@ -13,13 +13,9 @@ const MOST_BATCHES = 20;
  */
 export async function prune(database: Database, days: number, log: Logger): Promise<void> {
   try {
-    let pruned = 0;
     for (let n = 0; days > 0 && n < MOST_BATCHES; n++) {
-      const count = await database.prune(days, BATCH);
-      pruned += count;
-      if (count < BATCH) break;
+      if ((await database.prune(days, BATCH)) < BATCH) break;
     }
-    if (pruned > 0) log.debug({ pruned }, "old tombstones were dropped");
   } catch (error) {
     // A database that is away is told of by whoever asks it for more.
     if (database.pool.ending || toSpacefeedError(error).code === "unavailable") return;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
-import { tracedRecording } from "../tracing.js";
+import { traced } from "../tracing.js";
 import type { Database } from "./functions.js";
 import { Pace } from "./pace.js";
 import { Quarantine } from "./quarantine.js";
@@ -165,6 +165,7 @@ export class Recorder {
       if (event) this.#take(event);
     } catch (error) {
       const at = this.#state;
+      if (effect === "record") this.#pace.failed();
       this.#take("failed");
       if (at === "closed" || this.#isTold) return;
       this.#isTold = true;
@@ -210,22 +211,22 @@ export class Recorder {
     // Where others were at a space, or it did not work, it is looked for again from the start.
     const seen = quarantine.isDue(start) ? undefined : this.#seen;
     const apart = quarantine.notYet(start);
-    const recorded = await tracedRecording(() => database.record(seen, apart, this.#pace.maxNotes)).catch(
-      (error) => {
-        this.#pace.failed();
-        throw error;
-      },
-    );
+    const recorded = await traced("recording", {}, async (span) => {
+      const done = await database.record(seen, apart, this.#pace.maxNotes);
+      span.setAttribute("spacefeed.notes", done.filed);
+      return done;
+    });
     this.#pace.recorded(recorded, start);
     metrics.recordings.inc();
     metrics.recordedNotes.inc(recorded.filed);
-    this.#seen = recorded.seen ?? undefined;
+    this.#seen = recorded.nowSeen ?? undefined;
     quarantine.note(recorded, seen === undefined ? start : undefined);
     if (recorded.failed.length > 0) {
       const { failed: spaceIds, reason } = recorded;
       log.error({ spaceIds, reason }, "what was written in these spaces cannot be recorded: see `reason`");
     }
-    const isPassed = !recorded.isMore && this.#drawn !== undefined && recorded.oldestOpen > this.#drawn;
+    const oldestOpen = BigInt(recorded.nowSeen?.split(":")[0] ?? 0);
+    const isPassed = !recorded.isMore && this.#drawn !== undefined && oldestOpen > this.#drawn;
     if (this.#isOverlooked && (isPassed || start - this.#lookedAt > RETRY_MS)) {
       this.#lookedAt = start;
       onOverlooked();

@@ -32,26 +32,18 @@
  * left     notes were left to the relays.
  * recorded, or quiet: nothing was there for a while; or unfinished: there is more, or others were recording some of the
  *          spaces; or passed: every transaction below the xid that was drawn had ended.
+ * forget   an effect: what was seen is no base any more.
  */
 export type RecordingState = keyof typeof TABLE;
 
 export type RecordingEvent = { [At in RecordingState]: keyof (typeof TABLE)[At] }[RecordingState];
 
+type Cell = { [At in RecordingState]: (typeof TABLE)[At][keyof (typeof TABLE)[At]] }[RecordingState];
+
+type EffectsOf<C> = C extends readonly [unknown, ...infer Effects] ? Effects[number] : never;
+
 /** All but those with "later" are carried out one after another, in the order in which they are given. */
-export type RecordingEffect =
-  | "ask"
-  | "ask later"
-  | "free"
-  | "say here"
-  | "say asleep"
-  | "say awake"
-  | "draw"
-  | "record"
-  | "record later"
-  /** What was seen is no base any more. */
-  | "forget"
-  | "retry later"
-  | "stop";
+export type RecordingEffect = EffectsOf<Cell>;
 
 const END = { failed: ["away", "retry later"], close: ["closed", "stop"] } as const;
 
@@ -95,7 +87,6 @@ const TABLE = {
     quiet: ["settling", "say asleep", "draw"],
     recorded: ["awake", "record later"],
     unfinished: ["awake", "record later"],
-    passed: ["awake", "record later"],
     "record-due": ["awake", "record"],
     "life-due": ["awake", "say awake"],
     ...END,

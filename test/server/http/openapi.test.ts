@@ -94,7 +94,6 @@ test("it lists every route that the relay has, and no other", () => {
     listener: nothing,
     metrics: new Metrics(),
     watches: [],
-    reach: nothing,
     ...readConfig({}),
     log: pino({ level: "silent" }),
   }) as never;

@@ -4,8 +4,7 @@ import type { Recorded } from "../../../src/server/postgres/functions.js";
 import { Quarantine } from "../../../src/server/postgres/quarantine.js";
 
 const NOTHING: Recorded = {
-  seen: null,
-  oldestOpen: 0n,
+  nowSeen: null,
   filed: 0,
   isMore: false,
   leftBehind: [],

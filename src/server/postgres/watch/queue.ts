@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Metrics } from "../../metrics.js";
-import type { Database, QueueHolder } from "../functions.js";
+import type { Database } from "../functions.js";
 
 /** From here on it is said. Postgres' own log warns from a half on, and writers fail when the queue is full. */
 const WARN_AT = 0.1;
@@ -20,38 +20,28 @@ export function queueWatch(database: Database, metrics: Metrics, log: Logger) {
      * is told at each further tenth. Never rejects: where it cannot look, the metric is NaN.
      */
     async look(): Promise<string[]> {
-      try {
-        const { usage, holders } = await database.notifyQueue();
-        metrics.queue.set(usage);
-        isBlind = false;
-        const warning = `the NOTIFY queue is ${Math.floor(usage * 100)}% full, and writers fail at 100%`;
-        const tenths = Math.floor(usage / WARN_AT);
-        if (tenths > told) log.warn({ usage, holders }, `${warning}: ${nextStep(holders)}`);
-        if (tenths < 1 && told > 0) log.info({ usage }, "the NOTIFY queue is emptied again");
-        told = tenths < 1 ? 0 : Math.max(tenths, told);
-        if (tenths < 1) return [];
-        return [`${warning}: the relay's log has the session that keeps it from being emptied`];
-      } catch (error) {
-        metrics.queue.set(Number.NaN);
+      const queue = await database.notifyQueue().catch((error) => {
         if (!isBlind) log.warn({ err: error }, "the NOTIFY queue cannot be watched");
-        isBlind = true;
-        return [];
-      }
+      });
+      isBlind = !queue;
+      metrics.queue.set(queue?.usage ?? Number.NaN);
+      if (!queue) return [];
+      const { usage, holders } = queue;
+      const warning = `the NOTIFY queue is ${Math.floor(usage * 100)}% full, and writers fail at 100%`;
+      const tenths = Math.floor(usage / WARN_AT);
+      if (tenths > told) log.warn({ usage, holders }, `${warning}: ${nextStep(holders[0]?.pid)}`);
+      if (tenths < 1 && told > 0) log.info({ usage }, "the NOTIFY queue is emptied again");
+      told = tenths < 1 ? 0 : Math.max(tenths, told);
+      if (tenths < 1) return [];
+      return [`${warning}: the relay's log has the session that keeps it from being emptied`];
     },
   };
 }
 
-function nextStep([oldest]: QueueHolder[]): string {
-  if (!oldest) {
-    return (
-      "a listening session that stays in a transaction keeps it from being emptied, of a role whose sessions ours " +
-      "does not see: look in pg_stat_activity as a superuser, or grant pg_read_all_stats to the schema's owner"
-    );
-  }
-  const { pid, database, user, application, since } = oldest;
-  return (
-    "it is emptied when the listening session with the oldest transaction ends it. The oldest of all transactions is " +
-    `that of pid ${pid} ("${application}", user ${user}, database ${database}), since ${since}: if that one listens, ` +
-    `commit there, or select pg_terminate_backend(${pid})`
-  );
+function nextStep(oldest: number | undefined): string {
+  return oldest === undefined
+    ? "a listening session that stays in a transaction keeps it from being emptied, of a role whose sessions ours " +
+        "does not see: look in pg_stat_activity as a superuser, or grant pg_read_all_stats to the schema's owner"
+    : "it is emptied when the listening session with the oldest transaction ends it. Of all sessions (see `holders`) " +
+        `pid ${oldest} has the oldest: if it listens, commit there, or select pg_terminate_backend(${oldest})`;
 }
