@@ -16,7 +16,7 @@ if (timeOf(installed) < timeOf(join(root, "package-lock.json"))) {
   run("Installing the dependencies (npm ci) ...", "npm", ["ci", "--no-audit", "--no-fund"]);
 }
 // tsc has one file a room that says what it has built, and leaves it alone when only a style has changed.
-const rooms = ["protocol", "embedded", "server", "client", "react", "demo"];
+const rooms = ["protocol", "embedded", "server", "client", "react", "devtools", "demo"];
 if (rooms.some((room) => timeOf(join(root, `dist/.${room}.tsbuildinfo`)) < newest(room, /\.(tsx?|json)$/))) {
   run("Building (tsc -b src) ...", process.execPath, [
     join(root, "node_modules/typescript/bin/tsc"),

@@ -8,12 +8,14 @@ const CLIENT_LIMIT = 12 * 1024;
 
 const CLIENT = `export { createSpaceClient } from ${dist("client/index.js")};`;
 const REACT = `export * from ${dist("react/index.js")};`;
+const DEVTOOLS = `export { SpacefeedDevtoolsInProduction } from ${dist("devtools/index.js")};`;
 /** What a page that uses `spacefeed/react` has already. */
 const THERE = [/^react(-dom)?(\/|$)/, /dist\/(client|protocol)\//];
 
 const client = await measure(CLIENT, []);
 print("spacefeed: createSpaceClient", client);
 print("spacefeed/react, without React and the client", await measure(REACT, THERE));
+print("spacefeed/devtools, where a page asks for it", await measure(DEVTOOLS, THERE));
 if (client.gzip > CLIENT_LIMIT) {
   console.error(`size: the client has ${client.gzip} bytes; the limit is ${CLIENT_LIMIT}`);
   process.exit(1);

@@ -12,7 +12,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   server: ["protocol", "embedded"],
   client: ["protocol"],
   react: ["protocol", "client"],
-  demo: ["protocol", "client", "react"],
+  devtools: ["protocol", "client"],
+  demo: ["protocol", "client", "react", "devtools"],
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
 const SERVER_ROOMS = [
@@ -48,7 +49,7 @@ const importsOf = (file: string) =>
     .map(([, specifier]) => normalize(join(dirname(file), specifier as string)).replace(/\.js$/, ""))
     .map((target) => [`${target}.ts`, `${target}.tsx`].find((name) => sources.includes(name)) ?? target);
 
-test("imports run one way: protocol ← embedded ← server, protocol ← client ← react ← demo", () => {
+test("imports run one way: protocol ← embedded ← server, protocol ← client ← react, devtools ← demo", () => {
   const roomOf = (file: string) => file.split("/")[1] as string;
   const wrong = sources.flatMap((file) =>
     importsOf(file)
@@ -86,7 +87,8 @@ test("no file imports itself by way of others", () => {
 test("the protocol and the client run in a browser: they import nothing of Node but types", () => {
   const wrong = sources.filter(
     (file) =>
-      /^src\/(client|react|demo)\//.test(file) && /["']node:|["'](pg|hono|pino)["'/]/.test(read(file)),
+      /^src\/(client|react|devtools|demo)\//.test(file) &&
+      /["']node:|["'](pg|hono|pino)["'/]/.test(read(file)),
   );
   expect(wrong).toEqual([]);
   expect(read("src/protocol/messages.ts")).not.toMatch(/["']node:/);
@@ -94,7 +96,7 @@ test("the protocol and the client run in a browser: they import nothing of Node 
 
 test("the client carries no schemas: of the protocol it imports types and errors", () => {
   const wrong = sources
-    .filter((file) => /^src\/(client|react)\//.test(file))
+    .filter((file) => /^src\/(client|react|devtools)\//.test(file))
     .flatMap((file) => read(file).match(/^import (?!type).*protocol\/(?!errors\.js).*$/gm) ?? []);
   expect(wrong).toEqual([]);
 });
