@@ -189,7 +189,7 @@ test.skipIf(!WEBKIT)(
     };
     await expect.poll(() => page.evaluate(focus)).toBe(true);
     const scrolled = async () => {
-      await page.press("\uE014"); // the arrow to the right
+      await page.press("ArrowRight");
       return page.evaluate(() => document.activeElement?.scrollLeft);
     };
     await expect.poll(scrolled).toBeGreaterThan(0);
