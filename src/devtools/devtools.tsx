@@ -1,6 +1,6 @@
-import { useId, useState } from "react";
+import { useEffect, useId, useState } from "react";
 import { createPortal } from "react-dom";
-import { useIsCut } from "./line.js";
+import { mend, useIsCut } from "./line.js";
 import { useLog } from "./log.js";
 import { Panel } from "./panel.js";
 import { CSS } from "./style.js";
@@ -18,6 +18,7 @@ export function Devtools({ initialIsOpen = false }: DevtoolsProps) {
   const log = useLog();
   const isCut = useIsCut();
   const panel = useId();
+  useEffect(() => mend, []);
   if (!root) return null;
   return createPortal(
     <aside aria-label="Spacefeed devtools" data-open={isOpen}>

@@ -87,10 +87,13 @@ test("the line is cut: what is done waits, and is seen to; and mended: it is sen
   );
 });
 
-test("when they leave the page nothing of them stays, and nothing is noted", async () => {
+test("when they leave the page nothing of them stays, and a line that is cut is mended", async () => {
   const [a, b] = [await Conversation.begin(db), await Conversation.begin(db)];
   const page = await open(a, b);
   expect(await page.locator("spacefeed-devtools").count()).toBe(1);
+  await page.getByRole("button", { name: "Cut the line" }).click();
   await page.getByRole("button", { name: "Without devtools" }).click();
   await expect.poll(() => page.locator("spacefeed-devtools").count()).toBe(0);
+  await a.write("from SQL");
+  await page.getByRole("button", { name: `1 in ${a.spaceId}` }).waitFor();
 });
