@@ -3,7 +3,7 @@ import { createPortal } from "react-dom";
 import { mend, useIsCut } from "./line.js";
 import { useLog } from "./log.js";
 import { Panel } from "./panel.js";
-import { CSS } from "./style.js";
+import { STYLE } from "./style.js";
 import { useShadowRoot } from "./use-shadow-root.js";
 
 export interface DevtoolsProps {
@@ -13,11 +13,12 @@ export interface DevtoolsProps {
 
 /** The tab at the edge of the page, and the panel that it opens. */
 export function Devtools({ initialIsOpen = false }: DevtoolsProps) {
-  const root = useShadowRoot(CSS);
+  const root = useShadowRoot(STYLE);
   const [isOpen, setIsOpen] = useState(initialIsOpen);
   const log = useLog();
   const isCut = useIsCut();
   const panel = useId();
+  // Without the panel nobody could.
   useEffect(() => mend, []);
   if (!root) return null;
   return createPortal(

@@ -8,7 +8,7 @@ const DARK = `
   --accent: #8fa2ff; --accent-soft: #232a4d; --good: #7ad79b; --warn: #f0c067; --bad: #ff9a9a; --bad-soft: #3d1a1d;
   --shadow: 0 8px 32px rgb(0 0 0 / 55%);`;
 
-export const CSS = `
+export const STYLE = `
 :host { all: initial; color-scheme: light dark; ${LIGHT} }
 @media (prefers-color-scheme: dark) { :host { ${DARK} } }
 
