@@ -52,6 +52,7 @@ run 300 'npm install, from the registry and the tarball' npm install --no-audit 
 run 120 'tsc, moduleResolution bundler' npx tsc --project tsconfig.json
 run 120 'tsc, moduleResolution nodenext' npx tsc --project tsconfig.nodenext.json
 run 120 'vite build' npx vite build
+grep -rl 'spacefeed-devtools' dist > "$log" && fail 'devtools in a production build' "$log"
 run 120 'vite build --ssr' npx vite build --ssr src/say.ts --outDir say
 echo "installed, imported, checked and built: React $(version_of react), TypeScript $(version_of typescript)"
 

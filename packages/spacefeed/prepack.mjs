@@ -14,7 +14,7 @@ run("node_modules/typescript/bin/tsc", "-p", "src/tsconfig.commonjs.json");
 writeFileSync(join(root, "dist/commonjs/package.json"), '{ "type": "commonjs" }\n');
 
 for (const folder of ["dist", "src"]) rmSync(join(here, folder), { recursive: true, force: true });
-for (const room of ["protocol", "client", "react", "vue", "svelte", "solid", "tanstack-db"]) {
+for (const room of ["protocol", "client", "react", "vue", "svelte", "solid", "tanstack-db", "devtools"]) {
   const isForPages = (file) => !/tsconfig.*\.json$/.test(file);
   for (const copy of [`dist/${room}`, `src/${room}`]) {
     cpSync(join(root, copy), join(here, copy), { recursive: true, filter: isForPages });

@@ -5,6 +5,7 @@ import { remember } from "./cache.js";
 import type { SpaceClient, SpaceClientOptions } from "./client.js";
 import { type Row, rowOf, rowsOf } from "./lists.js";
 import { type Mutation, newId, type Stored } from "./mutation.js";
+import { observed } from "./observed.js";
 import { Outbox } from "./outbox.js";
 import { canPersist, Persistence } from "./persistence.js";
 import { problemOf } from "./problem.js";
@@ -61,6 +62,13 @@ class Space implements Record<keyof SpaceClient, unknown> {
     });
     this.#watchPage();
     void this.#start();
+    observed.clients.add(this);
+    observed.tell?.(this);
+  }
+
+  /** For devtools. */
+  get store(): SpaceStore {
+    return this.#store;
   }
 
   async #start(): Promise<void> {
@@ -122,6 +130,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
   #dispatch(action: StoreAction): void {
     const before = this.#store;
     this.#store = reduce(before, action);
+    observed.tell?.(this, action);
     const { replica } = this.#store;
     if (replica && replica !== before.replica) {
       remember(before.replica, replica);
@@ -222,6 +231,8 @@ class Space implements Record<keyof SpaceClient, unknown> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#listeners.clear();
+    observed.clients.delete(this);
+    observed.tell?.(this);
     this.#connection?.close();
     this.#outbox.close();
     this.#persistence?.close();

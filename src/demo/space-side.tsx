@@ -2,6 +2,7 @@ import { useCallback } from "react";
 import type { Being } from "../client/index.js";
 import { BeingPresence, InlineBeingName, useSpaceData } from "../react/index.js";
 import { Avatar } from "./avatar.js";
+import { DevtoolsLink } from "./devtools.js";
 import { PsqlLine } from "./psql-line.js";
 import type { DemoSpace } from "./spaces.js";
 import type { PageFacts } from "./use-page-facts.js";
@@ -59,7 +60,7 @@ function Clock({ spaceId }: { spaceId: string }) {
   return (
     <p className="clock">
       Space <code>{spaceId}</code> is at version <b>{data?.version ?? "…"}</b>.{" "}
-      <a href="/tracker">A board of another table</a>
+      <a href="/tracker">A board of another table</a>, <DevtoolsLink hash={`#${spaceId}`} />
     </p>
   );
 }

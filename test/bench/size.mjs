@@ -14,6 +14,7 @@ const EXPORTS = {
   svelte: 1.5 * 1024,
   solid: 1.5 * 1024,
   "tanstack-db": 1024,
+  devtools: 5 * 1024,
 };
 /** What a page has already. Who shares clients is in the client's room, and part of each export. */
 const THERE = [

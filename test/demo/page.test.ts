@@ -145,29 +145,3 @@ test("a space that is renamed with SQL has its new name at its tab", async () =>
   await session.run("update beings set name = 'Workshop' where id = 'workshop'");
   await ada.page.getByRole("link", { name: "Workshop" }).waitFor();
 });
-
-test("everything can be done with the keyboard alone, and shows where it is", async () => {
-  const ada = await come();
-  const focused = () =>
-    ada.page.evaluate(() => {
-      const element = document.activeElement as HTMLElement;
-      const { outlineStyle, outlineWidth } = getComputedStyle(element);
-      const around = getComputedStyle(element.closest("form") ?? element);
-      const name = element.getAttribute("aria-label") ?? element.textContent;
-      return {
-        name: `${element.localName} ${name}`,
-        isVisible: (outlineStyle !== "none" && outlineWidth !== "0px") || around.boxShadow !== "none",
-      };
-    });
-  const seen: string[] = [];
-  for (let n = 0; n < 12; n++) {
-    await ada.page.keyboard.press("Tab");
-    const { name, isVisible } = await focused();
-    if (name.startsWith("body")) break;
-    expect(isVisible, name).toBe(true);
-    seen.push(name);
-  }
-  expect(seen.join("; ")).toMatch(
-    /^a The lobby; a Workshop; .*textarea.*; button Send; button Your name: .*; button Copy/,
-  );
-});

@@ -20,7 +20,7 @@ const NOT_RUN: [RegExp, string][] = [
   [/^npm run (check|size)$/, ".ci/run runs it; it would build under the other tests"],
   [/^npm run docs$/, "it writes to docs/; made.test.ts holds what it writes"],
   [/^npm run (bench|chaos|stress)\b/, MINUTES],
-  [/^(\w+=\d+ )?npx vitest run /, "a test of this suite, mostly for longer"],
+  [/^(\w+=\w+ )?npx vitest run /, "a test of this suite, mostly for longer"],
   [/^bash \.ci\/run$/, "it runs this, and needs Docker"],
   [
     /^(npm install|npx) spacefeed\b/,

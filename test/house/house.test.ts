@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   svelte: ["protocol", "client"],
   solid: ["protocol", "client"],
   "tanstack-db": ["protocol", "client"],
-  demo: ["protocol", "client", "react"],
+  devtools: ["protocol", "client"],
+  demo: ["protocol", "client", "react", "devtools"],
 };
 /** The rooms of the server, from the ground up: each may import those above it in this list. */
 const SERVER_ROOMS = [
@@ -52,7 +53,7 @@ const importsOf = (file: string) =>
     .map(([, specifier]) => normalize(join(dirname(file), specifier as string)).replace(/\.js$/, ""))
     .map((target) => [`${target}.ts`, `${target}.tsx`].find((name) => sources.includes(name)) ?? target);
 
-test("imports run one way: protocol ← embedded ← server, protocol ← client ← react ← demo", () => {
+test("imports run one way: protocol ← embedded ← server, protocol ← client ← react, devtools ← demo", () => {
   const roomOf = (file: string) => file.split("/")[1] as string;
   const wrong = sources.flatMap((file) =>
     importsOf(file)
@@ -90,7 +91,7 @@ test("no file imports itself by way of others", () => {
 test("the protocol and the client run in a browser: they import nothing of Node but types", () => {
   const wrong = sources.filter(
     (file) =>
-      /^src\/(client|react|vue|svelte|solid|tanstack-db|demo)\//.test(file) &&
+      /^src\/(client|react|vue|svelte|solid|tanstack-db|devtools|demo)\//.test(file) &&
       /["']node:|["'](pg|hono|pino)["'/]/.test(read(file)),
   );
   expect(wrong).toEqual([]);
@@ -99,7 +100,7 @@ test("the protocol and the client run in a browser: they import nothing of Node 
 
 test("the client carries no schemas: of the protocol it imports types and errors", () => {
   const wrong = sources
-    .filter((file) => /^src\/(client|react|vue|svelte|solid|tanstack-db)\//.test(file))
+    .filter((file) => /^src\/(client|react|vue|svelte|solid|tanstack-db|devtools)\//.test(file))
     .flatMap((file) => read(file).match(/^import (?!type).*protocol\/(?!errors\.js).*$/gm) ?? []);
   expect(wrong).toEqual([]);
 });

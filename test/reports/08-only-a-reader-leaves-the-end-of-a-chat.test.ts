@@ -1,15 +1,10 @@
-import type { Page as ChromiumPage } from "playwright-core";
-import type { Page as FirefoxPage } from "puppeteer-core";
 import { describe, expect, test } from "vitest";
 import type { Scene } from "../react/pages/parts.js";
 import { useStage } from "../react/stage.js";
-import { FIREFOX, useFirefox } from "../support/browser/firefox.js";
-import { useWebKit, WEBKIT } from "../support/browser/webkit.js";
-import type { WebKitPage } from "../support/browser/webkit-page.js";
+import { useEngines } from "../support/browser/engines.js";
+import type { Tab } from "../support/browser/tab.js";
 
 const stage = useStage();
-const firefox = useFirefox();
-const webkit = useWebKit();
 
 const LIST = ".sf-chat-list";
 const NEW = ".sf-chat-new";
@@ -19,38 +14,7 @@ const HEIGHTS = {
   "short and long in turn": Array(10).fill([1, 12]).flat(),
 };
 
-/** A page with a chat, and what its reader does there. */
-interface Tab {
-  goto(url: string): Promise<unknown>;
-  evaluate<A, R>(work: (argument: A) => R, argument: A): Promise<Awaited<R>>;
-  wheelUp(): Promise<void>;
-  pressPageUp(): Promise<void>;
-}
-
-const chromium = (page: ChromiumPage): Tab => ({
-  goto: (url) => page.goto(url),
-  evaluate: page.evaluate.bind(page) as Tab["evaluate"],
-  wheelUp: () => page.hover(LIST).then(() => page.mouse.wheel(0, -400)),
-  pressPageUp: () => page.keyboard.press("PageUp"),
-});
-const gecko = (page: FirefoxPage): Tab => ({
-  goto: (url) => page.goto(url),
-  evaluate: page.evaluate.bind(page) as Tab["evaluate"],
-  wheelUp: () => page.hover(LIST).then(() => page.mouse.wheel({ deltaY: -400 })),
-  pressPageUp: () => page.keyboard.press("PageUp"),
-});
-const gtk = (page: WebKitPage): Tab => ({
-  goto: (url) => page.goto(url),
-  evaluate: page.evaluate.bind(page) as Tab["evaluate"],
-  wheelUp: () => page.wheel(LIST, -400),
-  pressPageUp: () => page.press("\uE00E"),
-});
-
-describe.each([
-  { name: "Chromium", isHere: true, open: async () => chromium(await stage.browser.newPage()) },
-  { name: "Firefox", isHere: FIREFOX !== undefined, open: async () => gecko(await firefox.newPage()) },
-  { name: "WebKit", isHere: WEBKIT !== undefined, open: async () => gtk(await webkit.newPage()) },
-])("$name (skipped where it is not installed)", ({ isHere, open }) => {
+describe.each(useEngines())("$name (skipped where it is not installed)", ({ isHere, open }) => {
   const openChat = async (spaceId: string) => {
     const tab = await open();
     await tab.goto(stage.site.url);
@@ -88,7 +52,8 @@ describe.each([
       for (let n = 1; n <= 20; n++) await say(spaceId, 3, n);
       const tab = await openChat(spaceId);
       expect(await restsAt(tab, 20)).toBeLessThanOrEqual(2);
-      for (const [round, leave] of [tab.wheelUp, tab.pressPageUp].entries()) {
+      const ways = [() => tab.wheel(LIST, -400), () => tab.press("PageUp")];
+      for (const [round, leave] of ways.entries()) {
         await leave();
         await expect.poll(() => fromEnd(tab)).toBeGreaterThan(100);
         const away = await restsAt(tab, 20 + 8 * round);

@@ -25,7 +25,8 @@ import { createRoot } from "react-dom/client";
 createRoot(document.getElementById("root") as HTMLElement).render(<${name} />);
 `;
   const entry = new URL(`${basename(page, ".md")}-${name}.tsx`, folder);
-  await writeFile(entry, `${component}`.replace('"spacefeed/react"', '"../../src/react/index.js"') + mount);
+  const here = `${component}`.replace(/"spacefeed\/(react|devtools)"/g, '"../../src/$1/index.js"');
+  await writeFile(entry, here + mount);
   const site = await startSite({ entry, relay });
   sites.push(site);
   return site;
@@ -49,6 +50,13 @@ test("the ten lines of the README say hello to everybody", async () => {
   await mine.getByRole("button").click();
   await others.getByText("Hello", { exact: true }).waitFor();
   await expect.poll(() => conversation.texts()).toEqual(["Hello"]);
+});
+
+test("the page of docs/browsers.md has devtools, which show its space", async () => {
+  const tab = await browser.newPage();
+  await tab.goto((await siteOf("docs/browsers.md", "Watched")).url);
+  await tab.getByRole("button", { name: "Devtools" }).click();
+  await tab.getByRole("button", { name: /hall/ }).waitFor();
 });
 
 test("the form of docs/client.md keeps a text that is refused, and says why", async () => {

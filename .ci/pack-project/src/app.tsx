@@ -1,4 +1,5 @@
 import type { Being, Mode } from "spacefeed";
+import { SpacefeedDevtools } from "spacefeed/devtools";
 import { BeingPresence, Chat, InlineBeingName, SpacefeedProvider, useSpaceData } from "spacefeed/react";
 import { Tasks } from "./tasks.js";
 import "./chat.css";
@@ -9,6 +10,7 @@ export function App() {
   return (
     <SpacefeedProvider persist>
       <Space />
+      <SpacefeedDevtools />
     </SpacefeedProvider>
   );
 }

@@ -1,4 +1,5 @@
 import { useId } from "react";
+import { DevtoolsLink } from "../devtools.js";
 import { PROJECT } from "./task.js";
 import sql from "./tracker.sql?raw";
 
@@ -16,7 +17,9 @@ export function MadeBy({ isThere, psql }: { isThere: boolean; psql: string | nul
       </pre>
       {isThere && (
         <>
-          <p>Move every card at once, from anywhere:</p>
+          <p>
+            Move every card at once, from anywhere, and watch with the <DevtoolsLink />:
+          </p>
           <pre dir="ltr">
             <code>{`update public.tasks set state = 'done' where project = '${PROJECT}';`}</code>
           </pre>

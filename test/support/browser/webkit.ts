@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { freePort } from "../process/free-port.js";
 import { type WebDriver, WebKitPage } from "./webkit-page.js";
@@ -18,8 +21,10 @@ export interface TestWebKit {
   newPage(): Promise<WebKitPage>;
 }
 
-export function useWebKit(): TestWebKit {
+/** `dark`: its user wants a dark page without motion. */
+export function useWebKit({ dark = false } = {}): TestWebKit {
   const running: ChildProcess[] = [];
+  let settings: string | undefined;
   let url = "";
   let written = "";
   let page: WebKitPage | undefined;
@@ -28,7 +33,9 @@ export function useWebKit(): TestWebKit {
     if (!WEBKIT) return;
     const display = await startDisplay(running);
     url = `http://127.0.0.1:${await freePort()}`;
-    const env = { ...process.env, DISPLAY: display, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1" };
+    if (dark) settings = await makeSettings();
+    const wishes = settings && { GTK_THEME: "Adwaita:dark", XDG_CONFIG_HOME: settings };
+    const env = { ...process.env, DISPLAY: display, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1", ...wishes };
     const driver = spawn(DRIVER, [`--port=${new URL(url).port}`], { env, stdio: ["ignore", "pipe", "pipe"] });
     running.push(driver);
     for (const stream of [driver.stdout, driver.stderr]) {
@@ -39,23 +46,34 @@ export function useWebKit(): TestWebKit {
     await answers(url, driver, () => written);
   }, START_MS);
   afterEach(async () => {
-    await page?.close();
+    await page?.closeBrowser();
     page = undefined;
   });
   afterAll(async () => {
     for (const child of running.reverse()) {
       if (child.exitCode === null && child.kill()) await once(child, "exit");
     }
+    if (settings) await rm(settings, { recursive: true, force: true });
   });
 
   return {
     newPage: async () => {
       if (!WEBKIT) throw new Error("no WebKit: apt-get install webkit2gtk-driver xvfb");
-      await page?.close();
+      await page?.closeBrowser();
       page = await WebKitPage.open((method, path, body) => ask(method, `${url}${path}`, body));
       return page;
     },
   };
+}
+
+/** Where GTK finds that there is to be no motion. */
+async function makeSettings(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "spacefeed-gtk-"));
+  for (const version of ["gtk-3.0", "gtk-4.0"]) {
+    await mkdir(join(folder, version));
+    await writeFile(join(folder, version, "settings.ini"), "[Settings]\ngtk-enable-animations=false\n");
+  }
+  return folder;
 }
 
 /** A display of its own: its name. */

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Conversation } from "../browser/conversation.js";
-import type { SpacePage } from "../browser/space-page.js";
+import type { Tab } from "../browser/tab.js";
 
 interface KeptState {
   format: number;
@@ -12,8 +12,13 @@ interface KeptChange {
 
 type Entry = [key: [kind: "space" | "changes", space: string, tab?: string], value: unknown];
 
+/** Where a client is. */
+interface Place {
+  page: Pick<Tab, "evaluate">;
+}
+
 /** What the client has in IndexedDB; null when it has no database there. */
-export function kept(tab: SpacePage): Promise<Entry[] | null> {
+export function kept(tab: Place): Promise<Entry[] | null> {
   return tab.page.evaluate(async () => {
     const done = <T>(request: IDBRequest<T>) =>
       new Promise<T>((resolve, reject) => {
@@ -31,7 +36,7 @@ export function kept(tab: SpacePage): Promise<Entry[] | null> {
 }
 
 /** Waits until the space is kept as the database has it. */
-export async function stateKept(tab: SpacePage, { spaceId, session }: Conversation): Promise<void> {
+export async function stateKept(tab: Place, { spaceId, session }: Conversation): Promise<void> {
   await expect
     .poll(async () => {
       const found = (await kept(tab))?.find(([[kind, space]]) => kind === "space" && space.includes(spaceId));
@@ -44,7 +49,7 @@ export async function stateKept(tab: SpacePage, { spaceId, session }: Conversati
 }
 
 /** Waits until exactly these changes are kept for later, of all tabs: the texts that they set, in any order. */
-export async function changesKept(tab: SpacePage, texts: readonly string[]): Promise<void> {
+export async function changesKept(tab: Place, texts: readonly string[]): Promise<void> {
   await expect
     .poll(async () => {
       const entries = (await kept(tab))?.filter(([[kind]]) => kind === "changes") ?? [];
