@@ -2,7 +2,7 @@ import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
 import type { SpaceState } from "../protocol/messages.js";
 import type { SpaceClientOptions } from "./client.js";
-import type { Group, Replica } from "./replica.js";
+import type { Group, Standing } from "./replica.js";
 
 export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
 
@@ -95,8 +95,8 @@ export class Api {
   }
 
   /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
-  async state(spaceId: string, known: Replica | null, signal: AbortSignal) {
-    const limit = Math.min((known?.lists.intention.length ?? 0) + LIMITS.page, LIMITS.state);
+  async state(spaceId: string, known: Standing | null, signal: AbortSignal) {
+    const limit = Math.min((known?.lists?.intention.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;
     return (await this.#ask(url, { headers, cache: "no-store" }, signal)) as SpaceState | null;

@@ -1,11 +1,11 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import type { ManySpacesEvent } from "../protocol/messages.js";
 import { type Api, LIMITS, type StreamReceiver } from "./api.js";
-import type { Group, Replica } from "./replica.js";
+import type { Group, Standing } from "./replica.js";
 
 /** Who follows a space. */
 interface Member {
-  known(): Replica | null;
+  known(): Standing | null;
   receiver: StreamReceiver;
   /** The stream is over for this space: refused, broken off, or ended. */
   end(error?: unknown): void;
@@ -22,15 +22,9 @@ interface Shared {
 
 /** Spaces that come and go together are asked for together. */
 const GATHER_MS = 10;
-const all = new Set<Streams>();
-
-/** The streams of all who ask the same relay in the same way. */
-export function streamsOf(api: Api): Streams {
-  return [...all].find((streams) => streams.api.isLike(api)) ?? new Streams(api);
-}
 
 /**
- * The spaces of a page share one stream: a browser has six connections for a server. The first space has a stream of its
+ * The spaces of a browser share one stream: it has six connections for a server. The first space has a stream of its
  * own, and when a second one comes all go over to one stream of many, to which spaces are added, and from which they are dropped.
  */
 export class Streams {
@@ -47,12 +41,11 @@ export class Streams {
   /** Reads a space from what is known on. Resolves when its stream ends; after `signal` nothing more is said. */
   follow(
     spaceId: string,
-    known: () => Replica | null,
+    known: () => Standing | null,
     signal: AbortSignal,
     receiver: StreamReceiver,
   ): Promise<void> {
-    // A second client of the same space has a stream of its own.
-    if (this.#members.has(spaceId) || this.#members.size >= LIMITS.spaces) {
+    if (this.#members.size >= LIMITS.spaces) {
       return this.api.stream({ [spaceId]: known()?.cursor ?? null }, signal, receiver);
     }
     return new Promise((resolve, reject) => {
@@ -63,7 +56,6 @@ export class Streams {
       };
       const member: Member = { known, receiver, end };
       this.#members.set(spaceId, member);
-      all.add(this);
       signal.addEventListener("abort", () => end(), { once: true });
       if (this.#isOld || (this.#members.size === 1 && !this.#shared)) this.#followAlone(spaceId, member);
       else this.#later();
@@ -78,7 +70,6 @@ export class Streams {
     if (this.#members.size > 0) return;
     this.#shared?.controller.abort();
     this.#shared = undefined;
-    all.delete(this);
   }
 
   #followAlone(spaceId: string, member: Member): void {
