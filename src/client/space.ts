@@ -182,6 +182,27 @@ class Space implements Record<keyof SpaceClient, unknown> {
     await this.#ask().catch((error) => this.#fail(error));
   };
 
+  waitFor = (version: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const closing = this.#closing.signal;
+      const done = new AbortController();
+      const look = () => {
+        const { data, fault } = this.#snapshot;
+        const isThere = data !== null && data.version >= version;
+        if (isThere) resolve();
+        else if (closing.aborted)
+          reject(new SpacefeedError("unavailable", `no version ${version}: ${CLOSED}`));
+        else if (signal?.aborted) reject(signal.reason);
+        else if (fault && GONE.includes(fault.code)) reject(new SpacefeedError(fault.code, fault.message));
+        else return;
+        this.#listeners.delete(look);
+        done.abort();
+      };
+      this.#listeners.add(look);
+      for (const end of [closing, signal]) end?.addEventListener("abort", look, { signal: done.signal });
+      look();
+    });
+
   loadOlder = (): Promise<boolean> => {
     this.#olderPage ??= this.#loadOlder().finally(() => {
       this.#olderPage = undefined;
@@ -229,7 +250,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
     const stored = isClosed
-      ? Promise.reject(new SpacefeedError("unavailable", CLOSED))
+      ? Promise.reject(new SpacefeedError("unavailable", `not sent: ${CLOSED}`))
       : this.#outbox.add(mutation, isRetry);
     stored.catch(() => {}); // without a handler it is seen in the snapshot
     return stored;
@@ -251,4 +272,6 @@ class Space implements Record<keyof SpaceClient, unknown> {
   }
 }
 
-const CLOSED = "not sent: the client is closed; changes need one that is open";
+const CLOSED = "the client is closed; this needs one that is open";
+/** Nothing comes of a space that is not there for us. */
+const GONE = ["not_found", "forbidden"];

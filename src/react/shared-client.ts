@@ -15,7 +15,7 @@ export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<C
 
 /** What resolves when it is done. */
 const ACTS =
-  "refresh loadOlder createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
+  "refresh waitFor loadOlder createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
 
 /** Components that move, or that StrictMode mounts twice, are back within this time, and do not reconnect. */
 const LINGER_MS = 1_000;
