@@ -45,7 +45,7 @@ const allSettled = (places: readonly Place[]) =>
 function keepTalking(places: readonly Place[]) {
   const writers = places.map(({ tab, room }) =>
     keepDoing(async (n) => {
-      await Promise.all([room.write(`from SQL ${n}`), tab.begin(`from the tab ${n}`)]);
+      await Promise.all([room.write(`from SQL ${n}`), tab.say(`from the tab ${n}`)]);
       await setTimeout(20);
     }),
   );
