@@ -1,7 +1,7 @@
-import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
 import type { SpaceState } from "../protocol/messages.js";
 import type { SpaceClientOptions } from "./client.js";
+import { readEvents } from "./event-stream.js";
 import type { Group, Standing } from "./replica.js";
 
 export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
@@ -67,10 +67,8 @@ export class Api {
     if (!response.ok) throw await refusalOf(response);
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
     if (!response.body || !isStream) throw notOurs(response.status, "unavailable");
-    const parser = createParser({
-      onEvent: ({ event = "message", data }) => {
-        if (!signal.aborted && (event === "message" || event === "heartbeat")) receiver[event](parsed(data));
-      },
+    const read = readEvents((event, data) => {
+      if (!signal.aborted && (event === "message" || event === "heartbeat")) receiver[event](parsed(data));
     });
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
@@ -78,7 +76,7 @@ export class Api {
       const { done, value } = await reader.read();
       if (done || signal.aborted) return;
       receiver.bytes();
-      parser.feed(decoder.decode(value, { stream: true }));
+      read(decoder.decode(value, { stream: true }));
     }
   }
 

@@ -219,8 +219,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
     try {
       const question = { action: "list", spaceId, limit: LIMITS.page, before };
       const answer = await this.#api.post<Intention[]>("intentions", question, this.#closing.signal);
-      // A page of big messages has fewer. A relay of the version before does not say.
-      const { data: page, hasMore = page.length === LIMITS.page } = answer;
+      const { data: page, hasMore = false } = answer;
       this.#dispatch({ type: "older", page, hasMore, window: replica.window });
     } catch (error) {
       this.#dispatch({ type: "no-older" });

@@ -4,17 +4,16 @@ import { type Api, LIMITS, type StreamReceiver } from "./api.js";
 import type { Group, Standing } from "./replica.js";
 
 /** Who follows a space. */
-interface Member {
+export interface Follower extends StreamReceiver {
   known(): Standing | null;
-  receiver: StreamReceiver;
   /** The stream is over for this space: refused, broken off, or ended. */
-  end(error?: unknown): void;
+  end(error: unknown): void;
 }
 
 interface Stream {
   readonly controller: AbortController;
   /** Those whose cursors the relay was told. */
-  readonly told: Map<string, Member>;
+  readonly told: Map<string, Follower>;
   /** The only space of a stream of one, whose events do not name it. */
   readonly only: string | undefined;
   /** What the relay calls a stream of many, once it is open. */
@@ -31,40 +30,29 @@ const GATHER_MS = 10;
  * and when a second one comes all go over to one of many, to which spaces are added, and from which they are dropped.
  */
 export class Streams {
-  readonly #members = new Map<string, Member>();
+  readonly #followers = new Map<string, Follower>();
   #stream: Stream | undefined;
   #isGathering = false;
 
   constructor(readonly api: Api) {}
 
-  /** Reads a space from what is known on. Resolves when its stream ends; after `signal` nothing more is said. */
-  follow(
-    spaceId: string,
-    known: () => Standing | null,
-    signal: AbortSignal,
-    receiver: StreamReceiver,
-  ): Promise<void> {
-    if (this.#members.size >= LIMITS.spaces) {
-      return this.api.stream({ [spaceId]: known()?.cursor ?? null }, signal, receiver);
-    }
-    return new Promise((resolve, reject) => {
-      const end = (error?: unknown) => {
-        if (this.#members.get(spaceId) === member) this.#leave(spaceId);
-        if (error) reject(error);
-        else resolve();
-      };
-      const member: Member = { known, receiver, end };
-      this.#members.set(spaceId, member);
-      signal.addEventListener("abort", () => end(), { once: true });
-      if (this.#stream) this.#later();
-      else this.#open();
-    });
+  /** Reads a space from what is known on, until it ends. Returns what leaves it; after that nothing more is said. */
+  follow(spaceId: string, follower: Follower): () => void {
+    if (this.#followers.size >= LIMITS.spaces) return new Streams(this.api).follow(spaceId, follower);
+    this.#followers.set(spaceId, follower);
+    if (this.#stream) this.#later();
+    else this.#open();
+    return () => this.#follows(spaceId, follower) && this.#leave(spaceId);
+  }
+
+  #follows(spaceId: string, follower: Follower | undefined): boolean {
+    return follower !== undefined && this.#followers.get(spaceId) === follower;
   }
 
   #leave(spaceId: string): void {
-    this.#members.delete(spaceId);
+    this.#followers.delete(spaceId);
     const { told } = this.#stream ?? {};
-    if (!told || ![...told].some(([id, member]) => this.#members.get(id) === member)) {
+    if (![...(told ?? [])].some((one) => this.#follows(...one))) {
       stop(this.#stream);
       this.#stream = undefined;
     }
@@ -83,9 +71,9 @@ export class Streams {
   /** Opens a stream, or tells the relay who has come and gone. */
   async #settle(): Promise<void> {
     const stream = this.#stream;
-    const { told = new Map<string, Member>(), only, id } = stream ?? {};
-    const drop = [...told.keys()].filter((id) => !this.#members.has(id));
-    const come = [...this.#members].filter(([id, member]) => told.get(id) !== member);
+    const { told = new Map<string, Follower>(), only, id } = stream ?? {};
+    const drop = [...told.keys()].filter((id) => !this.#followers.has(id));
+    const come = [...this.#followers].filter(([id, follower]) => told.get(id) !== follower);
     if (drop.length + come.length === 0) return;
     if (!stream || only !== undefined) {
       this.#open();
@@ -93,24 +81,24 @@ export class Streams {
     }
     if (id === undefined) return; // once it is open
     for (const id of drop) told.delete(id);
-    for (const [id, member] of come) told.set(id, member);
+    for (const [id, follower] of come) told.set(id, follower);
     try {
       await this.api.change(id, { add: cursorsOf(come), drop }, stream.controller.signal);
     } catch (error) {
       if (this.#stream !== stream) return;
       // Another relay has it: then one stream more, of all, in its place.
       if (error instanceof SpacefeedError && error.code === "not_found") this.#open();
-      else for (const [, member] of come) member.end(error);
+      else this.#end(come, error);
     }
   }
 
   #open(): void {
-    const told = new Map(this.#members);
+    const told = new Map(this.#followers);
     const only = told.size === 1 ? [...told.keys()][0] : undefined;
     const stream: Stream = { controller: new AbortController(), told, only, before: this.#stream };
     this.#stream = stream;
     const each = (tell: (receiver: StreamReceiver) => void) => {
-      for (const [id, member] of told) if (this.#members.get(id) === member) tell(member.receiver);
+      for (const [id, follower] of told) if (this.#follows(id, follower)) tell(follower);
     };
     this.api
       .stream(cursorsOf([...told]), stream.controller.signal, {
@@ -119,7 +107,7 @@ export class Streams {
         message: (event) => this.#hear(stream, event as Group[number] & ManySpacesEvent),
       })
       .then(
-        () => this.#broken(stream),
+        () => this.#broken(stream, { message: "the stream has ended" }),
         (error) => this.#broken(stream, error),
       );
   }
@@ -132,20 +120,28 @@ export class Streams {
       return;
     }
     const spaceId = stream.only ?? event.spaceId;
-    const member = stream.told.get(spaceId);
-    if (!member || this.#members.get(spaceId) !== member) return;
+    const follower = stream.told.get(spaceId);
+    if (!follower || !this.#follows(spaceId, follower)) return;
     if (event.type === "space-refused") {
       stream.told.delete(spaceId);
-      member.end(new SpacefeedError(event.code, event.error));
-    } else member.receiver.message(event);
+      this.#end([[spaceId, follower]], new SpacefeedError(event.code, event.error));
+    } else follower.message(event);
   }
 
-  /** All come back by themselves, each with its own cursor. */
-  #broken(stream: Stream, error?: unknown): void {
+  #broken(stream: Stream, error: unknown): void {
     if (this.#stream !== stream) return;
     stop(stream);
     this.#stream = undefined;
-    for (const [id, member] of stream.told) if (this.#members.get(id) === member) member.end(error);
+    this.#end(stream.told, error);
+  }
+
+  /** They come back by themselves, each with its own cursor. */
+  #end(followers: Iterable<[string, Follower]>, error: unknown): void {
+    for (const [id, follower] of followers) {
+      if (!this.#follows(id, follower)) continue;
+      this.#leave(id);
+      follower.end(error);
+    }
   }
 }
 
@@ -155,6 +151,6 @@ function stop(stream: Stream | undefined): void {
   stop(stream.before);
 }
 
-function cursorsOf(members: readonly (readonly [string, Member])[]): Record<string, string | null> {
+function cursorsOf(members: readonly (readonly [string, Follower])[]): Record<string, string | null> {
   return Object.fromEntries(members.map(([id, { known }]) => [id, known()?.cursor ?? null]));
 }

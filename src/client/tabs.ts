@@ -1,41 +1,22 @@
 import type { Api } from "./api.js";
+import { BEAT_MS, Leadership } from "./leadership.js";
 import { Line, type Member } from "./line.js";
-import { newId } from "./mutation.js";
 import { isBehind, standingOf, stateFrom } from "./replica.js";
 import { Streams } from "./streams.js";
 import type { News } from "./transport.js";
-
-/*
- * One stream for all tabs of a browser, whatever their spaces. A lock of the browser says which tab leads: it has the
- * lines to the relay, and says what they bring to the others, which have told it what they want, and wait for the lock.
- * A tab that is closed or crashes gives its locks back: the next one leads, from the cursors of all, and who leads
- * learns by the tab's own lock that it has gone.
- *
- *      follower ── lock granted ──▶ leader
- *          ▲                          │
- *          └───── lock was stolen ────┘        any: the last client leaves ──▶ closed
- *                                                   refused ──▶ alone
- *
- * A follower that hears nothing for a while (the leader is frozen) steals the lock, when its page is looked at. A tab
- * to which the browser refuses locks or channels (blocked cookies, a sandboxed frame) leads alone.
- */
 
 /** Where tabs stand, by space; null: nothing is known yet. */
 type Cursors = Record<string, string | null>;
 
 type TabMessage =
+  /** All that a tab wants. */
   | { type: "want"; tab: string; spaces: Cursors }
-  | { type: "drop"; tab: string; spaceId: string }
-  /** Another tab leads from here on, and does not know who wants what. */
-  | { type: "lead" }
-  /** The leader lives, and where all its lines are. */
-  | { type: "beat"; spaces: Cursors }
+  /** The leader lives: whom it knows, and where all its lines are. */
+  | { type: "beat"; tabs: string[]; spaces: Cursors }
   | { type: "news"; spaceId: string; news: News };
 
 /** Raised when tabs of before would no longer understand what is said. They have a stream of their own then. */
 const FORMAT = 5;
-const BEAT_MS = 2_000;
-const SILENCE_MS = 4_500;
 const all = new Set<Tabs>();
 
 /** Has a client follow its space. `name` tells users and relays apart among tabs; null: it shares with no other tab. */
@@ -44,24 +25,23 @@ export function follow(api: Api, name: string | null, member: Member) {
   return tabs.join(member);
 }
 
-/** The clients of a page that ask one relay as one user, and the other tabs that do. */
+/**
+ * The clients of a page that ask one relay as one user, and the other tabs that do. They have one stream, whatever their
+ * spaces: the tab that leads has the lines to the relay, and says what they bring to the others, which have told it
+ * what they want. Who is found to be behind asks the relay for the state.
+ */
 class Tabs {
-  readonly #tab = newId();
   readonly #members = new Set<Member>();
   readonly #streams: Streams;
-  readonly #channel: BroadcastChannel | undefined;
-  /** Ended when the last client leaves, and when the tab stands alone. */
-  readonly #sharing = new AbortController();
-  readonly #watch: ReturnType<typeof setInterval> | undefined;
+  readonly #leadership: Leadership<TabMessage>;
   /** By space, in the tab that leads. */
   #lines: Map<string, Line> | undefined;
   /** What the others want, in the tab that leads. */
   readonly #others = new Map<string, Set<string>>();
-  /** It has the lock by which the others see that it lives. */
+  /** The others see that this tab lives. */
   #isHeld = false;
-  /** When a sign of life came from the leader, or was given as one. */
-  #heard = Date.now();
-  #isStealing = false;
+  #isWanting = false;
+  #beatAt = 0;
 
   constructor(
     readonly api: Api,
@@ -69,46 +49,44 @@ class Tabs {
   ) {
     all.add(this);
     this.#streams = new Streams(api);
-    if (name === null) {
-      this.#standAlone();
-      return;
-    }
-    try {
-      this.#channel = new BroadcastChannel(this.#lock());
-    } catch {
-      this.#standAlone();
-      return;
-    }
-    this.#channel.onmessage = ({ data }: MessageEvent<TabMessage>) => this.#hear(data);
-    this.#watch = setInterval(() => this.#look(), BEAT_MS);
-    void this.#live();
+    this.#leadership = new Leadership(name && `spacefeed ${FORMAT} ${name}`, {
+      lead: () => this.#lead(),
+      follow: () => {
+        this.#isHeld = true;
+        this.#stopLeading();
+        this.#want();
+      },
+      hear: (message) => this.#hear(message),
+      beat: () => this.#beat(),
+    });
+    this.#leadership.start();
   }
 
   join(member: Member) {
     this.#members.add(member);
     if (this.#lines) this.#serve(member);
-    else this.#want([member]);
+    else this.#want();
+    const lines = () => this.#lines?.values() ?? [];
     return {
       wake: () => {
-        if (!this.#lines) this.#look();
-        for (const line of this.#lines?.values() ?? []) line.wake();
+        if (!this.#lines) this.#leadership.look();
+        for (const line of lines()) line.wake();
       },
       offline: () => {
-        for (const line of this.#lines?.values() ?? []) line.offline();
+        for (const line of lines()) line.offline();
       },
       close: () => this.#leave(member),
     };
   }
 
   #leave(member: Member): void {
-    const { spaceId } = member;
     if (!this.#members.delete(member)) return;
     if (this.#members.size === 0) {
       all.delete(this);
-      this.#stopSharing();
+      this.#leadership.close();
       this.#stopLeading();
     } else if (this.#lines) this.#tidy();
-    else if (this.#of(spaceId).length === 0) this.#say({ type: "drop", tab: this.#tab, spaceId });
+    else this.#want();
   }
 
   #of(spaceId: string): Member[] {
@@ -119,67 +97,11 @@ class Tabs {
     return [...this.#others.values()].some((spaces) => spaces.has(spaceId));
   }
 
-  #lock(tab = ""): string {
-    return `spacefeed ${FORMAT} ${this.name}${tab}`;
-  }
-
-  #stopSharing(): void {
-    clearInterval(this.#watch);
-    this.#sharing.abort();
-    this.#channel?.close();
-    this.#others.clear();
-  }
-
-  /** The browser refuses what tabs share a stream with, or it is not wanted. */
-  #standAlone(): void {
-    this.#stopSharing();
-    this.#lead();
-  }
-
-  /** Takes the lock of this tab, and then says what it wants, and waits to lead. */
-  async #live(): Promise<void> {
-    const { signal } = this.#sharing;
-    try {
-      await navigator.locks.request(this.#lock(this.#tab), { signal }, () => {
-        this.#isHeld = true;
-        this.#want(this.#members);
-        void this.#compete({ signal });
-        return ended(signal);
-      });
-    } catch {
-      if (!signal.aborted) this.#standAlone();
-    }
-  }
-
-  /** Waits for the lock, or takes it, and leads as long as it has it. */
-  async #compete(how: LockOptions): Promise<void> {
-    const { signal } = this.#sharing;
-    let hasLed = false;
-    const lead = () => {
-      if (signal.aborted) return;
-      this.#lead();
-      hasLed = true;
-      return ended(signal);
-    };
-    try {
-      await navigator.locks.request(this.#lock(), how, lead);
-    } catch {
-      if (signal.aborted) return;
-      if (!hasLed) return this.#standAlone();
-      // Another tab has stolen the lock, and what it has said while both led was not heard here.
-      this.#stopLeading();
-      this.#heard = Date.now();
-      this.#want(this.#members);
-      void this.#compete({ signal });
-    }
-  }
-
   #lead(): void {
-    this.#isStealing = false;
-    if (this.#lines) return;
+    this.#stopLeading();
     this.#lines = new Map();
     for (const member of this.#members) this.#serve(member);
-    this.#say({ type: "lead" });
+    this.#beat();
   }
 
   #stopLeading(): void {
@@ -195,11 +117,11 @@ class Tabs {
       const begun = new Line(this.#streams, spaceId, standingOf(cursor), {
         members: () => this.#of(spaceId),
         give: (news) => {
-          if (this.#isWantedElsewhere(spaceId)) this.#say({ type: "news", spaceId, news });
+          if (this.#isWantedElsewhere(spaceId)) this.#leadership.say({ type: "news", spaceId, news });
           for (const member of this.#of(spaceId)) member.take(news);
         },
         // Also from here: a browser makes the timers of a page that nobody looks at rare.
-        beat: () => Date.now() - this.#heard > BEAT_MS / 2 && this.#beat(),
+        beat: () => Date.now() - this.#beatAt > BEAT_MS / 2 && this.#beat(),
       });
       this.#lines?.set(spaceId, begun);
       return;
@@ -224,83 +146,59 @@ class Tabs {
     }
   }
 
-  #hear(message: TabMessage): void {
-    // Two lead for a moment, when a lock is stolen: each has its own lines.
-    if (this.#lines) {
-      if (message.type === "want") this.#note(message.tab, message.spaces);
-      else if (message.type === "drop") {
-        this.#others.get(message.tab)?.delete(message.spaceId);
-        this.#tidy();
-      }
-      return;
+  /** Two lead for a moment, when a lock is stolen: each has its own lines. */
+  #hear(message: TabMessage): boolean {
+    if (message.type === "want") {
+      if (this.#lines) this.#note(message.tab, message.spaces);
+      return false;
     }
-    if (message.type === "want" || message.type === "drop") return;
-    this.#heard = Date.now();
-    this.#isStealing = false;
-    if (message.type === "lead") this.#want(this.#members);
-    else if (message.type === "news")
+    if (this.#lines) return false;
+    if (message.type === "news") {
       for (const member of this.#of(message.spaceId)) member.take(message.news);
-    else {
-      this.#want([...this.#members].filter(({ spaceId }) => !Object.hasOwn(message.spaces, spaceId)));
-      for (const member of this.#members)
-        if (isBehind(member.known(), message.spaces[member.spaceId])) member.ask();
+      return true;
     }
+    const { tabs, spaces } = message;
+    const members = [...this.#members];
+    const isKnown = members.every(({ spaceId }) => Object.hasOwn(spaces, spaceId));
+    if (!isKnown || !tabs.includes(this.#leadership.tab)) this.#want();
+    for (const member of members) if (isBehind(member.known(), spaces[member.spaceId])) member.ask();
+    return true;
   }
 
   /** What another tab wants, for as long as it lives. */
   #note(tab: string, wanted: Cursors): void {
-    const spaces = this.#others.get(tab) ?? new Set();
-    if (!this.#others.has(tab)) {
-      const gone = () => {
+    const before = this.#others.get(tab);
+    this.#others.set(tab, new Set(Object.keys(wanted)));
+    if (!before) {
+      this.#leadership.watch(tab, () => {
         this.#others.delete(tab);
         this.#tidy();
-      };
-      const { signal } = this.#sharing;
-      navigator.locks.request(this.#lock(tab), { signal }, gone).catch(() => {});
+      });
     }
-    this.#others.set(tab, spaces);
     for (const [spaceId, cursor] of Object.entries(wanted)) {
-      spaces.add(spaceId);
-      this.#welcome(spaceId, cursor, (news) => this.#say({ type: "news", spaceId, news }));
+      if (before?.has(spaceId)) continue;
+      this.#welcome(spaceId, cursor, (news) => this.#leadership.say({ type: "news", spaceId, news }));
     }
+    this.#tidy();
     this.#beat();
   }
 
-  #want(members: Iterable<Member>): void {
-    const spaces = [...members].map((member) => [member.spaceId, member.known()?.cursor ?? null]);
-    if (!this.#isHeld || spaces.length === 0) return;
-    this.#say({ type: "want", tab: this.#tab, spaces: Object.fromEntries(spaces) });
+  /** Those that come and go together are told of together. */
+  #want(): void {
+    if (!this.#isHeld || this.#isWanting) return;
+    this.#isWanting = true;
+    queueMicrotask(() => {
+      this.#isWanting = false;
+      const spaces = [...this.#members].map((member) => [member.spaceId, member.known()?.cursor ?? null]);
+      const { tab } = this.#leadership;
+      if (!this.#lines) this.#leadership.say({ type: "want", tab, spaces: Object.fromEntries(spaces) });
+    });
   }
 
   #beat(): void {
-    this.#heard = Date.now();
+    this.#beatAt = Date.now();
     const spaces = [...(this.#lines ?? [])].map(([spaceId, line]) => [spaceId, line.known?.cursor ?? null]);
-    this.#say({ type: "beat", spaces: Object.fromEntries(spaces) });
+    const tabs = [...this.#others.keys()];
+    this.#leadership.say({ type: "beat", tabs, spaces: Object.fromEntries(spaces) });
   }
-
-  #look(): void {
-    const isSilent = Date.now() - this.#heard > SILENCE_MS;
-    if (this.#lines) {
-      this.#beat();
-    } else if (isSilent && this.#isStealing) {
-      // A lock that is stolen is had at once: this one is neither given nor refused.
-      this.#standAlone();
-    } else if (isSilent && globalThis.document?.visibilityState !== "hidden") {
-      this.#isStealing = true;
-      void this.#compete({ steal: true });
-    }
-  }
-
-  #say(message: TabMessage): void {
-    if (this.#sharing.signal.aborted) return;
-    try {
-      this.#channel?.postMessage(message);
-    } catch {
-      this.#standAlone();
-    }
-  }
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
 }

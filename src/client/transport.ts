@@ -47,7 +47,8 @@ export class Transport {
   #pollFault: Problem | null = null;
   #since: string | undefined;
   #told = "";
-  #stream: AbortController | undefined;
+  /** What leaves it. */
+  #stream: (() => void) | undefined;
   #poll: AbortController | undefined;
   #lastBytes = 0;
   #silenceMs = SILENCE_MS;
@@ -56,7 +57,7 @@ export class Transport {
     this.#streams = streams;
     this.#spaceId = spaceId;
     this.#receiver = receiver;
-    void this.#openStream();
+    this.#openStream();
   }
 
   /** What came did not fit: begin again from the receiver's cursor. */
@@ -111,7 +112,7 @@ export class Transport {
   }
 
   readonly #effects: Record<ConnectionEffect, () => void> = {
-    "open stream": () => void this.#openStream(),
+    "open stream": () => this.#openStream(),
     "close stream": () => this.#closeStream(),
     "retry later": () =>
       this.#set("retry", retryDelay(this.#state.losses, Math.random()), () => this.#on("retry-due")),
@@ -126,42 +127,36 @@ export class Transport {
     "steady later": () => this.#set("steady", STEADY_MS, () => this.#on("steady")),
   };
 
-  async #openStream(): Promise<void> {
+  #openStream(): void {
     this.#closeStream();
-    const stream = new AbortController();
-    this.#stream = stream;
     this.#lastBytes = Date.now();
     this.#silenceMs = SILENCE_MS;
     this.#watchSilence();
     let group: Group[number][] = [];
-    try {
-      const known = () => this.#receiver.known();
-      await this.#streams.follow(this.#spaceId, known, stream.signal, {
-        bytes: () => {
-          this.#lastBytes = Date.now();
-          if (this.#state.at !== "realtime") this.#on("alive");
-        },
-        message: (event) => {
-          group.push(event);
-          // Only the last of a group moves the cursor; what a stream that broke off has begun counts for nothing (P5).
-          if (!event.cursor) return;
-          const whole = group;
-          group = [];
-          this.#receiver.take({ type: "group", group: whole });
-        },
-        heartbeat: ({ version, everyMs }) => {
-          if (everyMs) this.#silenceMs = Math.max(SILENCE_MS, everyMs * HEARTBEATS_MISSED);
-          this.#receiver.take({ type: "heartbeat", version });
-        },
-      });
-      if (!stream.signal.aborted) this.#lost({ message: "the stream has ended" });
-    } catch (error) {
-      if (!stream.signal.aborted) this.#lost(error as Error);
-    }
+    this.#stream = this.#streams.follow(this.#spaceId, {
+      known: () => this.#receiver.known(),
+      bytes: () => {
+        this.#lastBytes = Date.now();
+        if (this.#state.at !== "realtime") this.#on("alive");
+      },
+      message: (event) => {
+        group.push(event);
+        // Only the last of a group moves the cursor; what a stream that broke off has begun counts for nothing (P5).
+        if (!event.cursor) return;
+        const whole = group;
+        group = [];
+        this.#receiver.take({ type: "group", group: whole });
+      },
+      heartbeat: ({ version, everyMs }) => {
+        if (everyMs) this.#silenceMs = Math.max(SILENCE_MS, everyMs * HEARTBEATS_MISSED);
+        this.#receiver.take({ type: "heartbeat", version });
+      },
+      end: (error) => this.#lost(error as Error),
+    });
   }
 
   #closeStream(): void {
-    this.#stream?.abort();
+    this.#stream?.();
     this.#stream = undefined;
     this.#cancel("silence");
     this.#cancel("steady");
