@@ -30,9 +30,9 @@ const SILENCE_MS = 4_500;
 export class Leadership<Message> {
   /** This tab, for the others. */
   readonly tab = newId();
-  readonly #name: string;
+  readonly #name: string | null;
   readonly #roles: Roles<Message>;
-  readonly #channel: BroadcastChannel | undefined;
+  #channel: BroadcastChannel | undefined;
   /** Ended when it is closed, and when the tab stands alone. */
   readonly #sharing = new AbortController();
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -42,28 +42,20 @@ export class Leadership<Message> {
 
   /** `name`: of those of which one leads; null: this tab alone. */
   constructor(name: string | null, roles: Roles<Message>) {
-    this.#name = `${name}`;
+    this.#name = name;
     this.#roles = roles;
-    try {
-      if (name !== null) this.#channel = new BroadcastChannel(name);
-    } catch {}
   }
 
   start(): void {
-    if (!this.#channel) {
+    if (this.#name === null) {
       this.#standAlone();
       return;
     }
-    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => {
-      if (!this.#roles.hear(data)) return;
-      this.#heard = Date.now();
-      this.#isStealing = false;
-    };
     this.#watch = setInterval(() => this.look(), BEAT_MS);
-    void this.#live();
+    void this.#live(this.#name);
   }
 
-  /** Says it to the other tabs. */
+  /** Says it to the other tabs, once they see that this one lives. */
   say(message: Message): void {
     if (this.#sharing.signal.aborted) return;
     try {
@@ -107,10 +99,16 @@ export class Leadership<Message> {
   }
 
   /** Takes the lock of this tab, and then waits to lead. */
-  async #live(): Promise<void> {
+  async #live(name: string): Promise<void> {
     const { signal } = this.#sharing;
     try {
-      await navigator.locks.request(this.#name + this.tab, { signal }, () => {
+      await navigator.locks.request(name + this.tab, { signal }, () => {
+        this.#channel = new BroadcastChannel(name);
+        this.#channel.onmessage = ({ data }: MessageEvent<Message>) => {
+          if (!this.#roles.hear(data)) return;
+          this.#heard = Date.now();
+          this.#isStealing = false;
+        };
         if (!this.#leads) this.#roles.follow();
         void this.#compete({ signal });
         return ended(signal);
@@ -131,7 +129,7 @@ export class Leadership<Message> {
       return ended(signal);
     };
     try {
-      await navigator.locks.request(this.#name, how, lead);
+      await navigator.locks.request(`${this.#name}`, how, lead);
     } catch {
       if (signal.aborted) return;
       if (!hasLed) return this.#standAlone();

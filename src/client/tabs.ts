@@ -38,8 +38,6 @@ class Tabs {
   #lines: Map<string, Line> | undefined;
   /** What the others want, in the tab that leads. */
   readonly #others = new Map<string, Set<string>>();
-  /** The others see that this tab lives. */
-  #isHeld = false;
   #isWanting = false;
   #beatAt = 0;
 
@@ -52,7 +50,6 @@ class Tabs {
     this.#leadership = new Leadership(name && `spacefeed ${FORMAT} ${name}`, {
       lead: () => this.#lead(),
       follow: () => {
-        this.#isHeld = true;
         this.#stopLeading();
         this.#want();
       },
@@ -185,7 +182,7 @@ class Tabs {
 
   /** Those that come and go together are told of together. */
   #want(): void {
-    if (!this.#isHeld || this.#isWanting) return;
+    if (this.#isWanting) return;
     this.#isWanting = true;
     queueMicrotask(() => {
       this.#isWanting = false;
