@@ -14,7 +14,7 @@ export interface Member {
 
 export interface LineOptions {
   /** The clients here. */
-  members(): Member[];
+  members(): Iterable<Member>;
   /** What all who want the space are to have. */
   give(news: News): void;
   /** The relay lives. */
@@ -41,7 +41,7 @@ export class Line {
   /** How far it is: by a client here where that is as far, since it has the rows. */
   get known(): Standing | null {
     const at = this.#standing;
-    const here = this.#options.members().map((member) => member.known());
+    const here = [...this.#options.members()].map((member) => member.known());
     return here.find((known) => known && (!at || isKnown(known, at))) ?? at;
   }
 

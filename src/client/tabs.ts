@@ -31,7 +31,8 @@ export function follow(api: Api, name: string | null, member: Member) {
  * what they want. Who is found to be behind asks the relay for the state.
  */
 class Tabs {
-  readonly #members = new Set<Member>();
+  /** By space. */
+  readonly #members = new Map<string, Set<Member>>();
   readonly #streams: Streams;
   readonly #leadership: Leadership<TabMessage>;
   /** By space, in the tab that leads. */
@@ -60,7 +61,7 @@ class Tabs {
   }
 
   join(member: Member) {
-    this.#members.add(member);
+    this.#members.set(member.spaceId, this.#of(member.spaceId).add(member));
     if (this.#lines) this.#serve(member);
     else this.#want();
     const lines = () => this.#lines?.values() ?? [];
@@ -77,7 +78,9 @@ class Tabs {
   }
 
   #leave(member: Member): void {
-    if (!this.#members.delete(member)) return;
+    const others = this.#of(member.spaceId);
+    if (!others.delete(member)) return;
+    if (others.size === 0) this.#members.delete(member.spaceId);
     if (this.#members.size === 0) {
       all.delete(this);
       this.#leadership.close();
@@ -86,8 +89,12 @@ class Tabs {
     else this.#want();
   }
 
-  #of(spaceId: string): Member[] {
-    return [...this.#members].filter((member) => member.spaceId === spaceId);
+  #of(spaceId: string): Set<Member> {
+    return this.#members.get(spaceId) ?? new Set();
+  }
+
+  #all(): Member[] {
+    return [...this.#members.values()].flatMap((members) => [...members]);
   }
 
   #isWantedElsewhere(spaceId: string): boolean {
@@ -97,7 +104,7 @@ class Tabs {
   #lead(): void {
     this.#stopLeading();
     this.#lines = new Map();
-    for (const member of this.#members) this.#serve(member);
+    for (const member of this.#all()) this.#serve(member);
     this.#beat();
   }
 
@@ -124,7 +131,7 @@ class Tabs {
       return;
     }
     if (line.status) tell(line.status);
-    const here = this.#of(spaceId).map((member) => member.known());
+    const here = [...this.#of(spaceId)].map((member) => member.known());
     const other = here.find((known) => known && known.cursor !== cursor);
     if (other) tell({ type: "state", state: stateFrom(other) });
   }
@@ -137,7 +144,7 @@ class Tabs {
   /** Ends the lines that nobody wants any more. */
   #tidy(): void {
     for (const [spaceId, line] of this.#lines ?? []) {
-      if (this.#of(spaceId).length > 0 || this.#isWantedElsewhere(spaceId)) continue;
+      if (this.#members.has(spaceId) || this.#isWantedElsewhere(spaceId)) continue;
       line.close();
       this.#lines?.delete(spaceId);
     }
@@ -155,10 +162,9 @@ class Tabs {
       return true;
     }
     const { tabs, spaces } = message;
-    const members = [...this.#members];
-    const isKnown = members.every(({ spaceId }) => Object.hasOwn(spaces, spaceId));
+    const isKnown = [...this.#members.keys()].every((spaceId) => Object.hasOwn(spaces, spaceId));
     if (!isKnown || !tabs.includes(this.#leadership.tab)) this.#want();
-    for (const member of members) if (isBehind(member.known(), spaces[member.spaceId])) member.ask();
+    for (const member of this.#all()) if (isBehind(member.known(), spaces[member.spaceId])) member.ask();
     return true;
   }
 
@@ -186,7 +192,7 @@ class Tabs {
     this.#isWanting = true;
     queueMicrotask(() => {
       this.#isWanting = false;
-      const spaces = [...this.#members].map((member) => [member.spaceId, member.known()?.cursor ?? null]);
+      const spaces = this.#all().map((member) => [member.spaceId, member.known()?.cursor ?? null]);
       const { tab } = this.#leadership;
       if (!this.#lines) this.#leadership.say({ type: "want", tab, spaces: Object.fromEntries(spaces) });
     });
