@@ -9,7 +9,7 @@ import { leaderOf, type PageOptions, SpacePage, settled } from "../support/brows
 import { useDatabase } from "../support/postgres/database.js";
 import { keepDoing } from "../support/process/keep-doing.js";
 import { useRelay } from "../support/relay/relay.js";
-import { streams, streamsBecome } from "../support/relay/relay-metrics.js";
+import { snapshots, streams, streamsBecome } from "../support/relay/relay-metrics.js";
 
 // Each tab is in a room of its own. The site speaks HTTP/1.1: six streams would leave no connection for anything else.
 vi.setConfig({ testTimeout: 120_000 });
@@ -81,6 +81,7 @@ for (const [engine, newContext] of Object.entries(ENGINES)) {
 
       test("P3: leaders are closed one after the other while all talk: nothing is lost or doubled", async () => {
         let places = await openRooms(await newContext(), 6);
+        const before = await snapshots(relay.current);
         while (places.length > 2) {
           const talk = keepTalking(places);
           const { leader, rest } = await leaderAmong(places);
@@ -95,6 +96,7 @@ for (const [engine, newContext] of Object.entries(ENGINES)) {
           places = rest;
         }
         // Each has gone on from its own cursor, and was connected all the time.
+        expect(await snapshots(relay.current)).toBe(before);
         for (const { tab } of places) expect((await tab.view()).modes).toEqual(["opening", "realtime"]);
       });
 
@@ -180,14 +182,16 @@ test("two tabs in a room that who leads is not in: the later one has it all, and
   const { rest } = await leaderAmong(places);
   const [{ tab, room }] = rest as [Place];
   await room.write("one", "two");
+  const { spaceId } = room;
+  const quiet = await SpacePage.open(context, site.current.url, { spaceId });
+  await settled(room, quiet);
   const writer = keepDoing(async (n) => {
     // So few that a state has them all.
     if (n < 50) await room.write(`meanwhile ${n}`);
     await setTimeout(5);
   });
-  const late = [];
-  for (let n = 0; n < 3; n++)
-    late.push(await SpacePage.open(context, site.current.url, { spaceId: room.spaceId }));
+  const late = [quiet];
+  for (let n = 0; n < 3; n++) late.push(await SpacePage.open(context, site.current.url, { spaceId }));
   await Promise.all(late.map((one) => one.say("here I am")));
   await writer.stop();
   await settled(room, tab, ...late);
