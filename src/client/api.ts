@@ -1,8 +1,8 @@
-import { createParser } from "eventsource-parser";
 import { type ErrorCode, SpacefeedError, STATUS } from "../protocol/errors.js";
 import type { SpaceState } from "../protocol/messages.js";
 import type { SpaceClientOptions } from "./client.js";
-import type { Group, Replica } from "./replica.js";
+import { readEvents } from "./event-stream.js";
+import type { Group, Standing } from "./replica.js";
 
 export type ApiOptions = Pick<SpaceClientOptions, "headers" | "fetch"> & { url: string };
 
@@ -67,10 +67,8 @@ export class Api {
     if (!response.ok) throw await refusalOf(response);
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
     if (!response.body || !isStream) throw notOurs(response.status, "unavailable");
-    const parser = createParser({
-      onEvent: ({ event = "message", data }) => {
-        if (!signal.aborted && (event === "message" || event === "heartbeat")) receiver[event](parsed(data));
-      },
+    const read = readEvents((event, data) => {
+      if (!signal.aborted && (event === "message" || event === "heartbeat")) receiver[event](parsed(data));
     });
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
@@ -78,7 +76,7 @@ export class Api {
       const { done, value } = await reader.read();
       if (done || signal.aborted) return;
       receiver.bytes();
-      parser.feed(decoder.decode(value, { stream: true }));
+      read(decoder.decode(value, { stream: true }));
     }
   }
 
@@ -95,8 +93,8 @@ export class Api {
   }
 
   /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
-  async state(spaceId: string, known: Replica | null, signal: AbortSignal) {
-    const limit = Math.min((known?.lists.intention.length ?? 0) + LIMITS.page, LIMITS.state);
+  async state(spaceId: string, known: Standing | null, signal: AbortSignal) {
+    const limit = Math.min((known?.lists?.intention.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;
     return (await this.#ask(url, { headers, cache: "no-store" }, signal)) as SpaceState | null;

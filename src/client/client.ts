@@ -46,11 +46,18 @@ export interface SpaceClient<Content = unknown> {
   ): EntityOf<T, R> | undefined;
   /** Asks the relay for the state now. Resolves when it is there, or when that did not work: see `error`. */
   refresh(this: void): Promise<void>;
+  /**
+   * Resolves when this client has that version of its space, whoever wrote it: at once where it has. Rejects with a
+   * SpacefeedError when the client is closed (`unavailable`), and while there is no such space (`not_found`) or it may not be
+   * read (`forbidden`); with the signal's reason after that: `AbortSignal.timeout(5_000)`.
+   */
+  waitFor(this: void, version: number, signal?: AbortSignal): Promise<void>;
   /** Loads the (at most 100) messages before the oldest. Resolves to whether there are older ones still; see `error`. */
   loadOlder(this: void): Promise<boolean>;
   /**
-   * The changes show at once. Each promise resolves with the server's row when it is stored; it rejects with a
-   * SpacefeedError, and the change is taken back, when it is refused. Without a network they wait; see `fault`.
+   * The changes show at once. Each promise resolves with the server's row when it is stored: from then on the snapshot
+   * has that row, or what came after it. It rejects with a SpacefeedError, and the change is taken back, when it is
+   * refused. Without a network they wait; see `fault`.
    */
   createBeing(this: void, fields?: BeingFields): Promise<Being>;
   updateBeing(this: void, id: string, fields: Omit<BeingFields, "id">): Promise<Being>;

@@ -31,11 +31,14 @@ export interface Replica {
   readonly unseen: ReadonlyMap<string, Intention | null> | null;
 }
 
+/** How far somebody is; with the rows, where they are known. */
+export type Standing = Pick<Replica, "version" | "cursor"> & Partial<Replica>;
+
 /**
  * What to do with a group: apply it; nothing, its changes are known (P2); or there is a gap, and the replica
  * has to be caught up from its own cursor (P3).
  */
-export function judge(replica: Replica | null, group: Group): "apply" | "known" | "gap" {
+export function judge(replica: Standing | null, group: Group): "apply" | "known" | "gap" {
   const last = group.at(-1);
   if (!last?.cursor) return "gap";
   if (isState(last)) return isKnown(replica, last) ? "known" : "apply";
@@ -44,11 +47,11 @@ export function judge(replica: Replica | null, group: Group): "apply" | "known" 
   if (last.prev !== replica.version) return "gap";
   // Only what came to a text may not fit.
   const hasAppends = group.some((event) => "path" in event);
-  return hasAppends && !changesOf(replica, group) ? "gap" : "apply";
+  return hasAppends && replica.lists && !changesOf(replica as Replica, group) ? "gap" : "apply";
 }
 
 /** Whether a state says nothing new. Versions of another epoch do not compare (P11). */
-export function isKnown(replica: Replica | null, state: Pick<State, "version" | "cursor">): boolean {
+export function isKnown(replica: Standing | null, state: Pick<State, "version" | "cursor">): boolean {
   if (!replica || epochOf(state.cursor) !== epochOf(replica.cursor)) return false;
   return state.version <= replica.version;
 }
@@ -173,6 +176,16 @@ function isBefore(replica: Pick<Replica, "hasMore" | "oldest">, intention: Inten
 /** The history that a cursor belongs to: `<epoch>.<version>`. */
 export function epochOf(cursor: string): string {
   return cursor.slice(0, cursor.lastIndexOf("."));
+}
+
+export function standingOf(cursor: string | null): Standing | null {
+  return cursor === null ? null : { cursor, version: Number(cursor.slice(cursor.lastIndexOf(".") + 1)) };
+}
+
+/** Whether there is more at a cursor than somebody knows. */
+export function isBehind(known: Standing | null, cursor: string | null = null): boolean {
+  const there = standingOf(cursor);
+  return there !== null && !isKnown(known, there);
 }
 
 /** Takes the objects of before where they are the same, so that there is nothing to render for them. */

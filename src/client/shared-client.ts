@@ -25,7 +25,7 @@ export type LiveSpace<Content = unknown> = Omit<SpaceSnapshot<Content>, "spaceId
 
 /** What resolves when it is done. */
 const ACTS =
-  "refresh loadOlder createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
+  "refresh waitFor loadOlder createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
 
 /** Components that move, or that StrictMode mounts twice, are back within this time, and do not reconnect. */
 const LINGER_MS = 1_000;

@@ -3,6 +3,7 @@ import type { Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
 import type { SpaceClient, SpaceClientOptions } from "./client.js";
+import type { Member } from "./line.js";
 import { type Row, rowOf, rowsOf } from "./lists.js";
 import { type Mutation, newId, type Stored } from "./mutation.js";
 import { observed } from "./observed.js";
@@ -10,10 +11,10 @@ import { Outbox } from "./outbox.js";
 import { canPersist, Persistence } from "./persistence.js";
 import { problemOf } from "./problem.js";
 import { isKnown, judge } from "./replica.js";
-import { SharedConnection } from "./shared-connection.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
-import { type Connection, type Receiver, Transport } from "./transport.js";
+import { follow } from "./tabs.js";
+import type { News } from "./transport.js";
 
 /**
  * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
@@ -28,15 +29,17 @@ export function createSpaceClient<Content = unknown>(options: SpaceClientOptions
 class Space implements Record<keyof SpaceClient, unknown> {
   readonly spaceId: string;
   readonly #api: Api;
-  readonly #connect: () => Connection;
+  readonly #connect: () => ReturnType<typeof follow>;
   readonly #outbox: Outbox;
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
-  #connection: Connection | undefined;
+  #connection: ReturnType<typeof follow> | undefined;
   #store: SpaceStore;
   #snapshot: SpaceSnapshot;
   #olderPage: Promise<boolean> | undefined;
+  #isAsking = false;
+  #isBehind = false;
 
   constructor({ spaceId, url = "/", headers, fetch, persist = false, tabs = !headers }: SpaceClientOptions) {
     this.spaceId = spaceId;
@@ -44,18 +47,16 @@ class Space implements Record<keyof SpaceClient, unknown> {
     this.#snapshot = show(this.#store, null);
     this.#api = new Api({ url, ...(headers && { headers }), ...(fetch && { fetch }) });
     const user = typeof tabs === "string" ? tabs : "";
-    const name = JSON.stringify([this.#api.address("/"), user, spaceId]);
+    const who = [this.#api.address("/"), user];
     if (persist && headers && !user) {
       throw new SpacefeedError(
         "config",
         "persist with headers would show what one user has read to the next one: set tabs to the user's ID",
       );
     }
-    if (persist && canPersist()) this.#persistence = new Persistence(name);
-    const transport = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
+    if (persist && canPersist()) this.#persistence = new Persistence(JSON.stringify([...who, spaceId]));
     const isShared = tabs !== false && globalThis.document !== undefined;
-    this.#connect = () =>
-      isShared ? new SharedConnection(name, this.#receiver, transport) : transport(this.#receiver);
+    this.#connect = () => follow(this.#api, isShared ? JSON.stringify(who) : null, this.#member());
     this.#outbox = new Outbox(this.#api, spaceId, {
       tell: (action) => this.#dispatch(action),
       changed: (mutations) => void this.#persistence?.saveMutations(mutations),
@@ -107,25 +108,48 @@ class Space implements Record<keyof SpaceClient, unknown> {
     addEventListener?.("pageshow", goOn, { signal });
   }
 
-  readonly #receiver: Receiver = {
-    known: () => this.#store.replica,
-    take: (news) => {
-      const { replica } = this.#store;
-      if (news.type === "group") {
-        if (judge(replica, news.group) === "gap") this.#connection?.gap();
-        else this.#dispatch({ ...news, at: new Date().toISOString() });
-      } else if (news.type === "state") {
-        // Of a tab that holds less: what is loaded here stays, and is asked for.
-        const { hasMore, intentions = [] } = news.state;
-        const isLess = hasMore && intentions.length < (replica?.lists.intention.length ?? 0);
-        if (isLess && !isKnown(replica, news.state)) void this.refresh();
-        else this.#dispatch(news);
-      } else if (news.type === "status") {
-        this.#dispatch(news);
-        if (news.mode !== "cache") this.#outbox.retryNow();
-      } else if (replica && (news.version ?? 0) > replica.version) this.#connection?.gap();
-    },
-  };
+  #member(): Member {
+    return {
+      spaceId: this.spaceId,
+      known: () => this.#store.replica,
+      take: (news) => this.#take(news),
+      ask: () => void this.#catchUp(),
+    };
+  }
+
+  #take(news: News): void {
+    const { replica } = this.#store;
+    if (news.type === "group") {
+      if (judge(replica, news.group) === "gap") void this.#catchUp();
+      else this.#dispatch({ ...news, at: new Date().toISOString() });
+    } else if (news.type === "state") {
+      // Of a tab that holds less: what is loaded here stays, and is asked for.
+      const { hasMore, intentions = [] } = news.state;
+      const isLess = hasMore && intentions.length < (replica?.lists.intention.length ?? 0);
+      if (isLess && !isKnown(replica, news.state)) void this.#catchUp();
+      else this.#dispatch(news);
+    } else {
+      this.#dispatch(news);
+      if (news.mode !== "cache") this.#outbox.retryNow();
+    }
+  }
+
+  /** Asks for the state, once more if it was to be asked for meanwhile. Whoever finds that it is still behind asks again. */
+  async #catchUp(): Promise<void> {
+    this.#isBehind = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#isBehind) {
+      this.#isBehind = false;
+      await this.#ask().catch(() => {});
+    }
+    this.#isAsking = false;
+  }
+
+  async #ask(): Promise<void> {
+    const state = await this.#api.state(this.spaceId, this.#store.replica, this.#closing.signal);
+    if (state) this.#dispatch({ type: "state", state });
+  }
 
   #dispatch(action: StoreAction): void {
     const before = this.#store;
@@ -134,7 +158,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
     const { replica } = this.#store;
     if (replica && replica !== before.replica) {
       remember(before.replica, replica);
-      if (this.#connection?.leads) this.#persistence?.save(replica);
+      this.#persistence?.save(replica);
     }
     const shown = this.#snapshot;
     this.#snapshot = show(this.#store, shown);
@@ -164,13 +188,29 @@ class Space implements Record<keyof SpaceClient, unknown> {
   getIntention = (id: string) => this.getEntity("intention", id);
 
   refresh = async (): Promise<void> => {
-    try {
-      const state = await this.#api.state(this.spaceId, this.#store.replica, this.#closing.signal);
-      if (state) this.#dispatch({ type: "state", state });
-    } catch (error) {
-      this.#fail(error);
-    }
+    await this.#ask().catch((error) => this.#fail(error));
   };
+
+  waitFor = (version: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const closing = this.#closing.signal;
+      const done = new AbortController();
+      const look = () => {
+        const { data, fault } = this.#snapshot;
+        const isThere = data !== null && data.version >= version;
+        if (isThere) resolve();
+        else if (closing.aborted)
+          reject(new SpacefeedError("unavailable", `no version ${version}: ${CLOSED}`));
+        else if (signal?.aborted) reject(signal.reason);
+        else if (fault && GONE.includes(fault.code)) reject(new SpacefeedError(fault.code, fault.message));
+        else return;
+        this.#listeners.delete(look);
+        done.abort();
+      };
+      this.#listeners.add(look);
+      for (const end of [closing, signal]) end?.addEventListener("abort", look, { signal: done.signal });
+      look();
+    });
 
   loadOlder = (): Promise<boolean> => {
     this.#olderPage ??= this.#loadOlder().finally(() => {
@@ -188,8 +228,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
     try {
       const question = { action: "list", spaceId, limit: LIMITS.page, before };
       const answer = await this.#api.post<Intention[]>("intentions", question, this.#closing.signal);
-      // A page of big messages has fewer. A relay of the version before does not say.
-      const { data: page, hasMore = page.length === LIMITS.page } = answer;
+      const { data: page, hasMore = false } = answer;
       this.#dispatch({ type: "older", page, hasMore, window: replica.window });
     } catch (error) {
       this.#dispatch({ type: "no-older" });
@@ -219,7 +258,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
     const isClosed = this.#closing.signal.aborted;
     if (!isClosed) this.#dispatch({ type: "mutate", mutation });
     const stored = isClosed
-      ? Promise.reject(new SpacefeedError("unavailable", CLOSED))
+      ? Promise.reject(new SpacefeedError("unavailable", `not sent: ${CLOSED}`))
       : this.#outbox.add(mutation, isRetry);
     stored.catch(() => {}); // without a handler it is seen in the snapshot
     return stored;
@@ -243,4 +282,6 @@ class Space implements Record<keyof SpaceClient, unknown> {
   }
 }
 
-const CLOSED = "not sent: the client is closed; changes need one that is open";
+const CLOSED = "the client is closed; this needs one that is open";
+/** Nothing comes of a space that is not there for us. */
+const GONE = ["not_found", "forbidden"];

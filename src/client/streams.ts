@@ -1,92 +1,62 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import type { ManySpacesEvent } from "../protocol/messages.js";
 import { type Api, LIMITS, type StreamReceiver } from "./api.js";
-import type { Group, Replica } from "./replica.js";
+import type { Group, Standing } from "./replica.js";
 
 /** Who follows a space. */
-interface Member {
-  known(): Replica | null;
-  receiver: StreamReceiver;
+export interface Follower extends StreamReceiver {
+  known(): Standing | null;
   /** The stream is over for this space: refused, broken off, or ended. */
-  end(error?: unknown): void;
+  end(error: unknown): void;
 }
 
-/** The stream of many spaces. */
-interface Shared {
-  controller: AbortController;
-  /** What the relay calls it, once it is open. */
-  id?: string;
+interface Stream {
+  readonly controller: AbortController;
   /** Those whose cursors the relay was told. */
-  told: Map<string, Member>;
+  readonly told: Map<string, Follower>;
+  /** The only space of a stream of one, whose events do not name it. */
+  readonly only: string | undefined;
+  /** What the relay calls a stream of many, once it is open. */
+  id?: string;
+  /** The one that it takes the place of, until it speaks. */
+  readonly before: Stream | undefined;
 }
 
 /** Spaces that come and go together are asked for together. */
 const GATHER_MS = 10;
-const all = new Set<Streams>();
-
-/** The streams of all who ask the same relay in the same way. */
-export function streamsOf(api: Api): Streams {
-  return [...all].find((streams) => streams.api.isLike(api)) ?? new Streams(api);
-}
 
 /**
- * The spaces of a page share one stream: a browser has six connections for a server. The first space has a stream of its
- * own, and when a second one comes all go over to one stream of many, to which spaces are added, and from which they are dropped.
+ * The spaces of a browser share one stream: it has six connections for a server. The first space has a stream of one,
+ * and when a second one comes all go over to one of many, to which spaces are added, and from which they are dropped.
  */
 export class Streams {
-  readonly #members = new Map<string, Member>();
-  /** Streams of one space each. */
-  readonly #own = new Map<string, AbortController>();
-  #shared: Shared | undefined;
+  readonly #followers = new Map<string, Follower>();
+  #stream: Stream | undefined;
   #isGathering = false;
-  /** The relay knows no streams of many. */
-  #isOld = false;
 
   constructor(readonly api: Api) {}
 
-  /** Reads a space from what is known on. Resolves when its stream ends; after `signal` nothing more is said. */
-  follow(
-    spaceId: string,
-    known: () => Replica | null,
-    signal: AbortSignal,
-    receiver: StreamReceiver,
-  ): Promise<void> {
-    // A second client of the same space has a stream of its own.
-    if (this.#members.has(spaceId) || this.#members.size >= LIMITS.spaces) {
-      return this.api.stream({ [spaceId]: known()?.cursor ?? null }, signal, receiver);
-    }
-    return new Promise((resolve, reject) => {
-      const end = (error?: unknown) => {
-        if (this.#members.get(spaceId) === member) this.#leave(spaceId);
-        if (error) reject(error);
-        else resolve();
-      };
-      const member: Member = { known, receiver, end };
-      this.#members.set(spaceId, member);
-      all.add(this);
-      signal.addEventListener("abort", () => end(), { once: true });
-      if (this.#isOld || (this.#members.size === 1 && !this.#shared)) this.#followAlone(spaceId, member);
-      else this.#later();
-    });
+  /** Reads a space from what is known on, until it ends. Returns what leaves it; after that nothing more is said. */
+  follow(spaceId: string, follower: Follower): () => void {
+    if (this.#followers.size >= LIMITS.spaces) return new Streams(this.api).follow(spaceId, follower);
+    this.#followers.set(spaceId, follower);
+    if (this.#stream) this.#later();
+    else this.#open();
+    return () => this.#follows(spaceId, follower) && this.#leave(spaceId);
+  }
+
+  #follows(spaceId: string, follower: Follower | undefined): boolean {
+    return follower !== undefined && this.#followers.get(spaceId) === follower;
   }
 
   #leave(spaceId: string): void {
-    this.#members.delete(spaceId);
-    this.#own.get(spaceId)?.abort();
-    this.#own.delete(spaceId);
-    if (this.#shared) this.#later();
-    if (this.#members.size > 0) return;
-    this.#shared?.controller.abort();
-    this.#shared = undefined;
-    all.delete(this);
-  }
-
-  #followAlone(spaceId: string, member: Member): void {
-    const controller = new AbortController();
-    this.#own.set(spaceId, controller);
-    const end = (error?: unknown) => !controller.signal.aborted && member.end(error);
-    const spaces = { [spaceId]: member.known()?.cursor ?? null };
-    this.api.stream(spaces, controller.signal, member.receiver).then(() => end(), end);
+    this.#followers.delete(spaceId);
+    const { told } = this.#stream ?? {};
+    if (![...(told ?? [])].some((one) => this.#follows(...one))) {
+      stop(this.#stream);
+      this.#stream = undefined;
+    }
+    this.#later();
   }
 
   #later(): void {
@@ -98,83 +68,89 @@ export class Streams {
     }, GATHER_MS);
   }
 
-  /** Opens the stream of many, or tells the relay who has come and gone. */
+  /** Opens a stream, or tells the relay who has come and gone. */
   async #settle(): Promise<void> {
-    const shared = this.#shared;
-    if (!shared) {
-      if (this.#members.size > 1) this.#share();
-      // The one that is left, if it has come just now.
-      else for (const [id, member] of this.#members) if (!this.#own.has(id)) this.#followAlone(id, member);
+    const stream = this.#stream;
+    const { told = new Map<string, Follower>(), only, id } = stream ?? {};
+    const drop = [...told.keys()].filter((id) => !this.#followers.has(id));
+    const come = [...this.#followers].filter(([id, follower]) => told.get(id) !== follower);
+    if (drop.length + come.length === 0) return;
+    if (!stream || only !== undefined) {
+      this.#open();
       return;
     }
-    if (shared.id === undefined) return; // once it is open
-    const drop = [...shared.told.keys()].filter((id) => !this.#members.has(id));
-    const come = [...this.#members].filter(([id, member]) => shared.told.get(id) !== member);
-    if (drop.length + come.length === 0) return;
-    for (const id of drop) shared.told.delete(id);
-    for (const [id, member] of come) shared.told.set(id, member);
+    if (id === undefined) return; // once it is open
+    for (const id of drop) told.delete(id);
+    for (const [id, follower] of come) told.set(id, follower);
     try {
-      await this.api.change(shared.id, { add: cursorsOf(come), drop }, shared.controller.signal);
+      await this.api.change(id, { add: cursorsOf(come), drop }, stream.controller.signal);
     } catch (error) {
-      if (this.#shared !== shared) return;
+      if (this.#stream !== stream) return;
       // Another relay has it: then one stream more, of all, in its place.
-      if (error instanceof SpacefeedError && error.code === "not_found") this.#share();
-      else for (const [, member] of come) member.end(error);
+      if (error instanceof SpacefeedError && error.code === "not_found") this.#open();
+      else this.#end(come, error);
     }
   }
 
-  #share(): void {
-    const before = this.#shared?.controller;
-    const shared: Shared = { controller: new AbortController(), told: new Map(this.#members) };
-    this.#shared = shared;
+  #open(): void {
+    const told = new Map(this.#followers);
+    const only = told.size === 1 ? [...told.keys()][0] : undefined;
+    const stream: Stream = { controller: new AbortController(), told, only, before: this.#stream };
+    this.#stream = stream;
     const each = (tell: (receiver: StreamReceiver) => void) => {
-      for (const [id, member] of shared.told) if (this.#members.get(id) === member) tell(member.receiver);
+      for (const [id, follower] of told) if (this.#follows(id, follower)) tell(follower);
     };
     this.api
-      .stream(cursorsOf([...shared.told]), shared.controller.signal, {
+      .stream(cursorsOf([...told]), stream.controller.signal, {
         bytes: () => each((receiver) => receiver.bytes()),
         heartbeat: (beat) => each((receiver) => receiver.heartbeat(beat)),
-        message: (event) => {
-          before?.abort();
-          this.#hear(shared, event as Group[number] & ManySpacesEvent);
-        },
+        message: (event) => this.#hear(stream, event as Group[number] & ManySpacesEvent),
       })
       .then(
-        () => this.#broken(shared),
-        (error) => this.#broken(shared, error),
+        () => this.#broken(stream, { message: "the stream has ended" }),
+        (error) => this.#broken(stream, error),
       );
   }
 
-  #hear(shared: Shared, event: Group[number] & ManySpacesEvent): void {
+  #hear(stream: Stream, event: Group[number] & ManySpacesEvent): void {
+    stop(stream.before);
     if (event.type === "stream") {
-      shared.id = event.streamId;
-      for (const own of this.#own.values()) own.abort();
-      this.#own.clear();
+      stream.id = event.streamId;
       this.#later(); // who came meanwhile
       return;
     }
-    const member = shared.told.get(event.spaceId);
-    if (!member || this.#members.get(event.spaceId) !== member) return;
+    const spaceId = stream.only ?? event.spaceId;
+    const follower = stream.told.get(spaceId);
+    if (!follower || !this.#follows(spaceId, follower)) return;
     if (event.type === "space-refused") {
-      shared.told.delete(event.spaceId);
-      member.end(new SpacefeedError(event.code, event.error));
-    } else member.receiver.message(event);
+      stream.told.delete(spaceId);
+      this.#end([[spaceId, follower]], new SpacefeedError(event.code, event.error));
+    } else follower.message(event);
   }
 
-  /** All come back by themselves, each with its own cursor. */
-  #broken(shared: Shared, error?: unknown): void {
-    if (this.#shared !== shared) return;
-    this.#shared = undefined;
-    shared.controller.abort();
-    this.#isOld = shared.id === undefined && (error as SpacefeedError | undefined)?.code === "not_found";
-    for (const [id, member] of shared.told) {
-      if (this.#members.get(id) !== member || this.#own.has(id)) continue;
-      if (this.#isOld) this.#followAlone(id, member);
-      else member.end(error);
+  #broken(stream: Stream, error: unknown): void {
+    if (this.#stream !== stream) return;
+    stop(stream);
+    this.#stream = undefined;
+    this.#end(stream.told, error);
+  }
+
+  /** They come back by themselves, each with its own cursor. */
+  #end(followers: Iterable<[string, Follower]>, error: unknown): void {
+    for (const [id, follower] of followers) {
+      if (!this.#follows(id, follower)) continue;
+      this.#leave(id);
+      follower.end(error);
     }
   }
 }
 
-function cursorsOf(members: readonly (readonly [string, Member])[]): Record<string, string | null> {
+function stop(stream: Stream | undefined): void {
+  if (!stream || stream.controller.signal.aborted) return;
+  stream.controller.abort();
+  stop(stream.before);
+}
+
+function cursorsOf(members: readonly (readonly [string, Follower])[]): Record<string, string | null> {
   return Object.fromEntries(members.map(([id, { known }]) => [id, known()?.cursor ?? null]));
 }

@@ -1,5 +1,4 @@
 import type { ErrorCode } from "../protocol/errors.js";
-import type { Api } from "./api.js";
 import {
   type ConnectionEffect,
   type ConnectionEvent,
@@ -9,36 +8,24 @@ import {
   step,
 } from "./connection.js";
 import { type Problem, problemOf } from "./problem.js";
-import type { Group, Replica, State } from "./replica.js";
+import type { Group, Standing, State } from "./replica.js";
 import type { Mode } from "./snapshot.js";
-import { streamsOf } from "./streams.js";
+import type { Streams } from "./streams.js";
 
-/** What a connection brings. */
+/** What a client gets to know of its space. */
 export type News =
   | { type: "group"; group: Group }
   | { type: "state"; state: State }
-  /** The relay lives, and holds that we are at this version; null: it does not say. */
-  | { type: "heartbeat"; version: number | null }
   /** `fault`: what is wrong, null in realtime. */
   | { type: "status"; mode: Mode; fault: Problem | null };
 
-export interface Receiver {
-  /** Where the client stands; null: nothing is known yet. */
-  known(): Replica | null;
-  take(news: News): void;
-}
+/** The relay lives, and holds that we are at this version; null: it does not say. */
+export type Heartbeat = { type: "heartbeat"; version: number | null };
 
-/** What brings a space's changes, from when it is made: over the network, or through another tab. */
-export interface Connection {
-  /** This is the tab that has the stream. */
-  readonly leads: boolean;
-  /** What came did not fit: begin again from the receiver's cursor. */
-  gap(): void;
-  /** The network may be back: look now. */
-  wake(): void;
-  /** The browser says that the network is gone. */
-  offline(): void;
-  close(): void;
+export interface Receiver {
+  /** How far it is; null: nothing is known yet. */
+  known(): Standing | null;
+  take(news: News | Heartbeat): void;
 }
 
 const POLL_MS = 5_000;
@@ -49,10 +36,9 @@ const HEARTBEATS_MISSED = 2.25;
 const STEADY_MS = 5_000;
 const SILENT = { message: "the stream was silent" };
 
-/** A connection over the network. Carries out what the state machine in `connection.ts` decides. */
-export class Transport implements Connection {
-  readonly leads = true;
-  readonly #api: Api;
+/** A space's connection to the relay. Carries out what the state machine in `connection.ts` decides. */
+export class Transport {
+  readonly #streams: Streams;
   readonly #spaceId: string;
   readonly #receiver: Receiver;
   readonly #timers = new Map<"silence" | "steady" | "retry" | "poll", ReturnType<typeof setTimeout>>();
@@ -61,28 +47,32 @@ export class Transport implements Connection {
   #pollFault: Problem | null = null;
   #since: string | undefined;
   #told = "";
-  #stream: AbortController | undefined;
+  /** What leaves it. */
+  #stream: (() => void) | undefined;
   #poll: AbortController | undefined;
   #lastBytes = 0;
   #silenceMs = SILENCE_MS;
 
-  constructor(api: Api, spaceId: string, receiver: Receiver) {
-    this.#api = api;
+  constructor(streams: Streams, spaceId: string, receiver: Receiver) {
+    this.#streams = streams;
     this.#spaceId = spaceId;
     this.#receiver = receiver;
-    void this.#openStream();
+    this.#openStream();
   }
 
+  /** What came did not fit: begin again from the receiver's cursor. */
   gap(): void {
     this.#on("gap");
   }
 
+  /** The network may be back: look now. */
   wake(): void {
     const isSilent = this.#stream && Date.now() - this.#lastBytes > this.#silenceMs;
     if (isSilent) this.#lost(SILENT);
     this.#on("wake");
   }
 
+  /** The browser says that the network is gone. */
   offline(): void {
     this.#lost({ message: "the browser is offline" });
   }
@@ -122,7 +112,7 @@ export class Transport implements Connection {
   }
 
   readonly #effects: Record<ConnectionEffect, () => void> = {
-    "open stream": () => void this.#openStream(),
+    "open stream": () => this.#openStream(),
     "close stream": () => this.#closeStream(),
     "retry later": () =>
       this.#set("retry", retryDelay(this.#state.losses, Math.random()), () => this.#on("retry-due")),
@@ -137,42 +127,36 @@ export class Transport implements Connection {
     "steady later": () => this.#set("steady", STEADY_MS, () => this.#on("steady")),
   };
 
-  async #openStream(): Promise<void> {
+  #openStream(): void {
     this.#closeStream();
-    const stream = new AbortController();
-    this.#stream = stream;
     this.#lastBytes = Date.now();
     this.#silenceMs = SILENCE_MS;
     this.#watchSilence();
     let group: Group[number][] = [];
-    try {
-      const known = () => this.#receiver.known();
-      await streamsOf(this.#api).follow(this.#spaceId, known, stream.signal, {
-        bytes: () => {
-          this.#lastBytes = Date.now();
-          if (this.#state.at !== "realtime") this.#on("alive");
-        },
-        message: (event) => {
-          group.push(event);
-          // Only the last of a group moves the cursor; what a stream that broke off has begun counts for nothing (P5).
-          if (!event.cursor) return;
-          const whole = group;
-          group = [];
-          this.#receiver.take({ type: "group", group: whole });
-        },
-        heartbeat: ({ version, everyMs }) => {
-          if (everyMs) this.#silenceMs = Math.max(SILENCE_MS, everyMs * HEARTBEATS_MISSED);
-          this.#receiver.take({ type: "heartbeat", version });
-        },
-      });
-      if (!stream.signal.aborted) this.#lost({ message: "the stream has ended" });
-    } catch (error) {
-      if (!stream.signal.aborted) this.#lost(error as Error);
-    }
+    this.#stream = this.#streams.follow(this.#spaceId, {
+      known: () => this.#receiver.known(),
+      bytes: () => {
+        this.#lastBytes = Date.now();
+        if (this.#state.at !== "realtime") this.#on("alive");
+      },
+      message: (event) => {
+        group.push(event);
+        // Only the last of a group moves the cursor; what a stream that broke off has begun counts for nothing (P5).
+        if (!event.cursor) return;
+        const whole = group;
+        group = [];
+        this.#receiver.take({ type: "group", group: whole });
+      },
+      heartbeat: ({ version, everyMs }) => {
+        if (everyMs) this.#silenceMs = Math.max(SILENCE_MS, everyMs * HEARTBEATS_MISSED);
+        this.#receiver.take({ type: "heartbeat", version });
+      },
+      end: (error) => this.#lost(error as Error),
+    });
   }
 
   #closeStream(): void {
-    this.#stream?.abort();
+    this.#stream?.();
     this.#stream = undefined;
     this.#cancel("silence");
     this.#cancel("steady");
@@ -190,7 +174,7 @@ export class Transport implements Connection {
     const poll = new AbortController();
     this.#poll = poll;
     try {
-      const state = await this.#api.state(this.#spaceId, this.#receiver.known(), poll.signal);
+      const state = await this.#streams.api.state(this.#spaceId, this.#receiver.known(), poll.signal);
       if (poll.signal.aborted) return;
       this.#poll = undefined;
       if (state) this.#receiver.take({ type: "state", state });

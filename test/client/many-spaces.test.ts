@@ -78,15 +78,6 @@ test("P3: after the line was cut all come back with their own cursors, and lack 
   }
 });
 
-test("a relay of before, which knows no stream of many, is asked for each space", async (context) => {
-  const proxy = closing(context, await HttpProxy.before(relay.current.url));
-  proxy.rule = ({ method, path }) =>
-    method === "POST" && path === "/api/stream" ? refusal("there is no POST /api/stream") : "pass";
-  const { ids, clients } = await followMany(context, 3, proxy.url);
-  await Promise.all(ids.map((id) => say(id, "x")));
-  await eventually(() => expect(clients.map(names)).toEqual([["x"], ["x"], ["x"]]));
-});
-
 test("when the relay with the stream is another one than that which is asked to add a space, all come back", async (context) => {
   const proxy = closing(context, await HttpProxy.before(relay.current.url));
   const { clients } = await followMany(context, 2, proxy.url);

@@ -2,6 +2,7 @@ import { expect, type TestContext, test } from "vitest";
 import { Api } from "../../src/client/api.js";
 import { replace } from "../../src/client/replica.js";
 import type { Mode } from "../../src/client/snapshot.js";
+import { Streams } from "../../src/client/streams.js";
 import { Transport } from "../../src/client/transport.js";
 import { spaceSyncOf, stateOf } from "../support/postgres/rows.js";
 import { closing, eventually } from "../support/relay/follow.js";
@@ -19,7 +20,7 @@ async function begin(context: TestContext) {
   const got: string[] = [];
   const transport = closing(
     context,
-    new Transport(new Api({ url: server.url }), "here", {
+    new Transport(new Streams(new Api({ url: server.url })), "here", {
       known: () => known,
       take: (news) => {
         if (news.type === "status") lines.push([news.mode, news.fault?.message]);

@@ -29,7 +29,7 @@ test("each function of a client can be taken off it, and needs no `this`", async
   const { getEntities, getEntity, createEntity, updateEntity, deleteEntity } = functions;
   const names = [...Object.keys(functions), ...Object.getOwnPropertyNames(Object.getPrototypeOf(functions))];
   expect(names.filter((name) => name !== "constructor").sort()).toEqual(
-    `spaceId subscribe getSnapshot getBeing getIntention refresh loadOlder dismissError close createBeing updateBeing
+    `spaceId subscribe getSnapshot getBeing getIntention refresh waitFor loadOlder dismissError close createBeing updateBeing
       deleteBeing createIntention updateIntention deleteIntention getEntities getEntity createEntity updateEntity deleteEntity`
       .split(/\s+/)
       .sort(),
