@@ -19,41 +19,50 @@ as $$
   from regexp_split_to_table(column_name, '(?<=[^_])_(?=[^_])') with ordinality as p (part, n)
 $$;
 
--- What stands for a table in a query, where its row is t. IDs and spaces are text, of at most 255 characters: what has more
--- is nowhere. A type is qualified, or a temporary one could take its place.
+-- A column's type, qualified: or a temporary one could take its place. Null where there is no such column.
+create or replace function sync._type(of_table text, column_name text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('%s.%I', y.typnamespace::pg_catalog.regnamespace, y.typname)
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_type y on y.oid = a.atttypid
+  where a.attrelid = to_regclass(of_table) and a.attname = column_name
+$$;
+
+-- What stands for a table in a query, where its row is t; in_spaces has it once for each s.space_id that it is in. IDs and
+-- spaces are text, of at most 255 characters: what has more is nowhere. All is null when the table or its key is gone.
 create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
   out spaces text, out in_spaces text, out label text, out label_type text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
 set search_path = ''
 as $$
-  select k.of_table, e.wire, format('t.%I::pg_catalog.text', k.id_column), format('t.%I', k.id_column),
-    format('%I.%I', kn.nspname, y.typname), e.spaces,
-    case cardinality(k.space_columns) when 1 then 'select ' || e.spaces else format('select distinct unnest(array[%s])', e.spaces) end,
+  select k.of_table, e.wire, e.id, format('t.%I', k.id_column), e.key_type, e.spaces,
+    format('cross join lateral (select %s) as s (space_id)
+      where length(s.space_id) between 1 and 255 and length(%s) between 1 and 255',
+      case cardinality(k.space_columns) when 1 then e.spaces else format('distinct unnest(array[%s])', e.spaces) end, e.id),
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
-    (select la.atttypid::pg_catalog.regtype::pg_catalog.text
-     from pg_catalog.pg_attribute la where la.attrelid = a.attrelid and la.attname = k.label_column),
-    case when k.entity_type = 'intention' then 'messageId'
-      when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
+    sync._type(k.of_table, k.label_column),
+    case when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
     coalesce('t.' || quote_ident(k.stamp_column), case
         -- A trigger does not see virtual columns: any change counts.
-        when exists (select from pg_catalog.pg_attribute v where v.attrelid = a.attrelid and v.attgenerated = 'v')
+        when exists (select from pg_catalog.pg_attribute v where v.attrelid = to_regclass(k.of_table) and v.attgenerated = 'v')
           then '(t.*)::pg_catalog.text'
         -- What is written to a partition by its name comes in the order of its own columns.
-        when exists (select from pg_catalog.pg_inherits i where i.inhparent = a.attrelid)
+        when exists (select from pg_catalog.pg_inherits i where i.inhparent = to_regclass(k.of_table))
           then format('sync.%I(jsonb_populate_record(null::%s, to_jsonb(t.*)))::pg_catalog.text', k.entity_type || '_json', k.of_table)
         else e.wire || '::pg_catalog.text'
       end || ' collate "C"')
-  from pg_catalog.pg_attribute a
-  join pg_catalog.pg_type y on y.oid = a.atttypid
-  join pg_catalog.pg_namespace kn on kn.oid = y.typnamespace
-  cross join (
-    select format('sync.%I(t.*)', k.entity_type || '_json') as wire,
-      string_agg(format('t.%I::pg_catalog.text', s.name), ', ' order by s.n) as spaces
+  from (
+    select format('sync.%I(t.*)', k.entity_type || '_json') as wire, format('t.%I::pg_catalog.text', k.id_column) as id,
+      sync._type(k.of_table, k.id_column) as key_type, string_agg(format('t.%I::pg_catalog.text', s.name), ', ' order by s.n) as spaces
     from unnest(k.space_columns) with ordinality as s (name, n)
   ) as e
-  where a.attrelid = to_regclass(k.of_table) and a.attname = k.id_column
+  where e.key_type is not null
 $$;
 
 -- What is selected in it. No number loses digits in a browser: those that may are texts.
@@ -155,11 +164,10 @@ begin
     from (
       select r.space_id, r.id
       from (
-        select s.space_id, %3$s as id, %4$s as stamp from old_rows t cross join lateral (%5$s) as s (space_id)
+        select s.space_id, %3$s as id, %4$s as stamp from old_rows t %5$s
         union all
-        select s.space_id, %3$s as id, %4$s as stamp from new_rows t cross join lateral (%5$s) as s (space_id)
+        select s.space_id, %3$s as id, %4$s as stamp from new_rows t %5$s
       ) as r
-      where length(r.space_id) between 1 and 255 and length(r.id) between 1 and 255
       group by r.space_id, r.id
       having count(*) = 1 or min(r.stamp) <> max(r.stamp)
     ) as c
@@ -167,9 +175,7 @@ begin
   else
     insert into sync.notes (space_id, entity_type, entity_ids)
     select s.space_id, %2$L, array_agg(%3$s)
-    from touched_rows t
-    cross join lateral (%5$s) as s (space_id)
-    where length(s.space_id) between 1 and 255 and length(%3$s) between 1 and 255
+    from touched_rows t %5$s
     group by s.space_id;
   end if;
   get diagnostics spaces = row_count;
@@ -240,15 +246,7 @@ $wire$, coalesce(nullif(wires, ''), $none$ when '' then null;$none$));
 end
 $$;
 
-do $$
-declare
-  k sync.tracked;
-begin
-  for k in select t.* from sync.tracked t where to_regclass(t.of_table) is not null loop
-    if to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table)) is null then
-      perform sync._write_wire(k);
-    end if;
-  end loop;
-  perform sync._write_functions();
-end
-$$;
+select sync._write_wire(k)
+from sync.tracked k
+where to_regclass(k.of_table) is not null and to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table)) is null;
+select sync._write_functions();

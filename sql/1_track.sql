@@ -204,9 +204,7 @@ begin
   execute format(
     'insert into sync.notes (space_id, entity_type, entity_ids)
      select s.space_id, $1, array_agg(%1$s)
-     from %2$s t
-     cross join lateral (%3$s) as s (space_id)
-     where %4$s and length(s.space_id) between 1 and 255 and length(%1$s) between 1 and 255
+     from %2$s t %3$s and %4$s
      group by s.space_id', e.id, e.rows, e.in_spaces, is_next)
   using of_type;
   if last_id is null then

@@ -19,8 +19,7 @@ declare
   query pg_catalog.text;
 begin
   select string_agg(format(
-    'select s.space_id, %L, %s, %s from %s t cross join lateral (%s) as s (space_id)
-     where s.space_id = coalesce($1, s.space_id) and length(s.space_id) between 1 and 255 and length(%2$s) between 1 and 255',
+    'select s.space_id, %L, %s, %s from %s t %s and s.space_id = coalesce($1, s.space_id)',
     k.entity_type, e.id, e.label, e.rows, e.in_spaces), ' union all ')
   into query
   from sync.tracked k
@@ -56,7 +55,6 @@ declare
   k sync.tracked;
   e pg_catalog.record;
   space_column pg_catalog.text;
-  space_type pg_catalog.text;
   is_here pg_catalog.text := 'false';
   before_at timestamp with time zone;
   is_page boolean;
@@ -73,16 +71,10 @@ begin
   end if;
   is_page := k.label_column is not null;
   -- What is no value of a column's type is no space there.
-  for space_column, space_type in
-    select a.attname, format('%I.%I', n.nspname, y.typname)
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_type y on y.oid = a.atttypid
-    join pg_catalog.pg_namespace n on n.oid = y.typnamespace
-    where a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.space_columns)
-  loop
+  foreach space_column in array k.space_columns loop
     begin
-      execute format('select $1::%s', space_type) using space_id;
-      is_here := is_here || format(' or t.%I = $1::%s', space_column, space_type);
+      execute format('select $1::%s', sync._type(k.of_table, space_column)) using space_id;
+      is_here := is_here || format(' or t.%I = $1::%s', space_column, sync._type(k.of_table, space_column));
     exception when data_exception then
       null;
     end;

@@ -193,9 +193,7 @@ begin
             select o.%1$I from %3$s o where o.%4$I = $1::%5$s and o.%1$I < $3 order by o.%1$I desc limit 1)
           order by t.%1$I
           limit 1001
-        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], (
-          select a.atttypid::pg_catalog.regtype from pg_catalog.pg_attribute a
-          where a.attrelid = e.rows::pg_catalog.regclass and a.attname = k.space_columns[1]))
+        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], sync._type(k.of_table, k.space_columns[1]))
       into resolved using space_id, k.entity_type, since_at;
     else
       raise data_exception;
