@@ -46,7 +46,8 @@ as $$
       case cardinality(k.space_columns) when 1 then e.spaces else format('distinct unnest(array[%s])', e.spaces) end, e.id),
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
     sync._type(k.of_table, k.label_column),
-    case when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
+    case when k.entity_type = 'intention' then 'messageId'  -- also of one that was adopted, whose label may be another column
+      when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
     coalesce('t.' || quote_ident(k.stamp_column), case
         -- A trigger does not see virtual columns: any change counts.
@@ -63,6 +64,26 @@ as $$
     from unnest(k.space_columns) with ordinality as s (name, n)
   ) as e
   where e.key_type is not null
+$$;
+
+-- What sync.tracked has of a type, or a refusal: also where the table is gone, unless that may be.
+create or replace function sync._tracked(of_type text, for_what text default null, may_be_gone boolean default false)
+returns sync.tracked
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  k sync.tracked;
+begin
+  select t.* into k from sync.tracked t where t.entity_type = of_type and (may_be_gone or sync._type(t.of_table, t.id_column) is not null);
+  if not found then
+    raise exception '%', concat_ws(': ', for_what, 'nothing is tracked as ' || of_type)
+      using errcode = case when for_what is null then 'no_data_found' else 'invalid_parameter_value' end,
+        hint = 'See: select entity_type, of_table from sync.tracked;';
+  end if;
+  return k;
+end
 $$;
 
 -- What is selected in it. No number loses digits in a browser: those that may are texts.

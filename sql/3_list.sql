@@ -52,7 +52,7 @@ set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read
 set jit = off  -- compiling would take longer than the query
 as $$
 declare
-  k sync.tracked;
+  k constant sync.tracked := sync._tracked(entity_type);
   e pg_catalog.record;
   space_column pg_catalog.text;
   is_here pg_catalog.text := 'false';
@@ -64,11 +64,7 @@ declare
   wires pg_catalog.json[] := '{}';
   left_bytes integer := sync._most_bytes();
 begin
-  select * into k from sync.tracked t where t.entity_type = _list.entity_type;
   select * into e from sync._terms(k);
-  if e.rows is null then
-    raise exception 'nothing is tracked as %', entity_type using errcode = 'no_data_found';
-  end if;
   is_page := k.label_column is not null;
   -- What is no value of a column's type is no space there.
   foreach space_column in array k.space_columns loop

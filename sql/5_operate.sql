@@ -140,17 +140,11 @@ set search_path = ''
 set row_security = off
 as $$
 declare
-  k sync.tracked;
   e pg_catalog.record;
   wanted pg_catalog.text[];
 begin
   perform sync._demand_read_committed();
-  select * into k from sync.tracked t where t.entity_type = of_type;
-  select * into e from sync._terms(k);
-  if e.rows is null then
-    raise exception 'erase: nothing is tracked as %', of_type
-      using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
-  end if;
+  select * into e from sync._terms(sync._tracked(of_type, 'erase'));
   execute format('select $1::%s[]::pg_catalog.text[]', e.key_type) into ids using ids;  -- as sync.changes has them
   execute format('delete from %s as t where %s = any ($1::%s[])', e.rows, e.key, e.key_type) using ids;
   wanted := array(
