@@ -3,6 +3,20 @@
 -- its own spaces, by a deferred trigger. Nobody waits for anybody (P8): a space that another one is recording is left to
 -- it, or to a relay, which is told.
 
+-- For what has to see all rows that are there.
+create or replace function sync._demand_read_committed()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if current_setting('transaction_isolation') not like 'read %' then
+    raise exception 'a % transaction does not see all rows', current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
+  end if;
+end
+$$;
+
 -- A table was emptied. No tombstones for what may be millions of rows: the floor of each space is raised, which sends its
 -- readers to the snapshot. What was deleted before keeps its tombstone. Notes of others are of rows that nobody has seen.
 create or replace function sync._note_emptied()
@@ -12,11 +26,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  if current_setting('transaction_isolation') not like 'read %' then
-    raise exception 'TRUNCATE empties a table also of rows that a % transaction does not see',
-      current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
-  end if;
+  perform sync._demand_read_committed();
   with emptied as (
     delete from sync.changes c
     where c.entity_type = tg_argv[0] and c.deleted_at is null and (

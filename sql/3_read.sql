@@ -29,7 +29,7 @@ as $$
 $$;
 comment on function sync.epoch() is 'Names this incarnation of the data, in 16 hex digits: a cursor of another one is foreign (P11).';
 
--- The version of a space: 0 while nothing was in it; null when there is no such space.
+-- The version of a space; 0 before anything was in it, when a being of type space has its ID; null when there is no such space.
 create or replace function sync._version(space_id text)
 returns bigint
 language sql
@@ -39,7 +39,7 @@ set search_path = ''
 as $$
   select coalesce(
     (select s.version from sync.spaces s where s.space_id = _version.space_id and s.version > 0),
-    case when sync._is_space(_version.space_id) then 0 end)
+    (select 0 from sync._wire('being', _version.space_id) w where w.wire ->> 'type' = 'space'))
 $$;
 
 create or replace function sync.current_cursor(space_id text)

@@ -5,23 +5,16 @@
 -- chapter 1. Then who asks it, and the role of relays: what that may do is listed in 7_rights.sql.
 
 do $$
-declare
-  called constant text := 'sync.authorize(jsonb, text, text, jsonb)';
-  comment_was text;
 begin
-  if to_regprocedure(called) is null then
+  if to_regprocedure('sync.authorize(jsonb, text, text, jsonb)') is null then
     create function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
     returns boolean
     language sql
     stable
     set search_path = pg_catalog, pg_temp
     as 'select true';
-    comment_was := 'May whoever';
-  else
-    comment_was := obj_description(called::regprocedure);
   end if;
-  -- Also over ours of before, which did not tell of entityType.
-  if comment_was like 'May whoever%' and comment_was not like '%entityType%' then
+  if obj_description('sync.authorize(jsonb, text, text, jsonb)'::regprocedure) is null then
     comment on function sync.authorize(jsonb, text, text, jsonb) is
       'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
 update or delete; entity: the being or message as it would be stored, null for read. The claims are those of the

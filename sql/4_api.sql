@@ -1,20 +1,5 @@
 -- Chapter 4, continued: what the API reads and writes, in one call each. Both ask sync.authorize(), as sync.open() does.
 
-create or replace function sync._demand_row(data json, type text, id text, space_ids text[], space_id text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if data is null or space_id is not null and space_id <> all (space_ids) then
-    raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '')
-      using errcode = 'no_data_found';
-  end if;
-  return true;
-end
-$$;
-
 create or replace function sync.read(claims jsonb, type text, id text, space_id text, max_rows integer default null,
   before text default null, out data json, out version bigint, out has_more boolean)
 language plpgsql
@@ -27,7 +12,9 @@ declare
 begin
   if id is not null then
     select w.wire, w.space_ids into data, space_ids from sync._wire(type, id) w;
-    perform sync._demand_row(data, type, id, space_ids, space_id);
+    if data is null or space_id <> all (space_ids) then
+      raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
+    end if;
   else
     perform sync._demand_space(space_id);
   end if;
@@ -43,26 +30,6 @@ comment on function sync.read(jsonb, text, text, text, integer, text) is
 message. And the version of the space. Raises no_data_found where there is none, SF404 where there is no such space, and
 SF403 where sync.authorize() does not say true.';
 
--- The columns that the fields of a request name, and the terms for their values: the request is $1. JSON is taken as it
--- is, digit for digit. Null where a field may not be written.
-create or replace function sync._columns(k sync.tracked, fields jsonb, out names text, out terms text)
-language sql
-stable
-set search_path = ''
-as $$
-  select string_agg(quote_ident(a.attname), ', '), string_agg(format(case
-      when a.atttypid = 'pg_catalog.jsonb'::pg_catalog.regtype then '$1 -> %1$L'
-      when t.typcategory in ('A', 'C')
-        then '(jsonb_populate_record(null::%2$s, jsonb_build_object(%3$L, $1 -> %1$L))).%3$I'
-      else '($1 ->> %1$L)::%4$s.%5$I'
-    end, f.name, k.of_table, a.attname, t.typnamespace::pg_catalog.regnamespace, t.typname), ', ')
-  from jsonb_object_keys(fields) as f (name)
-  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.writable)
-    and f.name = case a.attname when k.id_column then 'id' else sync._wire_name(a.attname) end
-  join pg_catalog.pg_type t on t.oid = a.atttypid
-  having count(*) = (select count(*) from jsonb_object_keys(fields))
-$$;
-
 create or replace function sync.write(claims jsonb, action text, type text, id text, space_id text, fields jsonb,
   full_spaces text[] default '{}', out data json, out in_space text, out version bigint)
 language plpgsql
@@ -70,7 +37,6 @@ volatile
 security definer
 set search_path = ''
 as $$
-<<here>>
 declare
   k sync.tracked;
   e pg_catalog.record;
@@ -105,7 +71,19 @@ begin
   then
     perform sync._demand_space(fields ->> sync._wire_name(k.space_columns[1]));
   end if;
-  select c.names, c.terms into here.names, here.terms from sync._columns(k, fields) c;
+  -- The columns that the fields name, and the terms for their values: JSON is taken as it is, digit for digit.
+  select string_agg(quote_ident(a.attname), ', '), string_agg(format(case
+      when a.atttypid = 'pg_catalog.jsonb'::pg_catalog.regtype then '$1 -> %1$L'
+      when t.typcategory in ('A', 'C')
+        then '(jsonb_populate_record(null::%2$s, jsonb_build_object(%3$L, $1 -> %1$L))).%3$I'
+      else '($1 ->> %1$L)::%4$s.%5$I'
+    end, f.name, k.of_table, a.attname, t.typnamespace::pg_catalog.regnamespace, t.typname), ', ')
+  into names, terms
+  from jsonb_object_keys(fields) as f (name)
+  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.writable)
+    and f.name = case a.attname when k.id_column then 'id' else sync._wire_name(a.attname) end
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  having count(*) = (select count(*) from jsonb_object_keys(fields));
   if names is null and action <> 'delete' or action = 'update' and fields ? 'id' then
     raise exception 'there is no field to write, or one that may not be written: %', fields
       using errcode = 'invalid_parameter_value';
@@ -156,7 +134,9 @@ begin
       perform sync._demand(claims, action, in_spaces, data::pg_catalog.jsonb || jsonb_build_object('entityType', type));
     end if;
     if action <> 'create' then
-      perform sync._demand_row(data, type, id, in_spaces, space_id);
+      if data is null or space_id <> all (in_spaces) then
+        raise exception 'there is no % %', noun, id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
+      end if;
       raise exception 'the database has the % %, but did not % it: a trigger on % dropped the %',
         noun, id, action, e.rows, action;
     elsif data is null then

@@ -48,9 +48,7 @@ as $$
   union all
   values
     ('sync.notes'::pg_catalog.regclass, 'spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
-      'deferrable initially deferred for each row execute function sync._commit()'),
-    ('sync.instance', 'spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
-      'execute function sync._renumber()')
+      'deferrable initially deferred for each row execute function sync._commit()')
 $$;
 
 -- Locks a table and then its partitions, as writers do; all or none. A try takes 100 ms at most in all: no longer do those
