@@ -117,38 +117,10 @@ as $$
     where p.oid = to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table))), false)
 $$;
 
--- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
--- type in it would run that person's code as the owner, wherever the DBA's text casts.
-create or replace function sync._write_wire(k sync.tracked)
-returns void
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
-begin
-  execute format($text$
-create or replace function sync.%I(%I %s)
-returns json
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $json$
-  select row_to_json(wire.*)
-  from (
-    select %s
-  ) as wire
-$json$
-$text$, k.entity_type || '_json', k.entity_type, k.of_table, sync._wire_columns(k));
-  execute format('comment on function %s is %L', called,
-    format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
-  execute format('revoke execute on function %s from public', called);
-end
-$$;
-
--- Writes the other functions anew. Of %s the numbers are those of the arguments at the end.
-create or replace function sync._write_functions()
+-- Writes these functions: the one that says what leaves only where it is missing, or anew for one type. It is called as the
+-- owner, and names pg_temp last: else that is first, and somebody's type in it would run that person's code as the owner,
+-- wherever the DBA's text casts. Of %s the numbers are those of the arguments at the end.
+create or replace function sync._write_functions(anew text default null)
 returns void
 language plpgsql
 security definer
@@ -156,18 +128,38 @@ set search_path = ''
 as $$
 declare
   k pg_catalog.record;
-  note pg_catalog.text;
+  called pg_catalog.text;
   finds pg_catalog.text := '';
   wires pg_catalog.text := '';
 begin
   for k in
-    select t.entity_type, e.*
+    select t.entity_type, sync._wire_columns(t) as wire_columns, e.*
     from sync.tracked t
     cross join lateral sync._terms(t) as e
     where e.rows is not null
     order by t.entity_type
   loop
-    note := format($note$
+    called := format('sync.%I(%s)', k.entity_type || '_json', k.rows);
+    if k.entity_type = anew or to_regprocedure(called) is null then
+      execute format($json$
+create or replace function sync.%I(%I %s)
+returns json
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+  select row_to_json(wire.*)
+  from (
+    select %s
+  ) as wire
+$body$
+$json$, k.entity_type || '_json', k.entity_type, k.rows, k.wire_columns);
+      execute format('comment on function %s is %L', called,
+        format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
+      execute format('revoke execute on function %s from public', called);
+    end if;
+
+    execute format($note$
 create or replace function sync.%1$I()
 returns trigger
 language plpgsql
@@ -207,7 +199,6 @@ begin
 end
 $body$
 $note$, '_note_' || k.entity_type, k.entity_type, k.id, k.stamp, k.in_spaces);
-    execute note;
     execute format('revoke execute on function sync.%I() from public', '_note_' || k.entity_type);
     finds := finds || format($find$
     when %1$L then
@@ -267,7 +258,4 @@ $wire$, coalesce(nullif(wires, ''), $none$ when '' then null;$none$));
 end
 $$;
 
-select sync._write_wire(k)
-from sync.tracked k
-where to_regclass(k.of_table) is not null and to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table)) is null;
 select sync._write_functions();

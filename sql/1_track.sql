@@ -134,10 +134,7 @@ begin
     delete from sync.tracked t where t.of_table = k.of_table;
     insert into sync.tracked select k.*;
     is_kept := was.entity_type is not null and sync._is_replaced(was);
-    if not is_kept then
-      perform sync._write_wire(k);
-    end if;
-    perform sync._write_functions();
+    perform sync._write_functions(case when not is_kept then k.entity_type end);
     if was.entity_type is not null then
       perform sync.refresh(k.entity_type);
     end if;

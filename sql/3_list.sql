@@ -57,7 +57,7 @@ declare
   space_column pg_catalog.text;
   is_here pg_catalog.text := 'false';
   before_at timestamp with time zone;
-  is_page boolean;
+  is_page constant boolean := k.label_column is not null;
   rows pg_catalog.refcursor;
   wire pg_catalog.json;
   label pg_catalog.text;
@@ -65,7 +65,6 @@ declare
   left_bytes integer := sync._most_bytes();
 begin
   select * into e from sync._terms(k);
-  is_page := k.label_column is not null;
   -- What is no value of a column's type is no space there.
   foreach space_column in array k.space_columns loop
     begin

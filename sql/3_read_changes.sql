@@ -205,13 +205,9 @@ begin
 
   return (
     select resolved
-    from (
-      select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
-      from sync.spaces s
-      where s.space_id = resolve_cursor.space_id
-    ) as here
-    where resolved between here.floor and here.version
-  );
+    from (values (resolve_cursor.space_id)) as here (space_id)
+    left join sync.spaces s using (space_id)
+    where resolved between coalesce(s.floor, 0) and coalesce(s.version, 0));
 exception when data_exception then
   raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
     using errcode = 'invalid_parameter_value';

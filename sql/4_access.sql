@@ -24,7 +24,7 @@ were before the write.';
 end
 $$;
 
--- These three return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
+-- These two return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
 -- Its state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
 
 -- In each of the spaces that a row is in; of a row that is in none, in null.
@@ -55,20 +55,6 @@ begin
   if claims is not null and wanted is distinct from owner_id then
     raise exception 'not allowed: ownerId is %, and no request may make it %',
       coalesce(owner_id, 'null'), coalesce(wanted, 'null') using errcode = 'SF403';
-  end if;
-  return true;
-end
-$$;
-
-create or replace function sync._demand_space(space_id text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if space_id is not null and sync._version(space_id) is null then
-    raise exception '%', space_id using errcode = 'SF404';
   end if;
   return true;
 end

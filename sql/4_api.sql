@@ -15,8 +15,8 @@ begin
     if data is null or space_id <> all (space_ids) then
       raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
     end if;
-  else
-    perform sync._demand_space(space_id);
+  elsif space_id is not null and sync._version(space_id) is null then
+    raise exception '%', space_id using errcode = 'SF404';
   end if;
   perform sync._demand(claims, 'read', case when space_id is null then space_ids else array[space_id] end, null);
   if id is null then
@@ -42,6 +42,7 @@ declare
   e pg_catalog.record;
   noun constant pg_catalog.text := sync._noun(type);
   owner_field pg_catalog.text;
+  wanted pg_catalog.text;
   in_spaces pg_catalog.text[];
   names pg_catalog.text;
   terms pg_catalog.text;
@@ -66,10 +67,12 @@ begin
     end if;
   end if;
   -- Of ours, into a space that is there; one of a tracked table is there once something is in it.
-  if k.listed_as is not null
-    and (action <> 'create' or fields ->> 'type' is distinct from 'space' or fields ->> 'locationId' <> id)
+  wanted := fields ->> sync._wire_name(k.space_columns[1]);
+  if k.listed_as is not null and wanted is not null
+    and (action <> 'create' or fields ->> 'type' is distinct from 'space' or wanted <> id)
+    and sync._version(wanted) is null
   then
-    perform sync._demand_space(fields ->> sync._wire_name(k.space_columns[1]));
+    raise exception '%', wanted using errcode = 'SF404';
   end if;
   -- The columns that the fields name, and the terms for their values: JSON is taken as it is, digit for digit.
   select string_agg(quote_ident(a.attname), ', '), string_agg(format(case

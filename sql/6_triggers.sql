@@ -91,19 +91,16 @@ set search_path = ''
 as $$
 declare
   missing pg_catalog.record;
-  one pg_catalog.text;
 begin
   for missing in
-    select w.root, array_agg(w.statement) as statements
+    select w.root, string_agg(w.statement, '; ') as statements
     from sync._triggers() w
     where not exists (select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table)
     group by w.root
     order by w.root::pg_catalog.text
   loop
     perform sync._lock(missing.root, 'share row exclusive');
-    foreach one in array missing.statements loop
-      execute one;
-    end loop;
+    execute missing.statements;
   end loop;
 end
 $$;
