@@ -2,21 +2,19 @@
 
 create or replace function sync.refresh(of_type text)
 returns bigint
-language plpgsql
+language sql
 security definer
 set search_path = ''
 as $$
-declare
-  spaces bigint;
-begin
   -- As TRUNCATE notes it: the floor of each space is raised, which sends its readers to the snapshot.
-  insert into sync.notes (space_id, entity_type, entity_ids)
-  select distinct c.space_id, of_type, '{}'::pg_catalog.text[]
-  from sync.changes c
-  where c.entity_type = of_type and c.deleted_at is null;
-  get diagnostics spaces = row_count;
-  return spaces;
-end
+  with noted as (
+    insert into sync.notes (space_id, entity_type, entity_ids)
+    select distinct c.space_id, of_type, '{}'::pg_catalog.text[]
+    from sync.changes c
+    where c.entity_type = of_type and c.deleted_at is null
+    returning 1
+  )
+  select count(*) from noted
 $$;
 comment on function sync.refresh(text) is
   'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';

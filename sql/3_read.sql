@@ -53,8 +53,8 @@ $$;
 comment on function sync.current_cursor(text) is 'The cursor of a space as it is now; null when there is no such space.';
 
 -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at the version
--- before. So who reads locks first, and takes its snapshot then.
-create or replace function sync._hold(mode text default 'access share')
+-- before. So who reads locks first, and takes its snapshot then: of the tables in these lists, or of all.
+create or replace function sync._hold(mode text default 'access share', types text[] default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -62,7 +62,9 @@ as $$
 declare
   tables pg_catalog.text;
 begin
-  select string_agg(k.of_table, ', ') into tables from sync.tracked k where to_regclass(k.of_table) is not null;
+  select string_agg(k.of_table, ', ') into tables
+  from sync.tracked k
+  where to_regclass(k.of_table) is not null and coalesce(coalesce(k.listed_as, k.entity_type) = any (types), true);
   if tables is not null then
     execute format('lock table %s in %s mode', tables, mode);
   end if;
@@ -79,7 +81,7 @@ set lock_timeout = '400ms'  -- below deadlock_timeout: a reader yields to a DBA,
 set jit = off
 as $$
 begin
-  perform sync._hold();
+  perform sync._hold(types => types);
   if exists (select unnest(types) except select coalesce(k.listed_as, k.entity_type) from sync.tracked k) then
     raise exception 'types: there are % here, and not %',
       (select string_agg(coalesce(k.listed_as, k.entity_type), ', ' order by k.listed_as, k.entity_type) from sync.tracked k),

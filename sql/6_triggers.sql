@@ -1,5 +1,5 @@
--- Chapter 6: the triggers. What ties the functions to the tables: before a row is written it is completed (chapter 1),
--- after a statement it is noted, and at commit recorded (chapter 2). The last one sits on sync.notes, so that whatever is
+-- Chapter 6: the triggers. What ties the functions to the tables: before a row is written it is completed,
+-- after a statement it is noted, and at commit recorded. The last one sits on sync.notes, so that whatever is
 -- noted has its turn after it, also where set constraints all immediate makes the two of one statement. Creating a
 -- trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
 -- A WHEN is for what is short: Postgres parses it anew for each statement.
