@@ -19,33 +19,20 @@ as $$
   from regexp_split_to_table(column_name, '(?<=[^_])_(?=[^_])') with ordinality as p (part, n)
 $$;
 
--- A column's type, qualified: or a temporary one could take its place. Null where there is no such column.
-create or replace function sync._type(of_table text, column_name text)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select format('%s.%I', y.typnamespace::pg_catalog.regnamespace, y.typname)
-  from pg_catalog.pg_attribute a
-  join pg_catalog.pg_type y on y.oid = a.atttypid
-  where a.attrelid = to_regclass(of_table) and a.attname = column_name
-$$;
-
 -- What stands for a table in a query, where its row is t; in_spaces has it once for each s.space_id that it is in. IDs and
--- spaces are text, of at most 255 characters: what has more is nowhere. All is null when the table or its key is gone.
+-- spaces are text, of at most 255 characters: what has more is nowhere. Types are qualified, or a temporary one could take
+-- their place. All is null when the table or its key is gone.
 create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
-  out spaces text, out in_spaces text, out label text, out label_type text, out label_name text, out list_name text, out stamp text)
+  out types jsonb, out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
 set search_path = ''
 as $$
-  select k.of_table, e.wire, e.id, format('t.%I', k.id_column), e.key_type, e.spaces,
+  select k.of_table, e.wire, e.id, format('t.%I', k.id_column), e.types ->> k.id_column, e.types, e.spaces,
     format('cross join lateral (select %s) as s (space_id)
       where length(s.space_id) between 1 and 255 and length(%s) between 1 and 255',
       case cardinality(k.space_columns) when 1 then e.spaces else format('distinct unnest(array[%s])', e.spaces) end, e.id),
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
-    sync._type(k.of_table, k.label_column),
     case when k.entity_type = 'intention' then 'messageId'  -- also of one that was adopted, whose label may be another column
       when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
@@ -60,10 +47,14 @@ as $$
       end || ' collate "C"')
   from (
     select format('sync.%I(t.*)', k.entity_type || '_json') as wire, format('t.%I::pg_catalog.text', k.id_column) as id,
-      sync._type(k.of_table, k.id_column) as key_type, string_agg(format('t.%I::pg_catalog.text', s.name), ', ' order by s.n) as spaces
-    from unnest(k.space_columns) with ordinality as s (name, n)
+      (select string_agg(format('t.%I::pg_catalog.text', s.name), ', ' order by s.n)
+       from unnest(k.space_columns) with ordinality as s (name, n)) as spaces,
+      jsonb_object_agg(a.attname, format('%s.%I', y.typnamespace::pg_catalog.regnamespace, y.typname)) as types
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_type y on y.oid = a.atttypid
+    where a.attrelid = to_regclass(k.of_table) and a.attname = any (k.space_columns || array[k.id_column, k.label_column])
   ) as e
-  where e.key_type is not null
+  where e.types ? k.id_column
 $$;
 
 -- What sync.tracked has of a type, or a refusal: also where the table is gone, unless that may be.
@@ -76,7 +67,10 @@ as $$
 declare
   k sync.tracked;
 begin
-  select t.* into k from sync.tracked t where t.entity_type = of_type and (may_be_gone or sync._type(t.of_table, t.id_column) is not null);
+  select t.* into k
+  from sync.tracked t
+  where t.entity_type = of_type and (may_be_gone or exists (
+    select from pg_catalog.pg_attribute a where a.attrelid = to_regclass(t.of_table) and a.attname = t.id_column));
   if not found then
     raise exception '%', concat_ws(': ', for_what, 'nothing is tracked as ' || of_type)
       using errcode = case when for_what is null then 'no_data_found' else 'invalid_parameter_value' end,

@@ -68,8 +68,8 @@ begin
   -- What is no value of a column's type is no space there.
   foreach space_column in array k.space_columns loop
     begin
-      execute format('select $1::%s', sync._type(k.of_table, space_column)) using space_id;
-      is_here := is_here || format(' or t.%I = $1::%s', space_column, sync._type(k.of_table, space_column));
+      execute format('select $1::%s', e.types ->> space_column) using space_id;
+      is_here := is_here || format(' or t.%I = $1::%s', space_column, e.types ->> space_column);
     exception when data_exception then
       null;
     end;
@@ -79,7 +79,7 @@ begin
     perform set_config('enable_bitmapscan', 'on', true);
   end if;
   if before is not null then
-    execute format('select t.%I from %s t where t.%I = $2::%s and %s', k.sorted_by, e.rows, k.label_column, e.label_type, is_here)
+    execute format('select t.%I from %s t where t.%I = $2::%s and %s', k.sorted_by, e.rows, k.label_column, e.types ->> k.label_column, is_here)
     into before_at using space_id, before;
     if before_at is null then
       raise exception 'before: there is no % % in space %', sync._noun(entity_type), before, space_id

@@ -174,7 +174,7 @@ begin
       or not is_time and k.of_table <> 'public.intentions'  -- the labels of others may be anything
     then
       execute format('select %s from %s t where t.%I = $3::%s and %s || %L = $1',
-        came_in, e.rows, k.label_column, e.label_type, e.spaces, '')
+        came_in, e.rows, k.label_column, e.types ->> k.label_column, e.spaces, '')
       into resolved using space_id, k.entity_type, since;
     elsif is_time then
       -- A time without a zone is in UTC, whatever the session's is.
@@ -193,7 +193,7 @@ begin
             select o.%1$I from %3$s o where o.%4$I = $1::%5$s and o.%1$I < $3 order by o.%1$I desc limit 1)
           order by t.%1$I
           limit 1001
-        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], sync._type(k.of_table, k.space_columns[1]))
+        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], e.types ->> k.space_columns[1])
       into resolved using space_id, k.entity_type, since_at;
     else
       raise data_exception;

@@ -1,7 +1,5 @@
--- Chapter 5, continued: everything that may be wrong, and what to run. The quiet troubles make changes unseen or writes fail
--- without a word in any log that a relay has: it asks for them at its start and for /readyz.
-
--- A row each. Those with a code are the quiet troubles; is_whole: the others, too.
+-- Chapter 5, continued: everything that may be wrong, a row each, and what to run. Those with a code make changes unseen or
+-- writes fail without a word in any log that a relay has: it asks for them at its start and for /readyz. is_whole: all others, too.
 create or replace function sync._faults(is_whole boolean)
 returns table (area text, state text, code text, found text, remedy text)
 language plpgsql
@@ -16,7 +14,8 @@ begin
         select array_agg(w.name order by w.n)
         from unnest(array[k.id_column] || k.space_columns || k.columns || array[k.sorted_by, k.label_column, k.stamp_column, k.owner_column])
           with ordinality as w (name, n)
-        where w.name is not null and sync._type(k.of_table, w.name) is null
+        where w.name is not null and not exists (
+          select from pg_catalog.pg_attribute a where a.attrelid = to_regclass(k.of_table) and a.attname = w.name)
       ) as gone
     from sync.tracked k
   ), there as (
@@ -41,7 +40,8 @@ begin
           || case p.context when 'postmaster' then '  -- and restart' else '' end
       end
     from pg_catalog.pg_settings p
-    where p.source not in ('database', 'user', 'database user', 'session', 'client')
+    where (is_whole or current_setting('default_transaction_read_only')::boolean)
+      and p.source not in ('database', 'user', 'database user', 'session', 'client')
   ), bad_setting (name, value, area, effect) as (
     values
       ('synchronous_commit', '^(off|false|no|0)$', 'durability',
@@ -63,7 +63,6 @@ begin
       ('notes_xid_idx', 'sync.notes', 'create index notes_xid_idx on sync.notes (xid);')
   )
 
-  -- The quiet troubles.
   select 'writable', 'fail', 'standby', 'the database is a standby: nothing can be written',
     'select pg_promote();  -- or let DATABASE_URL name the primary'
   where pg_is_in_recovery()
