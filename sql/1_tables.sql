@@ -1,5 +1,5 @@
--- Chapter 1: tracked tables. A row of sync.tracked says which table it is, and what its columns are for. From it some functions
--- are written here, so that what runs at each write has the names in it, and is planned once:
+-- Chapter 1: tracked tables. A row of sync.tracked (migrations/0002_tracked.sql) says which table it is, and what its columns are
+-- for. From it some functions are written here, so that what runs at each write has the names in it, and is planned once:
 --   <type>_json       a row as clients see it; the DBA's to replace, so that it is written only where it is missing
 --   _note_<type>      the trigger that notes which rows a statement has touched
 --   _wire, _find      a row, and which rows are in a space, with a branch for each table
@@ -19,9 +19,9 @@ as $$
   from regexp_split_to_table(column_name, '(?<=[^_])_(?=[^_])') with ordinality as p (part, n)
 $$;
 
--- What stands for a table in a query, where its row is t; in_spaces has it once for each s.space_id that it is in. IDs and
--- spaces are text, of at most 255 characters: what has more is nowhere. Types are qualified, or a temporary one could take
--- their place. All is null when the table or its key is gone.
+-- The texts that stand for a table in a query, where its row is t: "\sf sync._note_being" shows some in their places. in_spaces
+-- has a row once for each s.space_id that it is in. IDs and spaces are text, of at most 255 characters: what has more is
+-- nowhere. Types are qualified, or a temporary one could take their place. All is null when the table or its key is gone.
 create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
   out types jsonb, out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
 language sql
@@ -80,7 +80,7 @@ begin
 end
 $$;
 
--- What is selected in it. No number loses digits in a browser: those that may are texts.
+-- What the function <type>_json selects. No number loses digits in a browser: those that may are texts.
 create or replace function sync._wire_columns(k sync.tracked)
 returns text
 language sql
@@ -98,7 +98,7 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = to_regclass(k.of_table) and a.attname = c.name
 $$;
 
--- Whether the function that says what leaves is another one than that which was written for this: the DBA's own.
+-- Whether <type>_json is the DBA's own, and not as it was written here.
 create or replace function sync._is_replaced(k sync.tracked)
 returns boolean
 language sql
@@ -111,9 +111,9 @@ as $$
     where p.oid = to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table))), false)
 $$;
 
--- Writes these functions: the one that says what leaves only where it is missing, or anew for one type. It is called as the
+-- Writes the functions of all types: <type>_json only where it is missing, and for the type anew. That one is called as the
 -- owner, and names pg_temp last: else that is first, and somebody's type in it would run that person's code as the owner,
--- wherever the DBA's text casts. Of %s the numbers are those of the arguments at the end.
+-- wherever the DBA's text casts. The numbers in %1$s are those of the arguments at the end.
 create or replace function sync._write_functions(anew text default null)
 returns void
 language plpgsql

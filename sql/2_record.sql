@@ -1,7 +1,6 @@
--- Chapter 2, continued: how notes become versions, and the commit, which sees to it that somebody does it. While a relay is
--- awake, that relay, in turns, for everybody: a commit leaves its notes and does no more (P12). While all sleep, each commit
--- its own spaces, by a deferred trigger. Nobody waits for anybody (P8): a space that another one is recording is left to
--- it, or to a relay, which is told.
+-- Chapter 2, continued: how notes become versions. While a relay is awake, it records for everybody, in turns: a commit leaves
+-- its notes and does no more (P12). While all sleep, each commit records its own spaces, by a deferred trigger. Nobody waits
+-- for anybody (P8): a space that another session is recording is left to that one, or to a relay, which is told.
 
 -- For what has to see all rows that are there.
 create or replace function sync._demand_read_committed()

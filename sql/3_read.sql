@@ -2,7 +2,7 @@
 --   epoch, current_cursor      <epoch>.<version> names a state of a space, in this incarnation of the data
 --   snapshot, state            a space as it is, from one MVCC snapshot (P7)
 -- Then what happened since (3_read_changes.sql). The functions return the JSON that is sent: the relay builds no row. It
--- holds each as one text, which may not have any length: what is more than sync._most_bytes() is cut where it is pages,
+-- holds each as one text, which may not be of any length: what is more than sync._most_bytes() is cut where it is pages,
 -- and else refused (program_limit_exceeded).
 
 create or replace function sync.epoch()
