@@ -22,7 +22,7 @@ $$;
 -- The texts that stand for a table in a query, where its row is t: "\sf sync._note_being" shows some in their places. in_spaces
 -- has a row once for each s.space_id that it is in. IDs and spaces are text, of at most 255 characters: what has more is
 -- nowhere. Types are qualified, or a temporary one could take their place. All is null when the table or its key is gone.
-create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
+create or replace function sync._texts(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
   out types jsonb, out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
@@ -114,7 +114,7 @@ $$;
 -- Writes the functions of all types: <type>_json only where it is missing, and for the type anew. That one is called as the
 -- owner, and names pg_temp last: else that is first, and somebody's type in it would run that person's code as the owner,
 -- wherever the DBA's text casts. The numbers in %1$s are those of the arguments at the end.
-create or replace function sync._write_functions(anew text default null)
+create or replace function sync._write(anew text default null)
 returns void
 language plpgsql
 security definer
@@ -129,7 +129,7 @@ begin
   for k in
     select t.entity_type, sync._wire_columns(t) as wire_columns, e.*
     from sync.tracked t
-    cross join lateral sync._terms(t) as e
+    cross join lateral sync._texts(t) as e
     where e.rows is not null
     order by t.entity_type
   loop
@@ -252,4 +252,4 @@ $wire$, coalesce(nullif(wires, ''), $none$ when '' then null;$none$));
 end
 $$;
 
-select sync._write_functions();
+select sync._write();

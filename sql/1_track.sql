@@ -134,7 +134,7 @@ begin
     delete from sync.tracked t where t.of_table = k.of_table;
     insert into sync.tracked select k.*;
     is_kept := was.entity_type is not null and sync._is_replaced(was);
-    perform sync._write_functions(case when not is_kept then k.entity_type end);
+    perform sync._write(case when not is_kept then k.entity_type end);
     if was.entity_type is not null then
       perform sync.refresh(k.entity_type);
     end if;
@@ -172,7 +172,7 @@ declare
 begin
   perform from sync.tracked t where t.entity_type = of_type for update;
   k := sync._tracked(of_type, 'fill');
-  select * into e from sync._terms(k);
+  select * into e from sync._texts(k);
   if k.filled_to is null then
     return true;
   elsif k.filled_to <> '' then

@@ -27,7 +27,10 @@ language sql
 set search_path = ''
 as $$
   select from sync.spaces s
-  where s.space_id in (select c.space_id from sync.changes c where c.entity_type = of_type)
+  where s.space_id in (
+    select c.space_id from sync.changes c where c.entity_type = of_type
+    union
+    select n.space_id from sync.notes n where n.entity_type = of_type)
   order by s.space_id
   for no key update;
   with notes as (
@@ -52,7 +55,7 @@ begin
   -- All that takes long comes before the lock on the table.
   perform sync._forget(of_type);
   delete from sync.tracked t where t.entity_type = of_type;
-  perform sync._write_functions();
+  perform sync._write();
   set constraints sync.spacefeed_commit immediate;
   perform sync._lock(to_regclass(k.of_table), 'access exclusive');
   perform sync._forget(of_type);  -- of those who wrote meanwhile

@@ -23,7 +23,7 @@ begin
     k.entity_type, e.id, e.label, e.rows, e.in_spaces), ' union all ')
   into query
   from sync.tracked k
-  cross join lateral sync._terms(k) as e
+  cross join lateral sync._texts(k) as e
   where e.rows is not null;
   if query is not null then
     return query execute query using only_space_id;
@@ -64,7 +64,7 @@ declare
   wires pg_catalog.json[] := '{}';
   left_bytes integer := sync._most_bytes();
 begin
-  select * into e from sync._terms(k);
+  select * into e from sync._texts(k);
   -- What is no value of a column's type is no space there.
   foreach space_column in array k.space_columns loop
     begin

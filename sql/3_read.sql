@@ -54,7 +54,7 @@ comment on function sync.current_cursor(text) is 'The cursor of a space as it is
 
 -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at the version
 -- before. So who reads locks first, and takes its snapshot then: of the tables in these lists, or of all.
-create or replace function sync._hold(mode text default 'access share', types text[] default null)
+create or replace function sync._hold_off_truncate(mode text default 'access share', types text[] default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -81,7 +81,7 @@ set lock_timeout = '400ms'  -- below deadlock_timeout: a reader yields to a DBA,
 set jit = off
 as $$
 begin
-  perform sync._hold(types => types);
+  perform sync._hold_off_truncate(types => types);
   if exists (select unnest(types) except select coalesce(k.listed_as, k.entity_type) from sync.tracked k) then
     raise exception 'types: there are % here, and not %',
       (select string_agg(coalesce(k.listed_as, k.entity_type), ', ' order by k.listed_as, k.entity_type) from sync.tracked k),

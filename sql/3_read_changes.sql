@@ -50,7 +50,7 @@ declare
   most_bytes constant integer := sync._most_bytes();
   from_xid constant pg_catalog.xid8 := sync._recorded_below();
 begin
-  perform sync._hold();
+  perform sync._hold_off_truncate();
   return query
   with pending as materialized (
     -- Where TRUNCATE has emptied the table, entity_id is null.
@@ -165,7 +165,7 @@ begin
   else
     -- What has a label has a time: messages. The version in which one came, and not an earlier one of its ID.
     select t.* into k from sync.tracked t where t.label_column is not null order by t.listed_as nulls last limit 1;
-    select * into e from sync._terms(k);
+    select * into e from sync._texts(k);
     came_in := format('(select c.created_version from sync.changes c where (c.entity_id, c.entity_type) = (%s, $2)
       and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
 

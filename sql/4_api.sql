@@ -50,7 +50,7 @@ declare
   full_space pg_catalog.text;
 begin
   select t.* into k from sync.tracked t where t.entity_type = type and t.writable <> '{}';
-  select * into e from sync._terms(k);
+  select * into e from sync._texts(k);
   if e.rows is null or action is null or action not in ('create', 'update', 'delete') then
     raise exception 'there is no % of %: nothing is tracked so that it may be written', action, type
       using errcode = 'invalid_parameter_value';

@@ -144,7 +144,7 @@ declare
   wanted pg_catalog.text[];
 begin
   perform sync._demand_read_committed();
-  select * into e from sync._terms(sync._tracked(of_type, 'erase'));
+  select * into e from sync._texts(sync._tracked(of_type, 'erase'));
   execute format('select $1::%s[]::pg_catalog.text[]', e.key_type) into ids using ids;  -- as sync.changes has them
   execute format('delete from %s as t where %s = any ($1::%s[])', e.rows, e.key, e.key_type) using ids;
   wanted := array(
@@ -179,7 +179,7 @@ declare
 begin
   perform sync._demand_read_committed();
   if only_space_id is null then
-    perform sync._hold('share row exclusive');
+    perform sync._hold_off_truncate('share row exclusive');
     lock table sync.spaces, sync.notes in share row exclusive mode;
   end if;
   -- Having read the tables, it holds off TRUNCATE.

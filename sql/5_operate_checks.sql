@@ -2,7 +2,7 @@
 
 -- Notes that are still there after a second: nobody records them. And who has a table locked, or rows of sync.spaces, for
 -- longer than any of ours would.
-create or replace function sync._note_faults()
+create or replace function sync._stuck_notes()
 returns table (found text, remedy text)
 language plpgsql
 volatile
@@ -47,7 +47,7 @@ end
 $$;
 
 -- Who has a table locked keeps it from being read: that is told, and not waited for.
-create or replace function sync._record_faults()
+create or replace function sync._unequal_spaces()
 returns table (state text, found text, remedy text)
 language plpgsql
 stable
@@ -79,9 +79,9 @@ begin
   with faults as materialized (
     select f.area, f.state, f.found, f.remedy from sync._faults(true) f
     union all
-    select 'notes', 'fail', f.* from sync._note_faults() f
+    select 'notes', 'fail', f.* from sync._stuck_notes() f
     union all
-    select 'spaces', f.* from sync._record_faults() f where checks.verify
+    select 'spaces', f.* from sync._unequal_spaces() f where checks.verify
   ), areas (area, says) as (
     values
       ('version', 'Postgres ' || current_setting('server_version')),
