@@ -38,18 +38,12 @@ declare
   runs_as constant pg_catalog.regrole := (select c.relowner
     from pg_catalog.pg_class c where c.oid = 'sync.tracked'::pg_catalog.regclass);
 begin
-  select of_table, coalesce(name, sync._wire_name(c.relname)), a.attname
-  into k.of_table, k.entity_type, k.id_column
+  select of_table, coalesce(name, sync._wire_name(c.relname)), a.attname, coalesce(spaces, array[space]), columns, sorted_by, label, stamp, owner
+  into k.of_table, k.entity_type, k.id_column, k.space_columns, k.columns, k.sorted_by, k.label_column, k.stamp_column, k.owner_column
   from pg_catalog.pg_class c
   left join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisprimary and i.indnkeyatts = 1
   left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
   where c.oid = of_table;
-  k.space_columns := coalesce(spaces, array[space]);
-  k.columns := columns;
-  k.sorted_by := sorted_by;
-  k.label_column := label;
-  k.stamp_column := stamp;
-  k.owner_column := owner;
   k.listed_as := case when k.entity_type in ('being', 'intention') then k.entity_type || 's' end;
   select * into was from sync.tracked t where t.entity_type = k.entity_type or t.of_table = k.of_table;
 
@@ -109,7 +103,7 @@ begin
   left join pg_catalog.pg_attribute key on key.attrelid = c.oid and key.attname = k.id_column
   where c.oid = of_table;
   if fault is not null then
-    if columns is null then
+    if fault like 'nothing says which of its columns%' then
       select format('Choose from columns => array[%s].%s', string_agg(quote_literal(a.attname), ', ' order by a.attnum) filter (where not s.is_secret),
         ' These look like secrets: ' || string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where s.is_secret) || '.')
       into choice
@@ -120,7 +114,7 @@ begin
       where a.attrelid = of_table and a.attnum > 0 and not a.attisdropped;
     end if;
     raise exception 'track: % is not tracked: %', of_table, fault
-      using errcode = 'invalid_parameter_value', hint = coalesce(choice, '');
+      using errcode = 'invalid_parameter_value', hint = coalesce(choice, 'Nothing was changed.');
   end if;
 
   k.writable := array(
