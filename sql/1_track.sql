@@ -104,7 +104,8 @@ begin
   where c.oid = of_table;
   if fault is not null then
     if fault like 'nothing says which of its columns%' then
-      select format('Choose from columns => array[%s].%s', string_agg(quote_literal(a.attname), ', ' order by a.attnum) filter (where not s.is_secret),
+      select format('Choose from columns => array[%s].%s',
+        string_agg(quote_literal(a.attname), ', ' order by a.attnum) filter (where not s.is_secret),
         ' These look like secrets: ' || string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where s.is_secret) || '.')
       into choice
       from pg_catalog.pg_attribute a

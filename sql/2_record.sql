@@ -76,10 +76,10 @@ begin
 end
 $$;
 
--- Files the notes of these spaces, of xids from one on and of some before it: looks up what the tables have, raises each
+-- Files the notes of these spaces that are of from_xid or later, or of open_xids: looks up what the tables have, raises each
 -- space by one version, and notifies "<version> <space_id>". That is one statement, with one snapshot: a transaction is in
 -- it with all of its notes, or with none (P5). It locks those of the spaces that nobody else has, and waits for none.
--- Returns these, and how many notes it were. More tries to lock all of them are 10 ms apart.
+-- Returns these, and the number of notes. tries: how often it tries to lock all of them, 10 ms apart.
 create or replace function sync._file(space_ids text[], from_xid xid8, open_xids xid8[] default '{}', tries integer default 1,
   out locked text[], out filed bigint)
 language plpgsql
