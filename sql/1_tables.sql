@@ -1,5 +1,5 @@
--- Chapter 1: tracked tables. A row of sync.tracked says which table it is, and what its columns are for. From it some functions
--- are written here, so that what runs at each write has the names in it, and is planned once:
+-- Chapter 1: tracked tables. A row of sync.tracked (migrations/0002_tracked.sql) says which table it is, and what its columns are
+-- for. From it some functions are written here, so that what runs at each write has the names in it, and is planned once:
 --   <type>_json       a row as clients see it; the DBA's to replace, so that it is written only where it is missing
 --   _note_<type>      the trigger that notes which rows a statement has touched
 --   _wire, _find      a row, and which rows are in a space, with a branch for each table
@@ -19,44 +19,68 @@ as $$
   from regexp_split_to_table(column_name, '(?<=[^_])_(?=[^_])') with ordinality as p (part, n)
 $$;
 
--- What stands for a table in a query, where its row is t. IDs and spaces are text, of at most 255 characters: what has more
--- is nowhere. A type is qualified, or a temporary one could take its place.
-create or replace function sync._terms(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
-  out spaces text, out in_spaces text, out label text, out label_type text, out label_name text, out list_name text, out stamp text)
+-- The texts that stand for a table in a query, where its row is t: "\sf sync._note_being" shows some in their places. in_spaces
+-- has a row once for each s.space_id that it is in. IDs and spaces are text, of at most 255 characters: what has more is
+-- nowhere. Types are qualified, or a temporary one could take their place. All is null when the table or its key is gone.
+create or replace function sync._texts(k sync.tracked, out rows text, out wire text, out id text, out key text, out key_type text,
+  out types jsonb, out spaces text, out in_spaces text, out label text, out label_name text, out list_name text, out stamp text)
 language sql
 stable
 set search_path = ''
 as $$
-  select k.of_table, e.wire, format('t.%I::pg_catalog.text', k.id_column), format('t.%I', k.id_column),
-    format('%I.%I', kn.nspname, y.typname), e.spaces,
-    case cardinality(k.space_columns) when 1 then 'select ' || e.spaces else format('select distinct unnest(array[%s])', e.spaces) end,
+  select k.of_table, e.wire, e.id, format('t.%I', k.id_column), e.types ->> k.id_column, e.types, e.spaces,
+    format('cross join lateral (select %s) as s (space_id)
+      where length(s.space_id) between 1 and 255 and length(%s) between 1 and 255',
+      case cardinality(k.space_columns) when 1 then e.spaces else format('distinct unnest(array[%s])', e.spaces) end, e.id),
     case when k.label_column is null then '''''' else format('coalesce(t.%I, '''')::pg_catalog.text', k.label_column) end,
-    (select la.atttypid::pg_catalog.regtype::pg_catalog.text
-     from pg_catalog.pg_attribute la where la.attrelid = a.attrelid and la.attname = k.label_column),
-    case when k.entity_type = 'intention' then 'messageId'
+    case when k.entity_type = 'intention' then 'messageId'  -- also of one that was adopted, whose label may be another column
       when k.label_column is not null then sync._wire_name(k.label_column) when k.listed_as is null then 'id' end,
     coalesce(k.listed_as, k.entity_type),
     coalesce('t.' || quote_ident(k.stamp_column), case
         -- A trigger does not see virtual columns: any change counts.
-        when exists (select from pg_catalog.pg_attribute v where v.attrelid = a.attrelid and v.attgenerated = 'v')
+        when exists (select from pg_catalog.pg_attribute v where v.attrelid = to_regclass(k.of_table) and v.attgenerated = 'v')
           then '(t.*)::pg_catalog.text'
         -- What is written to a partition by its name comes in the order of its own columns.
-        when exists (select from pg_catalog.pg_inherits i where i.inhparent = a.attrelid)
+        when exists (select from pg_catalog.pg_inherits i where i.inhparent = to_regclass(k.of_table))
           then format('sync.%I(jsonb_populate_record(null::%s, to_jsonb(t.*)))::pg_catalog.text', k.entity_type || '_json', k.of_table)
         else e.wire || '::pg_catalog.text'
       end || ' collate "C"')
-  from pg_catalog.pg_attribute a
-  join pg_catalog.pg_type y on y.oid = a.atttypid
-  join pg_catalog.pg_namespace kn on kn.oid = y.typnamespace
-  cross join (
-    select format('sync.%I(t.*)', k.entity_type || '_json') as wire,
-      string_agg(format('t.%I::pg_catalog.text', s.name), ', ' order by s.n) as spaces
-    from unnest(k.space_columns) with ordinality as s (name, n)
+  from (
+    select format('sync.%I(t.*)', k.entity_type || '_json') as wire, format('t.%I::pg_catalog.text', k.id_column) as id,
+      (select string_agg(format('t.%I::pg_catalog.text', s.name), ', ' order by s.n)
+       from unnest(k.space_columns) with ordinality as s (name, n)) as spaces,
+      jsonb_object_agg(a.attname, format('%s.%I', y.typnamespace::pg_catalog.regnamespace, y.typname)) as types
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_type y on y.oid = a.atttypid
+    where a.attrelid = to_regclass(k.of_table) and a.attname = any (k.space_columns || array[k.id_column, k.label_column])
   ) as e
-  where a.attrelid = to_regclass(k.of_table) and a.attname = k.id_column
+  where e.types ? k.id_column
 $$;
 
--- What is selected in it. No number loses digits in a browser: those that may are texts.
+-- What sync.tracked has of a type, or a refusal: also where the table is gone, unless that may be.
+create or replace function sync._tracked(of_type text, for_what text default null, may_be_gone boolean default false)
+returns sync.tracked
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  k sync.tracked;
+begin
+  select t.* into k
+  from sync.tracked t
+  where t.entity_type = of_type and (may_be_gone or exists (
+    select from pg_catalog.pg_attribute a where a.attrelid = to_regclass(t.of_table) and a.attname = t.id_column));
+  if not found then
+    raise exception '%', concat_ws(': ', for_what, 'nothing is tracked as ' || of_type)
+      using errcode = case when for_what is null then 'no_data_found' else 'invalid_parameter_value' end,
+        hint = 'See: select entity_type, of_table from sync.tracked;';
+  end if;
+  return k;
+end
+$$;
+
+-- What the function <type>_json selects. No number loses digits in a browser: those that may are texts.
 create or replace function sync._wire_columns(k sync.tracked)
 returns text
 language sql
@@ -74,7 +98,7 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = to_regclass(k.of_table) and a.attname = c.name
 $$;
 
--- Whether the function that says what leaves is another one than that which was written for this: the DBA's own.
+-- Whether <type>_json is the DBA's own, and not as it was written here.
 create or replace function sync._is_replaced(k sync.tracked)
 returns boolean
 language sql
@@ -87,38 +111,10 @@ as $$
     where p.oid = to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table))), false)
 $$;
 
--- The function that says what leaves. It is called as the owner, and names pg_temp last: else that is first, and somebody's
--- type in it would run that person's code as the owner, wherever the DBA's text casts.
-create or replace function sync._write_wire(k sync.tracked)
-returns void
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  called constant pg_catalog.text := format('sync.%I(%s)', k.entity_type || '_json', k.of_table);
-begin
-  execute format($text$
-create or replace function sync.%I(%I %s)
-returns json
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $json$
-  select row_to_json(wire.*)
-  from (
-    select %s
-  ) as wire
-$json$
-$text$, k.entity_type || '_json', k.entity_type, k.of_table, sync._wire_columns(k));
-  execute format('comment on function %s is %L', called,
-    format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
-  execute format('revoke execute on function %s from public', called);
-end
-$$;
-
--- Writes the other functions anew. Of %s the numbers are those of the arguments at the end.
-create or replace function sync._write_functions()
+-- Writes the functions of all types: <type>_json only where it is missing, and for the type anew. That one is called as the
+-- owner, and names pg_temp last: else that is first, and somebody's type in it would run that person's code as the owner,
+-- wherever the DBA's text casts. The numbers in %1$s are those of the arguments at the end.
+create or replace function sync._write(anew text default null)
 returns void
 language plpgsql
 security definer
@@ -126,18 +122,38 @@ set search_path = ''
 as $$
 declare
   k pg_catalog.record;
-  note pg_catalog.text;
+  called pg_catalog.text;
   finds pg_catalog.text := '';
   wires pg_catalog.text := '';
 begin
   for k in
-    select t.entity_type, e.*
+    select t.entity_type, sync._wire_columns(t) as wire_columns, e.*
     from sync.tracked t
-    cross join lateral sync._terms(t) as e
+    cross join lateral sync._texts(t) as e
     where e.rows is not null
     order by t.entity_type
   loop
-    note := format($note$
+    called := format('sync.%I(%s)', k.entity_type || '_json', k.rows);
+    if k.entity_type = anew or to_regprocedure(called) is null then
+      execute format($json$
+create or replace function sync.%I(%I %s)
+returns json
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $body$
+  select row_to_json(wire.*)
+  from (
+    select %s
+  ) as wire
+$body$
+$json$, k.entity_type || '_json', k.entity_type, k.rows, k.wire_columns);
+      execute format('comment on function %s is %L', called,
+        format('%s as clients see it. A column that is not named here never leaves (P9).', initcap(k.entity_type)));
+      execute format('revoke execute on function %s from public', called);
+    end if;
+
+    execute format($note$
 create or replace function sync.%1$I()
 returns trigger
 language plpgsql
@@ -155,11 +171,10 @@ begin
     from (
       select r.space_id, r.id
       from (
-        select s.space_id, %3$s as id, %4$s as stamp from old_rows t cross join lateral (%5$s) as s (space_id)
+        select s.space_id, %3$s as id, %4$s as stamp from old_rows t %5$s
         union all
-        select s.space_id, %3$s as id, %4$s as stamp from new_rows t cross join lateral (%5$s) as s (space_id)
+        select s.space_id, %3$s as id, %4$s as stamp from new_rows t %5$s
       ) as r
-      where length(r.space_id) between 1 and 255 and length(r.id) between 1 and 255
       group by r.space_id, r.id
       having count(*) = 1 or min(r.stamp) <> max(r.stamp)
     ) as c
@@ -167,9 +182,7 @@ begin
   else
     insert into sync.notes (space_id, entity_type, entity_ids)
     select s.space_id, %2$L, array_agg(%3$s)
-    from touched_rows t
-    cross join lateral (%5$s) as s (space_id)
-    where length(s.space_id) between 1 and 255 and length(%3$s) between 1 and 255
+    from touched_rows t %5$s
     group by s.space_id;
   end if;
   get diagnostics spaces = row_count;
@@ -180,7 +193,6 @@ begin
 end
 $body$
 $note$, '_note_' || k.entity_type, k.entity_type, k.id, k.stamp, k.in_spaces);
-    execute note;
     execute format('revoke execute on function sync.%I() from public', '_note_' || k.entity_type);
     finds := finds || format($find$
     when %1$L then
@@ -240,15 +252,4 @@ $wire$, coalesce(nullif(wires, ''), $none$ when '' then null;$none$));
 end
 $$;
 
-do $$
-declare
-  k sync.tracked;
-begin
-  for k in select t.* from sync.tracked t where to_regclass(t.of_table) is not null loop
-    if to_regprocedure(format('sync.%I(%s)', k.entity_type || '_json', k.of_table)) is null then
-      perform sync._write_wire(k);
-    end if;
-  end loop;
-  perform sync._write_functions();
-end
-$$;
+select sync._write();

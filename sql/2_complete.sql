@@ -43,29 +43,3 @@ begin
   return new;
 end
 $$;
-
--- After sync.reset(): rows may have come with their names. Never back: a number that was given out names a message that was sent.
-create or replace function sync._renumber()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-set row_security = off
-as $$
-begin
-  if to_regclass('public.intentions') is not null then
-    perform setval('sync.message_number', named.highest)
-    from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
-    where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
-  end if;
-  return null;
-end
-$$;
-
--- Whether a space is there before anything was in it: a being of type space has its ID.
-create or replace function sync._is_space(space_id text)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$ select w.wire ->> 'type' = 'space' from sync._wire('being', space_id) w $$;

@@ -1,7 +1,20 @@
--- Chapter 2, continued: how notes become versions, and the commit, which sees to it that somebody does it. While a relay is
--- awake, that relay, in turns, for everybody: a commit leaves its notes and does no more (P12). While all sleep, each commit
--- its own spaces, by a deferred trigger. Nobody waits for anybody (P8): a space that another one is recording is left to
--- it, or to a relay, which is told.
+-- Chapter 2, continued: how notes become versions. While a relay is awake, it records for everybody, in turns: a commit leaves
+-- its notes and does no more (P12). While all sleep, each commit records its own spaces, by a deferred trigger. Nobody waits
+-- for anybody (P8): a space that another session is recording is left to that one, or to a relay, which is told.
+
+-- For what has to see all rows that are there.
+create or replace function sync._demand_read_committed()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if current_setting('transaction_isolation') not like 'read %' then
+    raise exception 'a % transaction does not see all rows', current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
+  end if;
+end
+$$;
 
 -- A table was emptied. No tombstones for what may be millions of rows: the floor of each space is raised, which sends its
 -- readers to the snapshot. What was deleted before keeps its tombstone. Notes of others are of rows that nobody has seen.
@@ -12,11 +25,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  if current_setting('transaction_isolation') not like 'read %' then
-    raise exception 'TRUNCATE empties a table also of rows that a % transaction does not see',
-      current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
-  end if;
+  perform sync._demand_read_committed();
   with emptied as (
     delete from sync.changes c
     where c.entity_type = tg_argv[0] and c.deleted_at is null and (
@@ -67,10 +76,10 @@ begin
 end
 $$;
 
--- Files the notes of these spaces, of xids from one on and of some before it: looks up what the tables have, raises each
+-- Files the notes of these spaces that are of from_xid or later, or of open_xids: looks up what the tables have, raises each
 -- space by one version, and notifies "<version> <space_id>". That is one statement, with one snapshot: a transaction is in
 -- it with all of its notes, or with none (P5). It locks those of the spaces that nobody else has, and waits for none.
--- Returns these, and how many notes it were. More tries to lock all of them are 10 ms apart.
+-- Returns these, and the number of notes. tries: how often it tries to lock all of them, 10 ms apart.
 create or replace function sync._file(space_ids text[], from_xid xid8, open_xids xid8[] default '{}', tries integer default 1,
   out locked text[], out filed bigint)
 language plpgsql

@@ -19,12 +19,11 @@ declare
   query pg_catalog.text;
 begin
   select string_agg(format(
-    'select s.space_id, %L, %s, %s from %s t cross join lateral (%s) as s (space_id)
-     where s.space_id = coalesce($1, s.space_id) and length(s.space_id) between 1 and 255 and length(%2$s) between 1 and 255',
+    'select s.space_id, %L, %s, %s from %s t %s and s.space_id = coalesce($1, s.space_id)',
     k.entity_type, e.id, e.label, e.rows, e.in_spaces), ' union all ')
   into query
   from sync.tracked k
-  cross join lateral sync._terms(k) as e
+  cross join lateral sync._texts(k) as e
   where e.rows is not null;
   if query is not null then
     return query execute query using only_space_id;
@@ -53,36 +52,24 @@ set enable_bitmapscan = off  -- a limit of an index's order: a bitmap would read
 set jit = off  -- compiling would take longer than the query
 as $$
 declare
-  k sync.tracked;
+  k constant sync.tracked := sync._tracked(entity_type);
   e pg_catalog.record;
   space_column pg_catalog.text;
-  space_type pg_catalog.text;
   is_here pg_catalog.text := 'false';
   before_at timestamp with time zone;
-  is_page boolean;
+  is_page constant boolean := k.label_column is not null;
   rows pg_catalog.refcursor;
   wire pg_catalog.json;
   label pg_catalog.text;
   wires pg_catalog.json[] := '{}';
   left_bytes integer := sync._most_bytes();
 begin
-  select * into k from sync.tracked t where t.entity_type = _list.entity_type;
-  select * into e from sync._terms(k);
-  if e.rows is null then
-    raise exception 'nothing is tracked as %', entity_type using errcode = 'no_data_found';
-  end if;
-  is_page := k.label_column is not null;
+  select * into e from sync._texts(k);
   -- What is no value of a column's type is no space there.
-  for space_column, space_type in
-    select a.attname, format('%I.%I', n.nspname, y.typname)
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_type y on y.oid = a.atttypid
-    join pg_catalog.pg_namespace n on n.oid = y.typnamespace
-    where a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.space_columns)
-  loop
+  foreach space_column in array k.space_columns loop
     begin
-      execute format('select $1::%s', space_type) using space_id;
-      is_here := is_here || format(' or t.%I = $1::%s', space_column, space_type);
+      execute format('select $1::%s', e.types ->> space_column) using space_id;
+      is_here := is_here || format(' or t.%I = $1::%s', space_column, e.types ->> space_column);
     exception when data_exception then
       null;
     end;
@@ -92,7 +79,7 @@ begin
     perform set_config('enable_bitmapscan', 'on', true);
   end if;
   if before is not null then
-    execute format('select t.%I from %s t where t.%I = $2::%s and %s', k.sorted_by, e.rows, k.label_column, e.label_type, is_here)
+    execute format('select t.%I from %s t where t.%I = $2::%s and %s', k.sorted_by, e.rows, k.label_column, e.types ->> k.label_column, is_here)
     into before_at using space_id, before;
     if before_at is null then
       raise exception 'before: there is no % % in space %', sync._noun(entity_type), before, space_id

@@ -2,7 +2,7 @@
 --   epoch, current_cursor      <epoch>.<version> names a state of a space, in this incarnation of the data
 --   snapshot, state            a space as it is, from one MVCC snapshot (P7)
 -- Then what happened since (3_read_changes.sql). The functions return the JSON that is sent: the relay builds no row. It
--- holds each as one text, which may not have any length: what is more than sync._most_bytes() is cut where it is pages,
+-- holds each as one text, which may not be of any length: what is more than sync._most_bytes() is cut where it is pages,
 -- and else refused (program_limit_exceeded).
 
 create or replace function sync.epoch()
@@ -29,7 +29,7 @@ as $$
 $$;
 comment on function sync.epoch() is 'Names this incarnation of the data, in 16 hex digits: a cursor of another one is foreign (P11).';
 
--- The version of a space: 0 while nothing was in it; null when there is no such space.
+-- The version of a space; 0 before anything was in it, when a being of type space has its ID; null when there is no such space.
 create or replace function sync._version(space_id text)
 returns bigint
 language sql
@@ -39,7 +39,7 @@ set search_path = ''
 as $$
   select coalesce(
     (select s.version from sync.spaces s where s.space_id = _version.space_id and s.version > 0),
-    case when sync._is_space(_version.space_id) then 0 end)
+    (select 0 from sync._wire('being', _version.space_id) w where w.wire ->> 'type' = 'space'))
 $$;
 
 create or replace function sync.current_cursor(space_id text)
@@ -53,8 +53,8 @@ $$;
 comment on function sync.current_cursor(text) is 'The cursor of a space as it is now; null when there is no such space.';
 
 -- TRUNCATE is not MVCC-safe: a snapshot that was taken while waiting for its lock would show an empty table at the version
--- before. So who reads locks first, and takes its snapshot then.
-create or replace function sync._hold(mode text default 'access share')
+-- before. So who reads locks first, and takes its snapshot then: of the tables in these lists, or of all.
+create or replace function sync._hold_off_truncate(mode text default 'access share', types text[] default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -62,7 +62,9 @@ as $$
 declare
   tables pg_catalog.text;
 begin
-  select string_agg(k.of_table, ', ') into tables from sync.tracked k where to_regclass(k.of_table) is not null;
+  select string_agg(k.of_table, ', ') into tables
+  from sync.tracked k
+  where to_regclass(k.of_table) is not null and coalesce(coalesce(k.listed_as, k.entity_type) = any (types), true);
   if tables is not null then
     execute format('lock table %s in %s mode', tables, mode);
   end if;
@@ -98,7 +100,7 @@ set lock_timeout = '400ms'  -- below deadlock_timeout: a reader yields to a DBA,
 set jit = off
 as $$
 begin
-  perform sync._hold();
+  perform sync._hold_off_truncate(types => types);
   perform sync.demand_types(types);
   return query
   with lists as materialized (

@@ -50,7 +50,7 @@ declare
   most_bytes constant integer := sync._most_bytes();
   from_xid constant pg_catalog.xid8 := sync._recorded_below();
 begin
-  perform sync._hold();
+  perform sync._hold_off_truncate();
   return query
   with pending as materialized (
     -- Where TRUNCATE has emptied the table, entity_id is null.
@@ -165,7 +165,7 @@ begin
   else
     -- What has a label has a time: messages. The version in which one came, and not an earlier one of its ID.
     select t.* into k from sync.tracked t where t.label_column is not null order by t.listed_as nulls last limit 1;
-    select * into e from sync._terms(k);
+    select * into e from sync._texts(k);
     came_in := format('(select c.created_version from sync.changes c where (c.entity_id, c.entity_type) = (%s, $2)
       and c.space_id || %L = $1 and c.label = %s)', e.id, '', e.label);  -- by the primary key
 
@@ -174,7 +174,7 @@ begin
       or not is_time and k.of_table <> 'public.intentions'  -- the labels of others may be anything
     then
       execute format('select %s from %s t where t.%I = $3::%s and %s || %L = $1',
-        came_in, e.rows, k.label_column, e.label_type, e.spaces, '')
+        came_in, e.rows, k.label_column, e.types ->> k.label_column, e.spaces, '')
       into resolved using space_id, k.entity_type, since;
     elsif is_time then
       -- A time without a zone is in UTC, whatever the session's is.
@@ -193,9 +193,7 @@ begin
             select o.%1$I from %3$s o where o.%4$I = $1::%5$s and o.%1$I < $3 order by o.%1$I desc limit 1)
           order by t.%1$I
           limit 1001
-        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], (
-          select a.atttypid::pg_catalog.regtype from pg_catalog.pg_attribute a
-          where a.attrelid = e.rows::pg_catalog.regclass and a.attname = k.space_columns[1]))
+        ) as m', k.sorted_by, came_in, e.rows, k.space_columns[1], e.types ->> k.space_columns[1])
       into resolved using space_id, k.entity_type, since_at;
     else
       raise data_exception;
@@ -207,13 +205,9 @@ begin
 
   return (
     select resolved
-    from (
-      select coalesce(max(s.version), 0) as version, coalesce(max(s.floor), 0) as floor
-      from sync.spaces s
-      where s.space_id = resolve_cursor.space_id
-    ) as here
-    where resolved between here.floor and here.version
-  );
+    from (values (resolve_cursor.space_id)) as here (space_id)
+    left join sync.spaces s using (space_id)
+    where resolved between coalesce(s.floor, 0) and coalesce(s.version, 0));
 exception when data_exception then
   raise exception 'since: "%" is none of a cursor, a version, a message ID and an ISO 8601 time', since
     using errcode = 'invalid_parameter_value';

@@ -5,23 +5,16 @@
 -- chapter 1. Then who asks it, and the role of relays: what that may do is listed in 7_rights.sql.
 
 do $$
-declare
-  called constant text := 'sync.authorize(jsonb, text, text, jsonb)';
-  comment_was text;
 begin
-  if to_regprocedure(called) is null then
+  if to_regprocedure('sync.authorize(jsonb, text, text, jsonb)') is null then
     create function sync.authorize(claims jsonb, action text, space_id text, entity jsonb)
     returns boolean
     language sql
     stable
     set search_path = pg_catalog, pg_temp
     as 'select true';
-    comment_was := 'May whoever';
-  else
-    comment_was := obj_description(called::regprocedure);
   end if;
-  -- Also over ours of before, which did not tell of entityType.
-  if comment_was like 'May whoever%' and comment_was not like '%entityType%' then
+  if obj_description('sync.authorize(jsonb, text, text, jsonb)'::regprocedure) is null then
     comment on function sync.authorize(jsonb, text, text, jsonb) is
       'May whoever has these claims (null: nobody in particular) do this in this space? action: read, create,
 update or delete; entity: the being or message as it would be stored, null for read. The claims are those of the
@@ -31,7 +24,7 @@ were before the write.';
 end
 $$;
 
--- These three return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
+-- These two return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
 -- Its state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
 
 -- In each of the spaces that a row is in; of a row that is in none, in null.
@@ -62,20 +55,6 @@ begin
   if claims is not null and wanted is distinct from owner_id then
     raise exception 'not allowed: ownerId is %, and no request may make it %',
       coalesce(owner_id, 'null'), coalesce(wanted, 'null') using errcode = 'SF403';
-  end if;
-  return true;
-end
-$$;
-
-create or replace function sync._demand_space(space_id text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if space_id is not null and sync._version(space_id) is null then
-    raise exception '%', space_id using errcode = 'SF404';
   end if;
   return true;
 end

@@ -1,20 +1,5 @@
 -- Chapter 4, continued: what the API reads and writes, in one call each. Both ask sync.authorize(), as sync.open() does.
 
-create or replace function sync._demand_row(data json, type text, id text, space_ids text[], space_id text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if data is null or space_id is not null and space_id <> all (space_ids) then
-    raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '')
-      using errcode = 'no_data_found';
-  end if;
-  return true;
-end
-$$;
-
 create or replace function sync.read(claims jsonb, type text, id text, space_id text, max_rows integer default null,
   before text default null, out data json, out version bigint, out has_more boolean)
 language plpgsql
@@ -27,9 +12,11 @@ declare
 begin
   if id is not null then
     select w.wire, w.space_ids into data, space_ids from sync._wire(type, id) w;
-    perform sync._demand_row(data, type, id, space_ids, space_id);
-  else
-    perform sync._demand_space(space_id);
+    if data is null or space_id <> all (space_ids) then
+      raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
+    end if;
+  elsif space_id is not null and sync._version(space_id) is null then
+    raise exception '%', space_id using errcode = 'SF404';
   end if;
   perform sync._demand(claims, 'read', case when space_id is null then space_ids else array[space_id] end, null);
   if id is null then
@@ -43,26 +30,6 @@ comment on function sync.read(jsonb, text, text, text, integer, text) is
 message. And the version of the space. Raises no_data_found where there is none, SF404 where there is no such space, and
 SF403 where sync.authorize() does not say true.';
 
--- The columns that the fields of a request name, and the terms for their values: the request is $1. JSON is taken as it
--- is, digit for digit. Null where a field may not be written.
-create or replace function sync._columns(k sync.tracked, fields jsonb, out names text, out terms text)
-language sql
-stable
-set search_path = ''
-as $$
-  select string_agg(quote_ident(a.attname), ', '), string_agg(format(case
-      when a.atttypid = 'pg_catalog.jsonb'::pg_catalog.regtype then '$1 -> %1$L'
-      when t.typcategory in ('A', 'C')
-        then '(jsonb_populate_record(null::%2$s, jsonb_build_object(%3$L, $1 -> %1$L))).%3$I'
-      else '($1 ->> %1$L)::%4$s.%5$I'
-    end, f.name, k.of_table, a.attname, t.typnamespace::pg_catalog.regnamespace, t.typname), ', ')
-  from jsonb_object_keys(fields) as f (name)
-  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.writable)
-    and f.name = case a.attname when k.id_column then 'id' else sync._wire_name(a.attname) end
-  join pg_catalog.pg_type t on t.oid = a.atttypid
-  having count(*) = (select count(*) from jsonb_object_keys(fields))
-$$;
-
 create or replace function sync.write(claims jsonb, action text, type text, id text, space_id text, fields jsonb,
   full_spaces text[] default '{}', out data json, out in_space text, out version bigint)
 language plpgsql
@@ -70,12 +37,12 @@ volatile
 security definer
 set search_path = ''
 as $$
-<<here>>
 declare
   k sync.tracked;
   e pg_catalog.record;
   noun constant pg_catalog.text := sync._noun(type);
   owner_field pg_catalog.text;
+  wanted pg_catalog.text;
   in_spaces pg_catalog.text[];
   names pg_catalog.text;
   terms pg_catalog.text;
@@ -83,7 +50,7 @@ declare
   full_space pg_catalog.text;
 begin
   select t.* into k from sync.tracked t where t.entity_type = type and t.writable <> '{}';
-  select * into e from sync._terms(k);
+  select * into e from sync._texts(k);
   if e.rows is null or action is null or action not in ('create', 'update', 'delete') then
     raise exception 'there is no % of %: nothing is tracked so that it may be written', action, type
       using errcode = 'invalid_parameter_value';
@@ -100,12 +67,26 @@ begin
     end if;
   end if;
   -- Of ours, into a space that is there; one of a tracked table is there once something is in it.
-  if k.listed_as is not null
-    and (action <> 'create' or fields ->> 'type' is distinct from 'space' or fields ->> 'locationId' <> id)
+  wanted := fields ->> sync._wire_name(k.space_columns[1]);
+  if k.listed_as is not null and wanted is not null
+    and (action <> 'create' or fields ->> 'type' is distinct from 'space' or wanted <> id)
+    and sync._version(wanted) is null
   then
-    perform sync._demand_space(fields ->> sync._wire_name(k.space_columns[1]));
+    raise exception '%', wanted using errcode = 'SF404';
   end if;
-  select c.names, c.terms into here.names, here.terms from sync._columns(k, fields) c;
+  -- The columns that the fields name, and the terms for their values: JSON is taken as it is, digit for digit.
+  select string_agg(quote_ident(a.attname), ', '), string_agg(format(case
+      when a.atttypid = 'pg_catalog.jsonb'::pg_catalog.regtype then '$1 -> %1$L'
+      when t.typcategory in ('A', 'C')
+        then '(jsonb_populate_record(null::%2$s, jsonb_build_object(%3$L, $1 -> %1$L))).%3$I'
+      else '($1 ->> %1$L)::%4$s.%5$I'
+    end, f.name, k.of_table, a.attname, t.typnamespace::pg_catalog.regnamespace, t.typname), ', ')
+  into names, terms
+  from jsonb_object_keys(fields) as f (name)
+  join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = any (k.writable)
+    and f.name = case a.attname when k.id_column then 'id' else sync._wire_name(a.attname) end
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  having count(*) = (select count(*) from jsonb_object_keys(fields));
   if names is null and action <> 'delete' or action = 'update' and fields ? 'id' then
     raise exception 'there is no field to write, or one that may not be written: %', fields
       using errcode = 'invalid_parameter_value';
@@ -156,7 +137,9 @@ begin
       perform sync._demand(claims, action, in_spaces, data::pg_catalog.jsonb || jsonb_build_object('entityType', type));
     end if;
     if action <> 'create' then
-      perform sync._demand_row(data, type, id, in_spaces, space_id);
+      if data is null or space_id <> all (in_spaces) then
+        raise exception 'there is no % %', noun, id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
+      end if;
       raise exception 'the database has the % %, but did not % it: a trigger on % dropped the %',
         noun, id, action, e.rows, action;
     elsif data is null then

@@ -140,17 +140,11 @@ set search_path = ''
 set row_security = off
 as $$
 declare
-  k sync.tracked;
   e pg_catalog.record;
   wanted pg_catalog.text[];
 begin
   perform sync._demand_read_committed();
-  select * into k from sync.tracked t where t.entity_type = of_type;
-  select * into e from sync._terms(k);
-  if e.rows is null then
-    raise exception 'erase: nothing is tracked as %', of_type
-      using errcode = 'invalid_parameter_value', hint = 'See: select entity_type, of_table from sync.tracked;';
-  end if;
+  select * into e from sync._texts(sync._tracked(of_type, 'erase'));
   execute format('select $1::%s[]::pg_catalog.text[]', e.key_type) into ids using ids;  -- as sync.changes has them
   execute format('delete from %s as t where %s = any ($1::%s[])', e.rows, e.key, e.key_type) using ids;
   wanted := array(
@@ -173,19 +167,6 @@ comment on function sync.erase(text, text[]) is
 For people who must be forgotten. Returns in how many spaces they were. Raises lock_not_available where one of these is
 being recorded for long.';
 
-create or replace function sync._demand_read_committed()
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if current_setting('transaction_isolation') not like 'read %' then
-    raise exception 'a % transaction does not see all rows', current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported', hint = 'Run it in a transaction that is read committed.';
-  end if;
-end
-$$;
-
 create or replace function sync.rebuild(only_space_id text)
 returns bigint
 language plpgsql
@@ -198,7 +179,7 @@ declare
 begin
   perform sync._demand_read_committed();
   if only_space_id is null then
-    perform sync._hold('share row exclusive');
+    perform sync._hold_off_truncate('share row exclusive');
     lock table sync.spaces, sync.notes in share row exclusive mode;
   end if;
   -- Having read the tables, it holds off TRUNCATE.
@@ -236,9 +217,16 @@ returns text
 language plpgsql
 security definer
 set search_path = ''
+set row_security = off
 as $$
 begin
   perform sync.rebuild(null);
+  -- Rows may have come with their names. Never back: a number that was given out names a message that was sent.
+  if to_regclass('public.intentions') is not null then
+    perform setval('sync.message_number', named.highest)
+    from (select max(substr(i.message_id, 5)::bigint) as highest from public.intentions i) as named
+    where named.highest >= (select q.last_value + q.is_called::integer from sync.message_number q);
+  end if;
   update sync.tracked set filled_to = null;
   update sync.instance set epoch = gen_random_uuid()::pg_catalog.text;
   return sync.epoch();

@@ -1,77 +1,69 @@
 -- Chapter 5, continued: everything that can be looked at, each thing with a state: what `spacefeed doctor` prints.
 
--- Notes that are still there after a second: nobody records them.
-create or replace function sync._note_faults()
-returns table (area text, state text, found text, remedy text)
+-- Notes that are still there after a second: nobody records them. And who has a table locked, or rows of sync.spaces, for
+-- longer than any of ours would.
+create or replace function sync._stuck_notes()
+returns table (found text, remedy text)
 language plpgsql
 volatile
-security definer
 set search_path = ''
 as $$
 declare
-  first_look pg_catalog.text[];
-  stuck bigint;
-  spaces pg_catalog.text;
-  holder pg_catalog.record;
+  first_look constant pg_catalog.text[] := array(
+    select n.ctid::pg_catalog.text || n.xid::pg_catalog.text from sync.notes n order by n.xid limit 1000);
 begin
-  first_look := array(select n.ctid::pg_catalog.text || n.xid::pg_catalog.text from sync.notes n order by n.xid limit 1000);
   if first_look = '{}' or current_setting('transaction_isolation') not like 'read %' then
     return;
   end if;
   perform pg_sleep(1);
-  select count(*), string_agg(distinct n.space_id, ', ') into stuck, spaces
-  from (
-    select m.space_id
-    from sync.notes m
-    where m.ctid::pg_catalog.text || m.xid::pg_catalog.text = any (first_look)
-    order by m.xid
-    limit 10
-  ) as n;
-  if stuck = 0 then
-    return;
-  end if;
-  -- One that has a table locked, or rows of sync.spaces, for longer than any of ours would.
-  select a.pid, a.application_name as called, l.relation::pg_catalog.regclass as of_table into holder
-  from pg_catalog.pg_locks l
-  join pg_catalog.pg_database d on d.oid = l.database and d.datname = current_database()
-  join pg_catalog.pg_stat_activity a on a.pid = l.pid and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - interval '1 s'
-  where l.locktype = 'relation' and l.granted and (
-    l.mode = 'AccessExclusiveLock' and l.relation in (select to_regclass(k.of_table) from sync.tracked k)
-    or l.relation = 'sync.spaces'::pg_catalog.regclass and l.mode <> 'AccessShareLock')
-  order by l.mode <> 'AccessExclusiveLock', a.xact_start
-  limit 1;
   return query
-  select 'notes', 'fail', format('%s notes wait for longer than a second, of: %s%s', case when stuck < 10 then stuck::pg_catalog.text else '10 or more' end,
-      spaces, format('. Pid %s ("%s") holds %s', holder.pid, holder.called, holder.of_table)),
-    format('select pg_terminate_backend(%s, 5000); ', holder.pid) || 'select failed, reason from sync.record();'
-  where holder.pid is not null
-  union all
-  select 'notes', 'fail', format('%s notes wait for longer than a second, of: %s',
-      case when stuck < 10 then stuck::pg_catalog.text else '10 or more' end, spaces),
-    'select failed, reason from sync.record();  -- records them, or says what keeps them'
-  where holder.pid is null;
+  select format('%s notes wait for longer than a second, of: %s', case when s.stuck < 10 then s.stuck::pg_catalog.text else '10 or more' end,
+      s.spaces) || coalesce(h.found, ''),
+    coalesce(h.remedy, '') || 'select failed, reason from sync.record();  -- records them, or says what keeps them'
+  from (
+    select count(*) as stuck, string_agg(distinct n.space_id, ', ') as spaces
+    from (
+      select m.space_id
+      from sync.notes m
+      where m.ctid::pg_catalog.text || m.xid::pg_catalog.text = any (first_look)
+      order by m.xid
+      limit 10
+    ) as n
+  ) as s
+  left join (
+    select format('. Pid %s ("%s") holds %s', a.pid, a.application_name, l.relation::pg_catalog.regclass) as found,
+      format('select pg_terminate_backend(%s, 5000); ', a.pid) as remedy
+    from pg_catalog.pg_locks l
+    join pg_catalog.pg_database d on d.oid = l.database and d.datname = current_database()
+    join pg_catalog.pg_stat_activity a on a.pid = l.pid and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - interval '1 s'
+    where l.locktype = 'relation' and l.granted and (
+      l.mode = 'AccessExclusiveLock' and l.relation in (select to_regclass(k.of_table) from sync.tracked k)
+      or l.relation = 'sync.spaces'::pg_catalog.regclass and l.mode <> 'AccessShareLock')
+    order by l.mode <> 'AccessExclusiveLock', a.xact_start
+    limit 1
+  ) as h on true
+  where s.stuck > 0;
 end
 $$;
 
 -- Who has a table locked keeps it from being read: that is told, and not waited for.
-create or replace function sync._record_faults()
-returns table (area text, state text, found text, remedy text)
+create or replace function sync._unequal_spaces()
+returns table (state text, found text, remedy text)
 language plpgsql
 stable
-security definer
 set search_path = ''
 set lock_timeout = '1s'
 as $$
 begin
   return query
-  select 'spaces', 'fail', format('%s of space %s are not recorded as they are, as %s %s, which %s', count(*), v.space_id,
+  select 'fail', format('%s of space %s are not recorded as they are, as %s %s, which %s', count(*), v.space_id,
       min(v.entity_type), min(v.entity_id), min(v.fault)),
     format('select sync.rebuild(%L);', v.space_id)
   from sync.verify() v
   group by v.space_id;
 exception when lock_not_available then
   return query
-  select 'spaces', 'warn', 'cannot be compared with the tables: somebody has one locked', 'Look again when nobody has.';
+  select 'warn', 'cannot be compared with the tables: somebody has one locked', 'Look again when nobody has.';
 end
 $$;
 
@@ -82,33 +74,14 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  queue pg_catalog.record;
 begin
-  select q.usage, q.holders -> 0 as oldest into queue from sync.notify_queue() q;
   return query
-  with warned (area, code) as (
-    values ('writable', 'standby'), ('writable', 'read_only'), ('writable', 'encoding'), ('tables', 'table_missing'),
-      ('tables', 'wire_function'), ('tables', 'subscription'), ('triggers', 'trigger_missing'), ('triggers', 'trigger_disabled'),
-      ('triggers', 'trigger_replica'), ('triggers', 'replica_role'), ('row_security', 'row_security'), ('sequences', 'message_sequence')
-  ), faults as materialized (
-    select f.* from sync._server_faults() f
+  with faults as materialized (
+    select f.area, f.state, f.found, f.remedy from sync._faults(true) f
     union all
-    select coalesce(a.area, 'others'), case when w.code in ('wire_function', 'subscription') then 'warn' else 'fail' end, w.message, w.remedy
-    from sync.warnings() w
-    left join warned a on a.code = w.code
+    select 'notes', 'fail', f.* from sync._stuck_notes() f
     union all
-    select f.* from sync._table_faults() f
-    union all
-    select f.* from sync._note_faults() f
-    union all
-    select 'queue', case when queue.usage < 0.5 then 'warn' else 'fail' end,
-      format('the NOTIFY queue is %s%% full, and commits fail at 100%%', floor(queue.usage * 100)),
-      coalesce(format('select pg_terminate_backend(%s);  -- if it listens; its transaction is the oldest', queue.oldest ->> 'pid'),
-        'Look in pg_stat_activity for a session that listens and stays in a transaction.')
-    where queue.usage >= 0.1
-    union all
-    select f.* from sync._record_faults() f where checks.verify
+    select 'spaces', f.* from sync._unequal_spaces() f where checks.verify
   ), areas (area, says) as (
     values
       ('version', 'Postgres ' || current_setting('server_version')),
@@ -133,7 +106,7 @@ begin
       ('indexes', 'each column that says a space has one'),
       ('filling', 'all rows that were there are recorded'),
       ('notes', 'none waits'),
-      ('queue', format('the NOTIFY queue is %s%% full', floor(queue.usage * 100))),
+      ('queue', format('the NOTIFY queue is %s%% full', floor(pg_notification_queue_usage() * 100))),
       ('spaces', case when checks.verify then 'sync.changes and the tables agree' end)
   )
   select f.* from faults f where f.state = 'fail'

@@ -10,8 +10,7 @@ as $$
 declare
   t pg_catalog.record;
 begin
-  is_array := false;
-  is_never_null := false;
+  select false, false into is_array, is_never_null;
   loop
     select y.* into t from pg_catalog.pg_type y where y.oid = of_type;
     if t.typtype = 'd' then
@@ -49,8 +48,7 @@ set search_path = ''
 as $$
 declare
   k sync.tracked;
-  keys pg_catalog.text[];
-  is_own boolean;
+  keys pg_catalog.text[];  -- null: all of its columns
 begin
   for k in
     select t.*
@@ -58,30 +56,28 @@ begin
     where t.entity_type = coalesce(of_type, t.entity_type) and to_regclass(t.of_table) is not null
     order by t.entity_type collate "C"
   loop
-    is_own := sync._is_replaced(k);
     -- A wire function that was replaced is asked what it has.
     begin
-      execute format('select array(select json_object_keys(sync.%I(null::%s)))', k.entity_type || '_json', k.of_table) into keys;
+      execute format('select nullif(array(select json_object_keys(sync.%I(null::%s))), ''{}'')', k.entity_type || '_json', k.of_table) into keys;
     exception when others then
       keys := null;
     end;
     return query
-    select k.entity_type, k.of_table, field.name, case
+    select k.entity_type, k.of_table, j.field, case
         when c.name is null then 'json'
         when c.name = k.id_column or a.atttypid in ('pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype)
           then 'string'
         else y.json_type
-      end, coalesce(nullif(y.labels, '{}'), '{}'), case when y.is_array then greatest(a.attndims, 1) else 0 end::integer,
-      c.name is not null and c.name <> k.id_column and not (a.attnotnull or y.is_never_null), coalesce(is_own, true)
+      end, coalesce(y.labels, '{}'), case when y.is_array then greatest(a.attndims, 1) else 0 end::integer,
+      c.name is not null and c.name <> k.id_column and not (a.attnotnull or y.is_never_null), sync._is_replaced(k)
     from (
       select u.name, u.n, case u.name when k.id_column then 'id' else sync._wire_name(u.name) end as field
       from unnest(k.columns) with ordinality as u (name, n)
     ) as c
-    full join unnest(nullif(keys, '{}')) with ordinality as w (field, n) on w.field = c.field
-    cross join lateral (select coalesce(c.field, w.field)) as field (name)
+    full join unnest(keys) with ordinality as w (field, n) using (field) as j
     left join pg_catalog.pg_attribute a on a.attrelid = k.of_table::pg_catalog.regclass and a.attname = c.name and not a.attisdropped
     left join lateral sync._json_type(a.atttypid) as y on true
-    where nullif(keys, '{}') is null or w.field is not null
+    where keys is null or w.n is not null
     order by c.n, w.n;
   end loop;
 end

@@ -1,5 +1,5 @@
--- Chapter 6: the triggers. What ties the functions to the tables: before a row is written it is completed (chapter 1),
--- after a statement it is noted, and at commit recorded (chapter 2). The last one sits on sync.notes, so that whatever is
+-- Chapter 6: the triggers. What ties the functions to the tables: before a row is written it is completed,
+-- after a statement it is noted, and at commit recorded. The last one sits on sync.notes, so that whatever is
 -- noted has its turn after it, also where set constraints all immediate makes the two of one statement. Creating a
 -- trigger locks its table, so that one which is there is left alone; a migration that changes one drops it first.
 -- A WHEN is for what is short: Postgres parses it anew for each statement.
@@ -48,9 +48,7 @@ as $$
   union all
   values
     ('sync.notes'::pg_catalog.regclass, 'spacefeed_commit', 'sync.notes'::pg_catalog.regclass, 'create constraint trigger spacefeed_commit after insert on sync.notes '
-      'deferrable initially deferred for each row execute function sync._commit()'),
-    ('sync.instance', 'spacefeed_renumber', 'sync.instance', 'create trigger spacefeed_renumber after update on sync.instance '
-      'execute function sync._renumber()')
+      'deferrable initially deferred for each row execute function sync._commit()')
 $$;
 
 -- Locks a table and then its partitions, as writers do; all or none. A try takes 100 ms at most in all: no longer do those
@@ -93,19 +91,16 @@ set search_path = ''
 as $$
 declare
   missing pg_catalog.record;
-  one pg_catalog.text;
 begin
   for missing in
-    select w.root, array_agg(w.statement) as statements
+    select w.root, string_agg(w.statement, '; ') as statements
     from sync._triggers() w
     where not exists (select from pg_catalog.pg_trigger t where t.tgname = w.name and t.tgrelid = w.of_table)
     group by w.root
     order by w.root::pg_catalog.text
   loop
     perform sync._lock(missing.root, 'share row exclusive');
-    foreach one in array missing.statements loop
-      execute one;
-    end loop;
+    execute missing.statements;
   end loop;
 end
 $$;

@@ -69,6 +69,9 @@ begin
   loop
     execute 'drop routine if exists ' || routine || ' cascade';
   end loop;
+  if obj_description(to_regprocedure('sync.authorize(jsonb, text, text, jsonb)')) like 'May whoever%' then
+    comment on function sync.authorize(jsonb, text, text, jsonb) is null;  -- it told nothing of entityType
+  end if;
 end
 $$;
 

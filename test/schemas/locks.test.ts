@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
-import { Session } from "../support/postgres/session.js";
+import { progress, Session } from "../support/postgres/session.js";
 import { runFile } from "./statements.js";
 
 // What adopting waits for, and who waits for it. Locks are looked at; how long is said in docs/adopting.md.
@@ -61,6 +61,21 @@ test("what cannot be had says so, and leaves nothing: untracking beside a transa
     "select t.tgname from pg_trigger t join pg_proc p on p.oid = t.tgfoid where p.pronamespace = 'sync'::regnamespace and t.tgrelid::regclass::text like 'tracker.%'",
   );
   expect(left).toEqual([]);
+});
+
+test("P8: untracking does not deadlock with a repair of one space after the other: it waits before it has deleted anything", async () => {
+  await dba.run(
+    "create table public.moves (n integer primary key, room text)",
+    "select sync.track('public.moves', name => 'move', space => 'room', columns => array['n'])",
+    "call sync.fill('move')",
+    "insert into public.moves values (1, 'room-2'), (2, 'room-1')", // the order in which they are deleted
+  );
+  await writer.run("begin", "select sync.rebuild('room-1')");
+  const untracking = dba.outcome("select sync.untrack('move')");
+  expect(await progress(observer, untracking, dba, writer)).toBe("waits");
+  expect((await writer.outcome("select sync.rebuild('room-2')")).error).toBeUndefined();
+  await writer.run("commit");
+  expect((await untracking).error).toBeUndefined();
 });
 
 test("after 200 tries it gives up, with the table's name and the next step, and nothing is changed", {

@@ -141,7 +141,7 @@ test("every trigger that there has to be is there, and no other one", async () =
     from pg_catalog.pg_trigger t where not t.tgisinternal`;
   const wanted = "select w.name, w.of_table::regclass::text as of_table from sync._triggers() w";
   expect(await s.query(`${wanted} order by 2, 1`)).toEqual(await s.query(`${there} order by 2, 1`));
-  expect(await s.query(there)).toHaveLength(14);
+  expect(await s.query(there)).toHaveLength(13);
 });
 
 test("P3: the stamp is the last of the BEFORE triggers: what leaves is compared when all others have had their say", async () => {

@@ -179,7 +179,6 @@ test("without the right to make roles the migration says so, and makes the rest"
       "_demand(jsonb, text, text[], jsonb)",
       "open(jsonb[], text[], text[])",
       "_demand_owner(jsonb, text, text)",
-      "_demand_space(text)",
     ]) {
       await s.run(`alter function sync.${name} owner to ${role}`);
     }

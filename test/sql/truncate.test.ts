@@ -108,6 +108,16 @@ test("P8: TRUNCATE of one table after the other does not deadlock with a writer"
   expect([truncate.error?.code, (await commit).error?.code]).toEqual([undefined, undefined]);
 });
 
+test("P8: a locked table holds up the snapshots that show it, and no others", async () => {
+  const dba = await Session.open(db);
+  await dba.run("begin", "lock table beings in access exclusive mode");
+  expect(
+    await s.value("select json_array_length(intentions) from sync.snapshot('room', 10, '{intentions}')"),
+  ).toBe(2);
+  expect(await s.refusal("select from sync.snapshot('room', 10)")).toBe("55P03");
+  await dba.run("rollback");
+});
+
 test("P3: TRUNCATE and ALTER TABLE after writes to the same table, in one transaction, lose nothing", async () => {
   await s.run(
     "begin",
