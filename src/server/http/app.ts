@@ -16,7 +16,6 @@ import { entityRoutes } from "./entities.js";
 import { healthRoutes, type Look } from "./health.js";
 import { addressOf } from "./limits/address.js";
 import { type Limits, Throttle } from "./limits/throttle.js";
-import { manySpacesRoutes } from "./many-spaces.js";
 import { openapi } from "./openapi.js";
 import { type PageFacts, pageRoutes } from "./page.js";
 import { type StreamParts, streamRoutes } from "./stream.js";
@@ -98,7 +97,6 @@ export function createApp(parts: AppParts): App {
 
   app.route("/", entityRoutes(database, parts.reach, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
-  app.route("/", manySpacesRoutes({ ...parts, throttle, address }));
   app.route("/", healthRoutes(database, listener, metrics, watches));
   const description = openapi(tokens?.cookie);
   app.get("/openapi.json", (context) => context.json(description));

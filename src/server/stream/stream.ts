@@ -11,6 +11,7 @@ import type { Rechecks, Refusal } from "./recheck.js";
 
 /** What a client has asked for. */
 export interface StreamForm {
+  endpoint: "stream" | "sync";
   /** It follows many spaces. */
   isNamed: boolean;
   /** It takes what a text grew by instead of the row. */
@@ -38,6 +39,10 @@ export class Stream {
 
   get spaces(): number {
     return this.#readers.size;
+  }
+
+  has(spaceId: string): boolean {
+    return this.#readers.has(spaceId);
   }
 
   /** Follows a space that its client was let into at `now`; `join` gives the reader what it lacks. */

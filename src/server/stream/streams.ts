@@ -43,7 +43,6 @@ export class Streams {
   /** Begins a stream of one space or of many; `start` has it follow them. Throws `unavailable` where there is no room. */
   async begin(
     outgoing: ServerResponse,
-    endpoint: "stream" | "sync",
     headers: Headers,
     caller: Caller,
     form: StreamForm,
@@ -53,7 +52,7 @@ export class Streams {
     await Connection.turn(outgoing);
     this.demandRoom();
     try {
-      const connection = new Connection(outgoing, endpoint, headers, metrics);
+      const connection = new Connection(outgoing, form.endpoint, headers, metrics);
       this.#clients++;
       const stream = new Stream(connection, caller, this.#rechecks, form);
       if (form.isNamed) this.#named.set(stream.id, stream);

@@ -59,13 +59,16 @@ export class Throttle {
     if (remainingPoints <= 0) this.#full.set(spaceId, Date.now() + msBeforeNext);
   }
 
-  /** Counts a stream, or what it follows. Returns what takes it off again, which is to be called once. */
-  enter(address: string | null, spaceIds: readonly string[]): () => void {
+  /**
+   * Counts a stream, or what it follows. Returns what takes it off again, which is to be called once. `isAnew`: in place of
+   * one that leaves, so that there is room.
+   */
+  enter(address: string | null, spaceIds: readonly string[], isAnew = false): () => void {
     const { streamsPerAddress, streamsPerSpace } = this.#limits;
     const places = spaceIds.map((id) => ({ of: "space", id, most: streamsPerSpace }));
     if (address !== null) places.push({ of: "address", id: address, most: streamsPerAddress });
     for (const { of, id, most } of places) {
-      if (most > 0 && this.#streams.of(`${of} ${id}`) >= most) {
+      if (!isAnew && most > 0 && this.#streams.of(`${of} ${id}`) >= most) {
         throw refusal(`streams of this ${of}`, `streams_per_${of}`, STREAM_RETRY_MS);
       }
     }
