@@ -19,7 +19,7 @@ import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
 import { queueWatch } from "./postgres/watch/queue.js";
 import { warningWatch } from "./postgres/watch/warnings.js";
-import { Streams } from "./stream/streams.js";
+import { Streams, TURNS } from "./stream/streams.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
@@ -126,7 +126,9 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const dropOld = () => prune(database, pruneDays, log);
     await Promise.all([queue.look(), troubles.look()]);
     void dropOld();
-    const streams = new Streams({ ...config, database, hub, metrics });
+    const { maxClients, recheckMs } = config;
+    const streams = new Streams({ database, hub, metrics, maxClients });
+    every(recheckMs / TURNS, () => streams.recheck());
     every(heartbeatMs, () => {
       hub.heartbeat();
       streams.heartbeat();
