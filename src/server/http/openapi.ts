@@ -47,12 +47,12 @@ export function openapi(cookie?: string): object {
             parameter("Last-Event-ID", "header"),
             parameter("lastEventId", "query"),
           ],
-          responses: responses("The stream", content(event, SSE), ["invalid", "not_found"]),
+          responses: responses("The stream", content(event, SSE), "not_found"),
         },
         post: {
           summary: "The events of many spaces on one stream, each with its spaceId",
           requestBody: body(streamRequest),
-          responses: responses("The stream", content(namedEvent, SSE), ["invalid"]),
+          responses: responses("The stream", content(namedEvent, SSE)),
         },
       },
       "/api/stream/{id}": {
@@ -60,10 +60,7 @@ export function openapi(cookie?: string): object {
           summary: "Adds spaces to a stream of many, and drops some; the ID is in its first event",
           parameters: [{ ...parameter("id", "path"), required: true }],
           requestBody: body(streamChange),
-          responses: responses("The spaces that it has now", content(streamChanged), [
-            "invalid",
-            "not_found",
-          ]),
+          responses: responses("The spaces that it has now", content(streamChanged), "not_found"),
         },
       },
       "/api/sync": {
@@ -71,10 +68,7 @@ export function openapi(cookie?: string): object {
           summary: "The complete state of a space: once, or with Accept: text/event-stream at each change",
           parameters: [...queryParameters(syncQuery), parameter("If-None-Match", "header")],
           responses: {
-            ...responses("The state", { ...content(spaceState), ...content(spaceState, SSE) }, [
-              "invalid",
-              "not_found",
-            ]),
+            ...responses("The state", { ...content(spaceState), ...content(spaceState, SSE) }, "not_found"),
             304: { description: "As it was" },
           },
         },
@@ -85,7 +79,7 @@ export function openapi(cookie?: string): object {
           summary: "The database and LISTEN answer, and what will need somebody soon",
           responses: {
             200: { description: "They do", content: content(readiness) },
-            ...refusals(["unavailable"]),
+            ...refusals("unavailable"),
           },
         },
       },
@@ -105,17 +99,17 @@ function entity(nouns: string, request: z.ZodType, one: z.ZodType) {
   return {
     summary: `Get, list, create, update and delete ${nouns}`,
     requestBody: body(request),
-    responses: responses(description, content(answer), ["invalid", "not_found", "conflict", "too_large"]),
+    responses: responses(description, content(answer), "not_found", "conflict", "too_large"),
   };
 }
 
 /** What is answered, these refusals, and those that every route of the API may answer. */
-const responses = (description: string, answer: object, codes: ErrorCode[]) => ({
+const responses = (description: string, answer: object, ...codes: ErrorCode[]) => ({
   200: { description, content: answer },
-  ...refusals([...codes, "unauthorized", "forbidden", "rate_limited", "unavailable"]),
+  ...refusals(...codes, "invalid", "unauthorized", "forbidden", "rate_limited", "unavailable"),
 });
 
-function refusals(codes: ErrorCode[]) {
+function refusals(...codes: ErrorCode[]) {
   const refusal = (code: ErrorCode) =>
     z.object({ success: z.literal(false), error: z.string(), code: z.literal(code) });
   return Object.fromEntries(
