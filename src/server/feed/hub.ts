@@ -1,9 +1,10 @@
 import { LIMITS } from "../../protocol/messages.js";
 import { encodeGroup, encodeHeartbeat } from "../../protocol/sse.js";
 import type { Changes, Cursor } from "../postgres/functions.js";
-import { Audience, type Delivery, isAsOf, type Subscriber } from "./audience.js";
+import { Audience, isAsOf, type Subscriber } from "./audience.js";
 import { CatchUp, type CatchUpOptions } from "./catch-up.js";
 import { cursorText } from "./cursor.js";
+import type { Delivery } from "./delivery.js";
 import { History, Memory } from "./history.js";
 import { Snapshots } from "./snapshot.js";
 

@@ -3,8 +3,8 @@ import type { Logger } from "pino";
 import { encodeGroup } from "../../protocol/sse.js";
 import { Loader, RETRY_MS } from "../loader.js";
 import type { Database } from "../postgres/functions.js";
-import type { Delivery } from "./audience.js";
 import { cursorText } from "./cursor.js";
+import type { Delivery } from "./delivery.js";
 
 /** What of a space is read. */
 export interface Part {

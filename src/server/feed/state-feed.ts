@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Cursor, Database } from "../postgres/functions.js";
-import type { Delivery, Feed, Subscriber } from "./audience.js";
+import type { Feed, Subscriber } from "./audience.js";
+import type { Delivery } from "./delivery.js";
 import type { Hub } from "./hub.js";
 import { type Part, Snapshots } from "./snapshot.js";
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpacefeedError } from "../../protocol/errors.js";
 import type { Caller } from "../auth/caller.js";
-import { type Audience, type Delivery, isAsOf, type Subscriber } from "../feed/audience.js";
+import { type Feed, isAsOf, type Subscriber } from "../feed/audience.js";
+import type { Delivery } from "../feed/delivery.js";
 import { RETRY_MS } from "../loader.js";
 import type { Metrics } from "../metrics.js";
 import { unknownSpace } from "../postgres/errors.js";
@@ -31,7 +32,7 @@ export interface Rechecks {
  * while it is asked again whether it may go on, where a change of beings may have put it out.
  */
 export class Reader implements Subscriber {
-  declare audience?: Audience;
+  declare audience?: Feed;
   declare cursor: Cursor;
   needsSnapshot = true;
   isAside = false;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { ErrorCode } from "../../protocol/errors.js";
 import { encodeEvent, nameSpace } from "../../protocol/sse.js";
 import type { Caller } from "../auth/caller.js";
-import type { Delivery } from "../feed/audience.js";
+import type { Delivery } from "../feed/delivery.js";
 import type { Cursor } from "../postgres/functions.js";
 import type { Connection } from "./connection.js";
 import { Reader, type Rechecks } from "./reader.js";
