@@ -116,7 +116,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
   /** Opens a stream, if there is room for one more. To HEAD it only says whether there would be. */
   async function open(context: Asked, form: StreamForm, spaces: Spaces, join = joinHub): Promise<Response> {
     streams.demandRoom();
-    const leave = throttle.enter(address(context), []);
+    const leave = throttle.enter("Address", address(context));
     let answers: Answer[] = [];
     let isOpen = false;
     try {
@@ -149,7 +149,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
       Object.entries(spaces).map(async ([spaceId, since]) => {
         const answer: Answer = { spaceId, leave() {} };
         try {
-          answer.leave = throttle.enter(null, [spaceId], stream?.has(spaceId));
+          answer.leave = throttle.enter("Space", spaceId, stream?.has(spaceId));
           answer.now = await streams.admit(caller, spaceId, since);
         } catch (error) {
           answer.refusal = error as SpacefeedError;

@@ -60,24 +60,21 @@ export class Throttle {
   }
 
   /**
-   * Counts a stream, or what it follows. Returns what takes it off again, which is to be called once. `isAnew`: in place of
-   * one that leaves, so that there is room.
+   * Counts a stream of an address, or of a space. Returns what takes it off again, which is to be called once. `isAnew`: in
+   * place of one that leaves, so that there is room.
    */
-  enter(address: string | null, spaceIds: readonly string[], isAnew = false): () => void {
-    const { streamsPerAddress, streamsPerSpace } = this.#limits;
-    const places = spaceIds.map((id) => ({ of: "space", id, most: streamsPerSpace }));
-    if (address !== null) places.push({ of: "address", id: address, most: streamsPerAddress });
-    for (const { of, id, most } of places) {
-      if (!isAnew && most > 0 && this.#streams.of(`${of} ${id}`) >= most) {
-        throw refusal(`streams of this ${of}`, `streams_per_${of}`, STREAM_RETRY_MS);
-      }
+  enter(of: "Address" | "Space", id: string | null, isAnew = false): () => void {
+    const most = this.#limits[`streamsPer${of}`];
+    if (id === null || most === 0) return UNCOUNTED;
+    const [key, noun] = [`${of} ${id}`, of.toLowerCase()];
+    if (!isAnew && this.#streams.of(key) >= most) {
+      throw refusal(`streams of this ${noun}`, `streams_per_${noun}`, STREAM_RETRY_MS);
     }
-    const leaves = places.map(({ of, id }) => this.#streams.enter(`${of} ${id}`));
-    return () => {
-      for (const leave of leaves) leave();
-    };
+    return this.#streams.enter(key);
   }
 }
+
+const UNCOUNTED = () => {};
 
 function refusal(what: string, limit: string, ms: number): SpacefeedError {
   const retryAfter = Math.max(1, Math.ceil(ms / 1000));
