@@ -97,17 +97,18 @@ export class Reader implements Subscriber {
         break;
       } catch (error) {
         const isAway = error instanceof SpacefeedError && error.code === "unavailable";
-        if (isAway) await sleep(RETRY_MS, undefined, { ref: false });
-        else this.#forbid();
+        if (!isAway) return this.#forbid();
+        await sleep(RETRY_MS, undefined, { ref: false });
       }
     }
     return !this.#isOver;
   }
 
-  #forbid(): void {
-    if (this.#isOver) return;
+  #forbid(): false {
+    if (this.#isOver) return false;
     this.rechecks.metrics.refusals.inc({ reason: "stream_forbidden" });
     this.stream.refuse(this.spaceId, new SpacefeedError("forbidden", "not allowed: read"));
+    return false;
   }
 
   heartbeat(frame: Buffer): void {
