@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { SpacefeedError } from "../../protocol/errors.js";
 import { encodeGroup } from "../../protocol/sse.js";
 import { Loader, RETRY_MS } from "../loader.js";
 import type { Database } from "../postgres/functions.js";
@@ -30,6 +31,8 @@ export class Snapshots {
         const text = change ? `${json.slice(0, -1)},"changeInfo":${change}}` : json;
         return { frame: encodeGroup([text], cursorText(cursor)), cursor, types: null, change: null };
       } catch (error) {
+        // A list of theirs is no more: its readers end, come back, and are told so.
+        if (error instanceof SpacefeedError && error.code === "invalid") return null;
         log.warn({ err: error, spaceId }, "a snapshot could not be read; trying again");
         await sleep(RETRY_MS, undefined, { ref: false });
         return undefined;
@@ -38,7 +41,7 @@ export class Snapshots {
     this.#loader = new Loader({ atOnce, ask: (asked) => Promise.all(asked.map(read)) });
   }
 
-  /** Null where there is no such space; undefined where it has to be asked again. `change`: the JSON text of `changeInfo`. */
+  /** Null where there is nothing to be read; undefined where it has to be asked again. `change`: the JSON text of `changeInfo`. */
   read(part: Part, change: string | null = null): Promise<Delivery | null | undefined> {
     return this.#loader.load({ ...part, change }, JSON.stringify([part, change]));
   }

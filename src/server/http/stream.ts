@@ -92,7 +92,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     const { spaceId, types: list, limit = LIMITS.maxMessages } = readQuery(context, syncQuery);
     const types = list?.split(",").sort() ?? null;
     if (context.req.header("Accept")?.includes("text/event-stream")) {
-      const form: StreamForm = { endpoint: "sync", isNamed: false, takesAppends: false };
+      const form: StreamForm = { endpoint: "sync", isNamed: false, takesAppends: false, types };
       return open(context, form, { [spaceId]: null }, (_, now, reader) =>
         feeds.join(spaceId, now, types, limit, reader),
       );
@@ -121,6 +121,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     let isOpen = false;
     try {
       answers = await ask(context, spaces, form.isNamed);
+      if (form.types) await database.demandTypes(form.types);
       if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
       await streams.begin(
         context.env.outgoing,

@@ -17,6 +17,8 @@ export interface StreamForm {
   isNamed: boolean;
   /** It takes what a text grew by instead of the row. */
   takesAppends: boolean;
+  /** Of complete states: the lists that they have; null: all. */
+  types?: readonly string[] | null;
 }
 
 /** An open connection, and the spaces that it follows: one, or many, whose events then say of which space they are. */
