@@ -126,13 +126,12 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     const dropOld = () => prune(database, pruneDays, log);
     await Promise.all([queue.look(), troubles.look()]);
     void dropOld();
-    const { maxClients, recheckMs } = config;
-    const streams = new Streams({ database, hub, metrics, maxClients });
-    every(recheckMs / TURNS, () => streams.recheck());
+    const streams = new Streams({ ...config, database, hub, metrics });
     every(heartbeatMs, () => {
       hub.heartbeat();
       streams.heartbeat();
     });
+    every(config.recheckMs / TURNS, () => streams.recheck());
     every(BACKSTOP_MS, wakeAll);
     every(QUEUE_WATCH_MS, () => queue.look());
     every(HOUSEKEEPING_MS, () => Promise.all([troubles.look(), dropOld()]));
