@@ -95,26 +95,19 @@ export const spaceSync = z.object({
   hasMore: z.boolean(),
 });
 
+function change<Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) {
+  return z.object({ type: z.literal(type), ...shape, version, ...groupEnd });
+}
+const messageId = z.string();
+
 export const syncEvent = z.discriminatedUnion("type", [
   spaceSync,
-  z.object({
-    type: z.literal("intention-created"),
-    messageId: z.string(),
-    version,
-    data: intention,
-    ...groupEnd,
-  }),
-  z.object({
-    type: z.literal("intention-updated"),
-    messageId: z.string(),
-    version,
-    data: intention,
-    ...groupEnd,
-  }),
-  z.object({ type: z.literal("intention-deleted"), messageId: z.string(), version, id, ...groupEnd }),
-  z.object({ type: z.literal("being-created"), version, data: being, ...groupEnd }),
-  z.object({ type: z.literal("being-updated"), version, data: being, ...groupEnd }),
-  z.object({ type: z.literal("being-deleted"), version, id, ...groupEnd }),
+  change("intention-created", { messageId, data: intention }),
+  change("intention-updated", { messageId, data: intention }),
+  change("intention-deleted", { messageId, id }),
+  change("being-created", { data: being }),
+  change("being-updated", { data: being }),
+  change("being-deleted", { id }),
 ]);
 /** What `GET /api/stream` sends of beings and intentions, one in each unnamed SSE message. */
 export type SyncEvent = z.infer<typeof syncEvent>;

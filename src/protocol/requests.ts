@@ -38,78 +38,56 @@ const intentionData = z.strictObject({
   locationId: id.optional(),
   content: jsonArray.optional(),
 });
-const page = z.int().min(1).max(LIMITS.maxPage).optional();
+const entityData = z.record(z.string(), z.unknown()).superRefine(faultOf(unstorable));
 const changed = <T extends object>(data: T) => Object.keys(data).length > 0;
-const NOTHING_CHANGED = "names nothing to change";
+
+/**
+ * What may be asked of one kind of rows, which a request calls by `ids` and perhaps more (`kind`). `created`, `updated`: what
+ * a write may say of a row; `older`: what a list goes back from.
+ */
+function requests<
+  Kind extends z.ZodRawShape,
+  Ids extends z.ZodRawShape,
+  Created extends z.ZodType,
+  Updated extends z.ZodType<object>,
+  Older extends z.ZodRawShape,
+>(kind: Kind, ids: Ids, created: Created, updated: Updated, older: Older) {
+  const spaceId = id.optional();
+  const one = { ...kind, ...ids, spaceId };
+  const limit = z.int().min(1).max(LIMITS.maxPage).optional();
+  const some = z.object(ids).partial().shape;
+  return z.discriminatedUnion("action", [
+    z.strictObject({ action: z.literal("get"), ...one }),
+    z.strictObject({ action: z.literal("list"), ...kind, spaceId: id, limit, ...older }),
+    z.strictObject({ action: z.literal("create"), ...kind, ...some, spaceId, data: created.optional() }),
+    z.strictObject({
+      action: z.literal("update"),
+      ...one,
+      data: updated.refine(changed, "names nothing to change"),
+    }),
+    z.strictObject({ action: z.literal("delete"), ...one }),
+  ]);
+}
+
+const given = { id: id.optional() };
+const older = { before: id.optional() };
 
 /** The body of `POST /api/beings`. */
-export const beingRequest = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("get"), beingId: id, spaceId: id.optional() }),
-  z.strictObject({ action: z.literal("list"), spaceId: id, limit: page }),
-  z.strictObject({
-    action: z.literal("create"),
-    beingId: id.optional(),
-    spaceId: id.optional(),
-    data: beingData.extend({ id: id.optional() }).optional(),
-  }),
-  z.strictObject({
-    action: z.literal("update"),
-    beingId: id,
-    spaceId: id.optional(),
-    data: beingData.refine(changed, NOTHING_CHANGED),
-  }),
-  z.strictObject({ action: z.literal("delete"), beingId: id, spaceId: id.optional() }),
-]);
+export const beingRequest = requests({}, { beingId: id }, beingData.extend(given), beingData, {});
 export type BeingRequest = z.infer<typeof beingRequest>;
 
 /** The body of `POST /api/intentions`. */
-export const intentionRequest = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("get"), intentionId: id, spaceId: id.optional() }),
-  z.strictObject({ action: z.literal("list"), spaceId: id, limit: page, before: id.optional() }),
-  z.strictObject({
-    action: z.literal("create"),
-    intentionId: id.optional(),
-    spaceId: id.optional(),
-    data: intentionData.extend({ id: id.optional() }).optional(),
-  }),
-  z.strictObject({
-    action: z.literal("update"),
-    intentionId: id,
-    spaceId: id.optional(),
-    data: intentionData.refine(changed, NOTHING_CHANGED),
-  }),
-  z.strictObject({ action: z.literal("delete"), intentionId: id, spaceId: id.optional() }),
-]);
+export const intentionRequest = requests(
+  {},
+  { intentionId: id },
+  intentionData.extend(given),
+  intentionData,
+  older,
+);
 export type IntentionRequest = z.infer<typeof intentionRequest>;
 
-const entityData = z.record(z.string(), z.unknown()).superRefine(faultOf(unstorable));
-
 /** The body of `POST /api/entities`. */
-export const entityRequest = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("get"), type: entityType, id, spaceId: id.optional() }),
-  z.strictObject({
-    action: z.literal("list"),
-    type: entityType,
-    spaceId: id,
-    limit: page,
-    before: id.optional(),
-  }),
-  z.strictObject({
-    action: z.literal("create"),
-    type: entityType,
-    id: id.optional(),
-    spaceId: id.optional(),
-    data: entityData.optional(),
-  }),
-  z.strictObject({
-    action: z.literal("update"),
-    type: entityType,
-    id,
-    spaceId: id.optional(),
-    data: entityData.refine(changed, NOTHING_CHANGED),
-  }),
-  z.strictObject({ action: z.literal("delete"), type: entityType, id, spaceId: id.optional() }),
-]);
+export const entityRequest = requests({ type: entityType }, { id }, entityData, entityData, older);
 export type EntityRequest = z.infer<typeof entityRequest>;
 
 /** The query of `GET /api/stream`. `appends`: texts that grow come as what they grew by. `since`: a cursor, a version, a message ID or an ISO 8601 time. */

@@ -18,7 +18,7 @@ import { Recorder } from "./postgres/recorder.js";
 import { asLibpq } from "./postgres/tls.js";
 import { queueWatch } from "./postgres/watch/queue.js";
 import { warningWatch } from "./postgres/watch/warnings.js";
-import { Streams } from "./stream/streams.js";
+import { Streams, TURNS } from "./stream/streams.js";
 
 /** Looks at every space that has readers, should a notification ever be lost without a trace. */
 const BACKSTOP_MS = 5_000;
@@ -131,6 +131,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
       hub.heartbeat();
       streams.heartbeat();
     });
+    every(config.recheckMs / TURNS, () => streams.recheck());
     every(BACKSTOP_MS, wakeAll);
     every(QUEUE_WATCH_MS, () => queue.look());
     every(HOUSEKEEPING_MS, () => Promise.all([troubles.look(), dropOld()]));

@@ -16,12 +16,13 @@ export const QUERY = { kind: SpanKind.CLIENT, attributes: { "db.system.name": "p
 
 /** A request, as a part of the trace that its headers name. `answer` returns its status. */
 export async function tracedRequest(
-  request: { method: string; path: string; header(name: string): string | undefined },
+  request: { method: string; header(name: string): string | undefined },
+  path: string,
   answer: () => Promise<number>,
 ): Promise<void> {
   const headers = { get: (_: unknown, name: string) => request.header(name), keys: () => [] };
   const parent = propagation.extract(context.active(), request, headers);
-  const attributes = { "http.request.method": request.method, "url.path": request.path };
+  const attributes = { "http.request.method": request.method, "url.path": path };
   const span = async (span: Span) => {
     const status = await answer();
     span.setAttribute("http.response.status_code", status);

@@ -48,6 +48,13 @@ test("a request is a span of its caller's trace, and its queries are spans in it
   expect(parentOf(ended("write"))).toBe(idOf(request));
 });
 
+test("a span does not have the ID of a stream, which is a secret of its client", async () => {
+  const url = `${relay.current.url}/api/stream/that-is-secret?of=it`;
+  expect((await fetch(url, { method: "POST", body: "{}" })).status).toBe(404);
+  await expect.poll(() => ended("POST")?.attributes["url.path"]).toBe("/api/stream/:id");
+  expect(JSON.stringify(ended("POST")?.attributes)).not.toContain("secret");
+});
+
 test("what is refused is the answer of its span, and a query that fails is an error of its own", async () => {
   const { status } = await post(relay.current, "beings", { action: "get", beingId: "nobody" });
   expect(status).toBe(404);

@@ -3,11 +3,7 @@ import { SpacefeedError } from "../../protocol/errors.js";
 
 /** Whose pages may ask: those of the relay's own address, and of the origins that are named. */
 export class Origins {
-  readonly named: readonly string[];
-
-  constructor(named: readonly string[]) {
-    this.named = named;
-  }
+  constructor(private readonly named: readonly string[]) {}
 
   /** A page of another site may not write with the reader's network as its only right. Throws `forbidden`. */
   demandForWrite(context: Context): void {

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 /** Rows that are remembered for a space, and the longest event that is looked into, in characters. */
 const ROWS = 32;
 const MOST_CHARACTERS = 256 * 1024;
@@ -70,7 +72,7 @@ function compare(before: Row, now: Row): { append: Append; others: Record<string
   let append: Append | undefined;
   for (const name of names) {
     const [old, value] = [before[name], now[name] as Json];
-    if (isSame(old, value)) continue;
+    if (isDeepStrictEqual(old, value)) continue;
     const grown = growth(old, value, [name]);
     if (grown && !append) append = grown;
     // A number would lose digits here.
@@ -89,18 +91,8 @@ function growth(old: Json | undefined, now: Json, path: (string | number)[]): Ap
   const names = Object.keys(now);
   if (Array.isArray(old) !== Array.isArray(now) || names.length !== Object.keys(old).length) return;
   const at = (value: object, name: string) => (value as Record<string, Json>)[name];
-  const changed = names.filter((name) => !isSame(at(old, name), at(now, name) as Json));
+  const changed = names.filter((name) => !isDeepStrictEqual(at(old, name), at(now, name)));
   const [name] = changed;
   if (changed.length !== 1 || name === undefined) return;
   return growth(at(old, name), at(now, name) as Json, [...path, Array.isArray(now) ? Number(name) : name]);
-}
-
-function isSame(a: Json | undefined, b: Json): boolean {
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const names = Object.keys(b);
-  const at = (value: object, name: string) => (value as Record<string, Json>)[name];
-  return (
-    names.length === Object.keys(a).length && names.every((name) => isSame(at(a, name), at(b, name) as Json))
-  );
 }

@@ -1,23 +1,7 @@
 import type { Cursor } from "../postgres/functions.js";
-
-/** One Buffer of SSE text, which all who get it share. */
-interface Encoded {
-  frame: Buffer;
-  /** The same with the space in each event, once somebody needs it. */
-  named?: Buffer;
-}
-
-/** What readers get at once. */
-export interface Delivery extends Encoded {
-  /** The same for those who have the version before and take what a text grew by, where one did. */
-  appended?: Encoded;
-  /** Where it takes the reader. */
-  cursor: Cursor;
-  /** The lists in which something has changed; null: in any. */
-  types: readonly string[] | null;
-  /** Of just one event: the JSON text of `changeInfo`. */
-  change: string | null;
-}
+import { Appends } from "./appends.js";
+import type { Delivery } from "./delivery.js";
+import type { History } from "./history.js";
 
 /**
  * A reader of one space. It takes what it gets at once, and never throws.
@@ -29,7 +13,8 @@ export interface Delivery extends Encoded {
  *         aside (backpressure, or first to be asked about), until it resumes
  */
 export interface Subscriber {
-  audience?: Audience;
+  /** What it is a reader of, until it leaves. */
+  audience?: Feed;
   /** Up to where it has the space; while it needs a snapshot: what that one may not be older than. */
   cursor: Cursor;
   needsSnapshot: boolean;
@@ -45,21 +30,28 @@ export interface Subscriber {
   end(): void;
 }
 
-/** Readers of one space who get the same. */
-export abstract class Audience {
+/** What a reader is a reader of. */
+export interface Feed {
+  /** Goes on with a reader that was aside. */
+  resume(reader: Subscriber): void;
+  leave(reader: Subscriber): void;
+}
+
+/** The readers of the events of a space. Normally all of them are at one version. */
+export class Audience implements Feed {
   readonly readers = new Set<Subscriber>();
+  readonly appends = new Appends();
+  /** When its last reader left, in milliseconds since 1970. */
+  emptyAt = Date.now();
+  /** A snapshot is read for those who wait. */
+  isServed = false;
 
-  constructor(readonly spaceId: string) {}
-
-  /** Gives a reader what it lacks, from memory where that has it; else sees to it that it comes. */
-  abstract place(reader: Subscriber): void;
-
-  enter(reader: Subscriber, cursor: Cursor, needsSnapshot: boolean): void {
-    reader.audience = this;
-    reader.cursor = cursor;
-    reader.needsSnapshot = needsSnapshot;
-    this.readers.add(reader);
-  }
+  /** `place` gives a reader what it lacks, from memory where that has it; else it sees to it that it comes. */
+  constructor(
+    readonly spaceId: string,
+    readonly history: History,
+    private readonly place: (audience: Audience, reader: Subscriber) => void,
+  ) {}
 
   /** Whether one of them takes what a text grew by. */
   get takesAppends(): boolean {
@@ -69,11 +61,12 @@ export abstract class Audience {
 
   resume(reader: Subscriber): void {
     reader.isAside = false;
-    this.place(reader);
+    this.place(this, reader);
   }
 
   leave(reader: Subscriber): void {
     this.readers.delete(reader);
+    this.emptyAt = Date.now();
   }
 
   /** Those who wait for a snapshot. */

@@ -1,4 +1,4 @@
-import type { Delivery } from "./audience.js";
+import type { Delivery } from "./delivery.js";
 
 /** Bytes that the history of one space has at most; more is sent to nobody at once. The same for its snapshot. */
 const SPACE_BYTES = 256 * 1024;

@@ -1,10 +1,10 @@
 import { LIMITS } from "../../protocol/messages.js";
 import { encodeGroup, encodeHeartbeat } from "../../protocol/sse.js";
 import type { Changes, Cursor } from "../postgres/functions.js";
-import { Appends } from "./appends.js";
-import { Audience, type Delivery, type Subscriber } from "./audience.js";
+import { Audience, isAsOf, type Subscriber } from "./audience.js";
 import { CatchUp, type CatchUpOptions } from "./catch-up.js";
 import { cursorText } from "./cursor.js";
+import type { Delivery } from "./delivery.js";
 import { History, Memory } from "./history.js";
 import { Snapshots } from "./snapshot.js";
 
@@ -20,30 +20,6 @@ const VERSIONS_AT_ONCE = 16;
 /** A space without readers is kept up to date for so long, in milliseconds: those that were cut off come back to it. */
 const LINGER_MS = 15_000;
 
-/** The readers of the events of a space. Normally all of them are at one version. */
-class EventAudience extends Audience {
-  /** When its last reader left, in milliseconds since 1970. */
-  emptyAt = Date.now();
-  readonly appends = new Appends();
-
-  constructor(
-    spaceId: string,
-    readonly history: History,
-    private readonly hub: Hub,
-  ) {
-    super(spaceId);
-  }
-
-  override place(reader: Subscriber): void {
-    this.hub.place(this, reader, reader.cursor);
-  }
-
-  override leave(reader: Subscriber): void {
-    super.leave(reader);
-    this.emptyAt = Date.now();
-  }
-}
-
 /**
  * Knows the readers, and nothing of HTTP or of notifications. Live delivery is catch-up: of the spaces that were woken,
  * one query asks for the changes from each version that some reader is at. A newcomer is simply a reader at another
@@ -52,17 +28,17 @@ class EventAudience extends Audience {
 export class Hub {
   /** The heartbeat of a reader whose version is not known. */
   readonly beat: Buffer;
-  readonly #audiences = new Map<string, EventAudience>();
+  readonly #audiences = new Map<string, Audience>();
   readonly #memory = new Memory();
   readonly #catchUp: CatchUp;
-  readonly #snapshots: Snapshots<EventAudience>;
+  readonly #snapshots: Snapshots;
   /** The incarnation of the data that the versions of the readers belong to (P11). */
   #epoch: string | undefined;
   #isClosed = false;
 
   constructor(private readonly options: HubOptions) {
     this.beat = encodeHeartbeat(null, options.heartbeatMs);
-    this.#snapshots = new Snapshots(SNAPSHOTS_AT_ONCE, options.log, (audience) => this.#snapshot(audience));
+    this.#snapshots = new Snapshots(options.database, options.log, SNAPSHOTS_AT_ONCE);
     const versionsOf = (spaceId: string) => this.#versionsOf(spaceId);
     this.#catchUp = new CatchUp(options, versionsOf, () => {
       const askedIn = this.#epoch;
@@ -88,15 +64,19 @@ export class Hub {
     this.#epoch ??= now.epoch;
     let audience = this.#audiences.get(spaceId);
     if (!audience) {
-      audience = new EventAudience(spaceId, new History(this.#memory, this.options.catchUpLimit), this);
+      const history = new History(this.#memory, this.options.catchUpLimit);
+      audience = new Audience(spaceId, history, (of, one) => this.#place(of, one, one.cursor));
       this.#audiences.set(spaceId, audience);
     }
-    audience.enter(reader, since === null ? now : { epoch: now.epoch, version: since }, since === null);
-    this.place(audience, reader, now);
+    audience.readers.add(reader);
+    reader.audience = audience;
+    reader.cursor = since === null ? now : { epoch: now.epoch, version: since };
+    reader.needsSnapshot = since === null;
+    this.#place(audience, reader, now);
   }
 
   /** Gives a reader what it lacks up to `now`, from memory where that has it; else sees to it that it comes. */
-  place(audience: EventAudience, reader: Subscriber, now: Cursor): void {
+  #place(audience: Audience, reader: Subscriber, now: Cursor): void {
     const { history, spaceId } = audience;
     const { head } = history;
     const isStale = head === undefined || head < now.version;
@@ -110,7 +90,7 @@ export class Hub {
         reader.deliver(lacking);
       }
     }
-    if (reader.needsSnapshot) this.#snapshots.request(audience);
+    if (reader.needsSnapshot) void this.#serve(audience);
   }
 
   /** Something was committed in this space. */
@@ -165,7 +145,7 @@ export class Hub {
     if (events === null) {
       if (since === history.head) history.restart(version);
       for (const reader of readers) if (isLive(reader, since)) reader.needsSnapshot = true;
-      this.#snapshots.request(audience);
+      void this.#serve(audience);
     } else if (events.length === 0) {
       history.head ??= version;
     } else {
@@ -182,7 +162,7 @@ export class Hub {
   }
 
   /** Whoever comes back, or is behind, gets the rows whole. */
-  #withAppends(audience: EventAudience, delivery: Delivery, events: string[], since: number): Delivery {
+  #withAppends(audience: Audience, delivery: Delivery, events: string[], since: number): Delivery {
     if (!audience.takesAppends) return delivery;
     const { cursor } = delivery;
     const shortened = audience.appends.shorten(events, since, cursor.version);
@@ -191,20 +171,34 @@ export class Hub {
       : delivery;
   }
 
-  async #snapshot(audience: EventAudience): Promise<Delivery | null | undefined> {
-    const { database, metrics } = this.options;
-    const askedIn = this.#epoch;
-    const snapshot = await database.snapshot(audience.spaceId, LIMITS.defaultPage, null, true);
-    metrics.snapshots.inc();
-    if (!snapshot) return null;
-    const { json, ...cursor } = snapshot;
-    if (this.#isOutdated(askedIn, cursor)) return undefined;
-    this.#enter(cursor.epoch);
-    const frame = encodeGroup([json], cursorText(cursor));
-    const delivery = { frame, cursor, types: null, change: null };
-    audience.history.keep(delivery);
-    this.wake(audience.spaceId);
-    return delivery;
+  /** Reads a snapshot for those of an audience who wait for one, until nobody does. */
+  async #serve(audience: Audience): Promise<void> {
+    if (audience.isServed) return;
+    audience.isServed = true;
+    const { spaceId } = audience;
+    for (let asked = audience.waiting(); asked.length > 0; asked = audience.waiting()) {
+      const askedIn = this.#epoch;
+      const part = { spaceId, limit: LIMITS.defaultPage, types: null, isEvent: true };
+      const delivery = await this.#snapshots.read(part);
+      if (delivery === undefined) continue;
+      this.options.metrics.snapshots.inc();
+      if (delivery === null) {
+        for (const reader of audience.waiting()) reader.gone();
+        break;
+      }
+      const { cursor } = delivery;
+      if (this.#isOutdated(askedIn, cursor)) continue;
+      this.#enter(cursor.epoch);
+      audience.history.keep(delivery);
+      this.wake(spaceId);
+      // Those who have begun to wait meanwhile may be further than this: they get the next one. Those who waited
+      // before, and are further all the same, have what the database has lost.
+      const had = new Set(asked);
+      for (const reader of audience.waiting()) {
+        if (had.has(reader) || isAsOf(cursor, reader.cursor)) reader.deliver(delivery);
+      }
+    }
+    audience.isServed = false;
   }
 
   /** Versions of another epoch mean nothing here: their readers wait for a snapshot (P11). */
@@ -221,7 +215,7 @@ export class Hub {
     for (const audience of this.#audiences.values()) {
       audience.history.restart(undefined);
       for (const reader of audience.readers) this.#startOver(reader);
-      this.#snapshots.request(audience);
+      void this.#serve(audience);
     }
   }
 
@@ -240,7 +234,7 @@ export class Hub {
     const versions = [...at].sort((a, b) => b - a);
     for (const old of versions.splice(VERSIONS_AT_ONCE)) {
       for (const reader of readers) if (isLive(reader, old)) reader.needsSnapshot = true;
-      this.#snapshots.request(audience);
+      void this.#serve(audience);
     }
     if (history.head !== undefined && !at.has(history.head)) versions.push(history.head);
     return versions;

@@ -1,50 +1,48 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { SpacefeedError } from "../../protocol/errors.js";
+import { encodeGroup } from "../../protocol/sse.js";
 import { Loader, RETRY_MS } from "../loader.js";
-import { type Audience, type Delivery, isAsOf } from "./audience.js";
+import type { Database } from "../postgres/functions.js";
+import { cursorText } from "./cursor.js";
+import type { Delivery } from "./delivery.js";
 
-/** Reads snapshots for those of an audience who need one, a few at a time. */
-export class Snapshots<Of extends Audience> {
-  readonly #loader: Loader<Of, undefined>;
+/** What of a space is read. */
+export interface Part {
+  spaceId: string;
+  /** Messages at most. */
+  limit: number;
+  /** Null: all. */
+  types: readonly string[] | null;
+  /** As a space-sync event, not as a state. */
+  isEvent: boolean;
+}
 
-  /** `read`: null where there is no such space; undefined where what was read is outdated. */
-  constructor(
-    atOnce: number,
-    private readonly log: Logger,
-    private readonly read: (audience: Of) => Promise<Delivery | null | undefined>,
-  ) {
-    this.#loader = new Loader({ atOnce, ask: async ([audience]) => [await this.#serve(audience as Of)] });
+/** Reads spaces as they are, a few at a time, each once for all who ask for the same. */
+export class Snapshots {
+  readonly #loader: Loader<Part & { change: string | null }, Delivery | null | undefined>;
+
+  constructor(database: Database, log: Logger, atOnce: number) {
+    const read = async ({ spaceId, limit, types, isEvent, change }: Part & { change: string | null }) => {
+      try {
+        const snapshot = await database.snapshot(spaceId, limit, types, isEvent);
+        if (!snapshot) return null;
+        const { json, ...cursor } = snapshot;
+        const text = change ? `${json.slice(0, -1)},"changeInfo":${change}}` : json;
+        return { frame: encodeGroup([text], cursorText(cursor)), cursor, types: null, change: null };
+      } catch (error) {
+        // A list of theirs is no more: its readers end, come back, and are told so.
+        if (error instanceof SpacefeedError && error.code === "invalid") return null;
+        log.warn({ err: error, spaceId }, "a snapshot could not be read; trying again");
+        await sleep(RETRY_MS, undefined, { ref: false });
+        return undefined;
+      }
+    };
+    this.#loader = new Loader({ atOnce, ask: (asked) => Promise.all(asked.map(read)) });
   }
 
-  /** Sees to it that those who wait get a snapshot. */
-  request(audience: Of): void {
-    void this.#loader.load(audience);
-  }
-
-  async #serve(audience: Of): Promise<undefined> {
-    const asked = new Set(audience.waiting());
-    if (asked.size === 0) return;
-    try {
-      const delivery = await this.read(audience);
-      // Those who have begun to wait meanwhile may be further than this: they get the next one. Those who waited
-      // before, and are further all the same, have what the database has lost.
-      for (const reader of audience.waiting()) {
-        if (delivery === null) reader.gone();
-        else if (delivery && (asked.has(reader) || isAsOf(delivery.cursor, reader.cursor))) {
-          reader.deliver(delivery);
-        }
-      }
-      if (delivery === null) return;
-    } catch (error) {
-      if (error instanceof SpacefeedError && error.code === "invalid") {
-        // A list of theirs is no more: they come back, and are told so.
-        for (const reader of audience.readers) reader.end();
-        return;
-      }
-      this.log.warn({ err: error, spaceId: audience.spaceId }, "a snapshot could not be read; trying again");
-      await sleep(RETRY_MS, undefined, { ref: false });
-    }
-    this.request(audience);
+  /** Null where there is nothing to be read; undefined where it has to be asked again. `change`: the JSON text of `changeInfo`. */
+  read(part: Part, change: string | null = null): Promise<Delivery | null | undefined> {
+    return this.#loader.load({ ...part, change }, JSON.stringify([part, change]));
   }
 }

@@ -15,7 +15,6 @@ import { entityRoutes } from "./entities.js";
 import { healthRoutes, type Look } from "./health.js";
 import { addressOf } from "./limits/address.js";
 import { type Limits, Throttle } from "./limits/throttle.js";
-import { manySpacesRoutes } from "./many-spaces.js";
 import { openapi } from "./openapi.js";
 import { type PageFacts, pageRoutes } from "./page.js";
 import { type StreamParts, streamRoutes } from "./stream.js";
@@ -58,7 +57,7 @@ export function createApp(parts: AppParts): App {
   const address = (context: Context<Env>) => addressOf(context, parts.trustProxy);
 
   app.use((context, next) =>
-    tracedRequest(context.req, async () => {
+    tracedRequest(context.req, pathOf(context), async () => {
       await next();
       return context.res.status;
     }),
@@ -96,7 +95,6 @@ export function createApp(parts: AppParts): App {
 
   app.route("/", entityRoutes(database, throttle, address));
   app.route("/", streamRoutes({ ...parts, throttle, address }));
-  app.route("/", manySpacesRoutes({ ...parts, throttle, address }));
   app.route("/", healthRoutes(database, listener, metrics, watches));
   const description = openapi(tokens?.cookie);
   app.get("/openapi.json", (context) => context.json(description));
@@ -106,7 +104,7 @@ export function createApp(parts: AppParts): App {
     const error = toRefusal(thrown);
     const { code, limit, message, retryAfter = soon() } = error;
     metrics.refusals.inc({ reason: limit ?? code });
-    if (code === "internal") log.error({ err: error, path: context.req.path }, "a request failed");
+    if (code === "internal") log.error({ err: error, path: pathOf(context) }, "a request failed");
     if (code === "unavailable" || code === "rate_limited") context.header("Retry-After", String(retryAfter));
     if (code === "unauthorized") context.header("WWW-Authenticate", 'Bearer realm="spacefeed"');
     // The rest of the body is still on its way: the next request cannot be told from it.
@@ -123,6 +121,9 @@ export function createApp(parts: AppParts): App {
   });
   return app;
 }
+
+/** For traces and the log, where the ID of a stream, a secret of its client, does not belong. */
+const pathOf = ({ req }: Context) => req.path.replace(/^(\/api\/stream\/).+/, "$1:id");
 
 function toRefusal(thrown: Error & { code?: string }): SpacefeedError {
   if (thrown instanceof SpacefeedError) return thrown;

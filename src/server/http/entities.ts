@@ -10,11 +10,15 @@ import type { Throttle } from "./limits/throttle.js";
 import { check, readJson } from "./request.js";
 
 type Asked = Context<Env>;
-type Request =
-  | z.infer<typeof beingRequest>
-  | z.infer<typeof intentionRequest>
-  | z.infer<typeof entityRequest>;
-type Create = Extract<z.infer<typeof beingRequest> | z.infer<typeof intentionRequest>, { action: "create" }>;
+/** What all requests have that were checked. The ID is in the field that the route calls it by. */
+interface Request {
+  action: "get" | "list" | "create" | "update" | "delete";
+  type?: string;
+  spaceId?: string;
+  limit?: number;
+  before?: string;
+  data?: { id?: string; locationId?: string | null };
+}
 
 /** `POST /api/beings`, `POST /api/intentions`, and of tracked tables `POST /api/entities`. `address`: whose request it is, null where that has no limit. */
 export function entityRoutes(
@@ -23,71 +27,33 @@ export function entityRoutes(
   address: (context: Asked) => string | null,
 ): Hono<Env> {
   const app = new Hono<Env>();
-  app.post("/api/beings", async (context) => {
-    const { text, value } = await readJson(context);
-    const request = check(beingRequest, value);
-    return answer(context, "being", "beingId" in request ? request.beingId : undefined, request, text);
-  });
-  app.post("/api/intentions", async (context) => {
-    const { text, value } = await readJson(context);
-    const request = check(intentionRequest, value);
-    return answer(
-      context,
-      "intention",
-      "intentionId" in request ? request.intentionId : undefined,
-      request,
-      text,
-    );
-  });
-  app.post("/api/entities", async (context) => {
-    const { text, value } = await readJson(context);
-    const request = check(entityRequest, value);
-    const { type, action, spaceId } = request;
-    if (action !== "create")
-      return answer(context, type, "id" in request ? request.id : undefined, request, text);
-    const id = agree("the ID", request.id, request.data?.id as string | undefined);
-    return write(context, action, type, id, { spaceId, body: text }, spaceId);
-  });
+  app.post("/api/beings", (context) => answer(context, beingRequest, "beingId", "being"));
+  app.post("/api/intentions", (context) => answer(context, intentionRequest, "intentionId", "intention"));
+  app.post("/api/entities", (context) => answer(context, entityRequest, "id"));
   return app;
 
-  async function answer(
-    context: Asked,
-    type: string,
-    id: string | undefined,
-    request: Request,
-    body: string,
-  ) {
+  /** `ours`: the type where it is not a tracked table of somebody else. */
+  async function answer(context: Asked, schema: z.ZodType, key: string, ours?: string) {
+    const { text: body, value } = await readJson(context);
+    const request = check(schema, value) as Request & Record<string, string | undefined>;
     const { claims } = context.get("caller");
-    const { action, spaceId } = request;
+    const { action, spaceId, before, data = {}, type = ours as string, [key]: id } = request;
+    const limit = request.limit ?? (type === "intention" ? LIMITS.defaultPage : undefined);
     if (action === "get") return send(context, await database.get(claims, type, id as string, spaceId));
-    if (action === "list") {
-      const before = "before" in request ? request.before : undefined;
-      const limit = request.limit ?? (type === "intention" ? LIMITS.defaultPage : undefined);
-      return send(context, await database.list(claims, type, request.spaceId, limit, before));
+    if (action === "list")
+      return send(context, await database.list(claims, type, spaceId as string, limit, before));
+    if (action !== "create") {
+      return write(context, action, type, id, { spaceId, body }, data.locationId ?? spaceId);
     }
-    if (action === "create") return create(context, type, id, request as Create, body);
-    if (action === "update") {
-      const to = (request.data.locationId as string | null | undefined) ?? spaceId;
-      return write(context, action, type, id as string, { spaceId, body }, to);
-    }
-    return write(context, action, type, id as string, { spaceId }, spaceId);
-  }
-
-  /** An ID and a location may be said beside `data` or in it, but not differently. */
-  async function create(
-    context: Asked,
-    type: string,
-    outerId: string | undefined,
-    { spaceId, data = {} }: Create,
-    body: string,
-  ) {
-    const id = agree("the ID", outerId, data.id) ?? randomUUID();
+    // An ID and a location may be said beside `data` or in it, but not differently.
+    const named = agree("the ID", id, data.id);
+    if (!ours) return write(context, action, type, named, { spaceId, body }, spaceId);
     const locationId = agree<string | null>("the space", spaceId, data.locationId) ?? undefined;
     if (type === "intention" && locationId === undefined) {
       throw new SpacefeedError("invalid", "spaceId: is missing, and every message belongs to a space");
     }
     const given = locationId === undefined ? {} : { locationId };
-    return write(context, "create", type, id, { body, given }, locationId);
+    return write(context, action, type, named ?? randomUUID(), { body, given }, locationId);
   }
 
   /** Does a write that the limits let through, and counts it. `toSpaceId`: a space that it goes to, if it is known. */

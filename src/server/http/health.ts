@@ -25,14 +25,9 @@ export function healthRoutes(
 ): Hono {
   const app = new Hono();
   let latest: ReturnType<typeof lookNow> | undefined;
-  let stale = 0;
 
   function look() {
-    if (latest && performance.now() < stale) return latest;
-    stale = Number.POSITIVE_INFINITY;
-    latest = lookNow().finally(() => {
-      stale = performance.now() + READY_MS;
-    });
+    latest ??= lookNow().finally(() => setTimeout(() => (latest = undefined), READY_MS).unref());
     return latest;
   }
 

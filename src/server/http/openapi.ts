@@ -1,20 +1,19 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { type ErrorCode, STATUS } from "../../protocol/errors.js";
 import * as messages from "../../protocol/messages.js";
 import * as requests from "../../protocol/requests.js";
 
+const packageJson = new URL("../../../package.json", import.meta.url);
+const { version } = JSON.parse(readFileSync(packageJson, "utf8")) as { version: string };
 const { appendEvent, being, entityEvent, intention, manySpacesEvent, spaceState, syncEvent } = messages;
 const { beingRequest, entityRequest, intentionRequest } = requests;
 const { streamChange, streamQuery, streamRequest, syncQuery } = requests;
 const event = z.union([syncEvent, entityEvent, appendEvent]);
 const namedEvent = z.union([manySpacesEvent, event]);
 const streamChanged = z.object({ success: z.literal(true), spaces: z.int() });
-const readiness = z.object({
-  status: z.literal("ready"),
-  epoch: z.string(),
-  warnings: z.array(z.string()),
-});
-const text = { type: "string" };
+const readiness = z.object({ status: z.literal("ready"), epoch: z.string(), warnings: z.array(z.string()) });
+const SSE = "text/event-stream";
 
 /** The description of the API, made from the schemas that check it. `cookie`: the one in which tokens may come. */
 export function openapi(cookie?: string): object {
@@ -26,7 +25,7 @@ export function openapi(cookie?: string): object {
     openapi: "3.1.0",
     info: {
       title: "Spacefeed",
-      version: "0.1.0",
+      version,
       description: "Whoever writes the row, every browser in the space sees it.",
     },
     // The first, which asks for nothing: a relay without AUTH_… lets everybody in.
@@ -45,45 +44,32 @@ export function openapi(cookie?: string): object {
             "also as lastEventId in the query, beats since.",
           parameters: [
             ...queryParameters(streamQuery),
-            { name: "Last-Event-ID", in: "header", schema: text },
-            { name: "lastEventId", in: "query", schema: text },
+            parameter("Last-Event-ID", "header"),
+            parameter("lastEventId", "query"),
           ],
-          responses: {
-            200: { description: "The stream", content: content(event, "text/event-stream") },
-            ...errors("invalid", "not_found"),
-          },
+          responses: responses("The stream", content(event, SSE), "not_found"),
         },
         post: {
           summary: "The events of many spaces on one stream, each with its spaceId",
-          requestBody: { required: true, content: content(streamRequest, "application/json", "input") },
-          responses: {
-            200: { description: "The stream", content: content(namedEvent, "text/event-stream") },
-            ...errors("invalid"),
-          },
+          requestBody: body(streamRequest),
+          responses: responses("The stream", content(namedEvent, SSE)),
         },
       },
       "/api/stream/{id}": {
         post: {
           summary: "Adds spaces to a stream of many, and drops some; the ID is in its first event",
-          parameters: [{ name: "id", in: "path", required: true, schema: text }],
-          requestBody: { required: true, content: content(streamChange, "application/json", "input") },
-          responses: {
-            200: { description: "The spaces that it has now", content: content(streamChanged) },
-            ...errors("invalid", "not_found"),
-          },
+          parameters: [{ ...parameter("id", "path"), required: true }],
+          requestBody: body(streamChange),
+          responses: responses("The spaces that it has now", content(streamChanged), "not_found"),
         },
       },
       "/api/sync": {
         get: {
           summary: "The complete state of a space: once, or with Accept: text/event-stream at each change",
-          parameters: [...queryParameters(syncQuery), { name: "If-None-Match", in: "header", schema: text }],
+          parameters: [...queryParameters(syncQuery), parameter("If-None-Match", "header")],
           responses: {
-            200: {
-              description: "The state",
-              content: { ...content(spaceState), ...content(spaceState, "text/event-stream") },
-            },
+            ...responses("The state", { ...content(spaceState), ...content(spaceState, SSE) }, "not_found"),
             304: { description: "As it was" },
-            ...errors("invalid", "not_found"),
           },
         },
       },
@@ -109,22 +95,19 @@ function entity(nouns: string, request: z.ZodType, one: z.ZodType) {
   const data = z.union([one, z.array(one)]);
   const version = z.int().nonnegative().nullable();
   const answer = z.object({ success: z.literal(true), data, version, hasMore: z.boolean().optional() });
+  const description = "Done. hasMore: of a page of messages, whether there are older ones";
   return {
     summary: `Get, list, create, update and delete ${nouns}`,
-    requestBody: { required: true, content: content(request, "application/json", "input") },
-    responses: {
-      200: {
-        description: "Done. hasMore: of a page of messages, whether there are older ones",
-        content: content(answer),
-      },
-      ...errors("invalid", "not_found", "conflict", "too_large"),
-    },
+    requestBody: body(request),
+    responses: responses(description, content(answer), "not_found", "conflict", "too_large"),
   };
 }
 
-/** These, and what every route of the API may answer. */
-const errors = (...codes: ErrorCode[]) =>
-  refusals(...codes, "unauthorized", "forbidden", "rate_limited", "unavailable");
+/** What is answered, these refusals, and those that every route of the API may answer. */
+const responses = (description: string, answer: object, ...codes: ErrorCode[]) => ({
+  200: { description, content: answer },
+  ...refusals(...codes, "invalid", "unauthorized", "forbidden", "rate_limited", "unavailable"),
+});
 
 function refusals(...codes: ErrorCode[]) {
   const refusal = (code: ErrorCode) =>
@@ -134,18 +117,26 @@ function refusals(...codes: ErrorCode[]) {
   );
 }
 
+const parameter = (name: string, where: string, schema: object = { type: "string" }) => ({
+  name,
+  in: where,
+  schema,
+});
+
 function queryParameters(schema: z.ZodObject) {
   const { properties = {}, required = [] } = jsonSchema(schema, "input");
   return Object.entries(properties).map(([name, property]) => ({
-    name,
-    in: "query",
+    ...parameter(name, "query", property as object),
     required: required.includes(name),
-    schema: property,
   }));
 }
 
-const content = (schema: z.ZodType, type = "application/json", io: "input" | "output" = "output") => ({
-  [type]: { schema: jsonSchema(schema, io) },
+const body = (schema: z.ZodType) => ({
+  required: true,
+  content: { "application/json": { schema: jsonSchema(schema, "input") } },
+});
+const content = (schema: z.ZodType, type = "application/json") => ({
+  [type]: { schema: jsonSchema(schema, "output") },
 });
 
 function jsonSchema(schema: z.ZodType, io: "input" | "output") {

@@ -1,6 +1,6 @@
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { SpacefeedError } from "../../protocol/errors.js";
 import { encodeRetry } from "../../protocol/sse.js";
 import type { Metrics } from "../metrics.js";
@@ -10,6 +10,8 @@ const BACKLOG_LIMIT = 256 * 1024;
 /** A reader that has taken nothing at so many looks, one each 10 s, is cut off. It resumes from its cursor. */
 const STUCK_LOOKS = 3;
 const LOOK_MS = 10_000;
+/** A connection is waited for so long. */
+const TURN_MS = 100;
 /** After so long a client comes back; up to twice as long, so that those of a relay that stopped do not come together. */
 const COME_BACK_MS = 1_000;
 
@@ -22,12 +24,11 @@ export class Connection {
   readonly #socket: Socket;
   /** While something waits that the reader may never take. */
   #watching: NodeJS.Timeout | undefined;
-  /** What goes on once all is taken. */
-  readonly #waiting: (() => void)[] = [];
 
   /** A browser may ask on a connection whose last answer has left, just before Node takes note of that. */
   static async turn(response: ServerResponse): Promise<void> {
-    for (let looks = 0; looks < 50 && !response.socket && !response.destroyed; looks++) await sleep(2);
+    if (response.socket || response.destroyed) return;
+    await once(response, "socket", { signal: AbortSignal.timeout(TURN_MS) }).catch(ignore);
   }
 
   /** Throws `invalid` where another answer is still due on the same connection. */
@@ -49,6 +50,7 @@ export class Connection {
     for (const [name, value] of headers) response.setHeader(name, value);
     response.removeHeader("Transfer-Encoding"); // and leave it away
     socket.setNoDelay(true);
+    socket.setMaxListeners(0); // each of the spaces that it follows may wait for it
     // The head and all that is there for a newcomer leave in one write.
     socket.cork();
     process.nextTick(() => socket.uncork());
@@ -82,12 +84,7 @@ export class Connection {
 
   /** Runs once when a connection that is behind has taken all that waits; never, when it is cut off first. */
   onceDrained(callback: () => void): void {
-    if (this.#waiting.length === 0) {
-      this.#socket.once("drain", () => {
-        for (const goOn of this.#waiting.splice(0)) goOn();
-      });
-    }
-    this.#waiting.push(callback);
+    this.#socket.once("drain", callback);
   }
 
   write(frame: Buffer): void {

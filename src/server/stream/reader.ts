@@ -1,14 +1,30 @@
-import type { Audience, Delivery, Subscriber } from "../feed/audience.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SpacefeedError } from "../../protocol/errors.js";
+import type { Caller } from "../auth/caller.js";
+import { type Feed, isAsOf, type Subscriber } from "../feed/audience.js";
+import type { Delivery } from "../feed/delivery.js";
+import { RETRY_MS } from "../loader.js";
+import type { Metrics } from "../metrics.js";
+import { unknownSpace } from "../postgres/errors.js";
 import type { Cursor } from "../postgres/functions.js";
+import type { Admission } from "./admission.js";
 import type { Connection } from "./connection.js";
-import type { Recheck } from "./recheck.js";
 
 /** The stream that a reader is of. */
 interface Owner {
   readonly connection: Connection;
+  readonly caller: Caller;
   write(spaceId: string, delivery: Delivery): void;
   heartbeat(frame: Buffer): void;
-  gone(spaceId: string): void;
+  refuse(spaceId: string, error: SpacefeedError): void;
+}
+
+/** Where it is asked again whether readers may go on. */
+export interface Rechecks {
+  /** Apart from each other, and from newcomers: nobody waits behind a question that is less urgent. */
+  readonly held: Admission;
+  readonly due: Admission;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -16,15 +32,19 @@ interface Owner {
  * while it is asked again whether it may go on, where a change of beings may have put it out.
  */
 export class Reader implements Subscriber {
-  declare audience?: Audience;
+  declare audience?: Feed;
   declare cursor: Cursor;
   needsSnapshot = true;
   isAside = false;
+  #isAsking = false;
+  #isOver = false;
 
+  /** `asked`: where the space was when the database last said yes. Whatever leads no further is allowed. */
   constructor(
     private readonly stream: Owner,
     private readonly spaceId: string,
-    private readonly recheck: Recheck,
+    private asked: Cursor,
+    private readonly rechecks: Rechecks,
     readonly takesAppends: boolean,
     private readonly onLeave: () => void,
   ) {}
@@ -33,9 +53,10 @@ export class Reader implements Subscriber {
     if (this.stream.connection.isBehind) {
       this.isAside = true;
       this.stream.connection.onceDrained(() => this.audience?.resume(this));
-    } else if (this.recheck.isDue(delivery)) {
+    } else if (this.#isDue(delivery)) {
       this.isAside = true;
-      void this.recheck.onceAllowed(() => {
+      void this.#recheck(this.rechecks.held).then((isAllowed) => {
+        if (!isAllowed) return;
         this.#take(delivery);
         this.audience?.resume(this);
       });
@@ -50,12 +71,52 @@ export class Reader implements Subscriber {
     this.stream.write(this.spaceId, delivery);
   }
 
+  /**
+   * Whether it has to be asked before this delivery: a being came, changed or went since the last answer, which may
+   * be the reader's own. Nobody in particular has no being.
+   */
+  #isDue({ cursor, types }: Delivery): boolean {
+    const { claims } = this.stream.caller;
+    return claims !== null && (types?.includes("beings") ?? true) && !isAsOf(this.asked, cursor);
+  }
+
+  /** It is time to ask again, unless an answer is still awaited. */
+  async recheck(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    await this.#recheck(this.rechecks.due);
+    this.#isAsking = false;
+  }
+
+  /** Whether it may go on. While the database is away nothing new comes from it either: then it is asked until it answers. */
+  async #recheck(admission: Admission): Promise<boolean> {
+    while (!this.#isOver) {
+      try {
+        const { claims } = this.stream.caller;
+        this.asked = (await admission.open(claims, this.spaceId, null)) ?? this.asked;
+        break;
+      } catch (error) {
+        const isAway = error instanceof SpacefeedError && error.code === "unavailable";
+        if (!isAway) return this.#forbid();
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    return !this.#isOver;
+  }
+
+  #forbid(): false {
+    if (this.#isOver) return false;
+    this.rechecks.metrics.refusals.inc({ reason: "stream_forbidden" });
+    this.stream.refuse(this.spaceId, new SpacefeedError("forbidden", "not allowed: read"));
+    return false;
+  }
+
   heartbeat(frame: Buffer): void {
     this.stream.heartbeat(frame);
   }
 
   gone(): void {
-    this.stream.gone(this.spaceId);
+    this.stream.refuse(this.spaceId, unknownSpace(this.spaceId));
   }
 
   end(): void {
@@ -64,7 +125,7 @@ export class Reader implements Subscriber {
 
   /** Its client follows the space no longer. */
   leave(): void {
-    this.recheck.stop();
+    this.#isOver = true;
     this.audience?.leave(this);
     delete this.audience;
     this.onLeave();

@@ -1,36 +1,42 @@
 import { randomBytes } from "node:crypto";
-import { type ErrorCode, SpacefeedError } from "../../protocol/errors.js";
+import type { ErrorCode } from "../../protocol/errors.js";
 import { encodeEvent, nameSpace } from "../../protocol/sse.js";
 import type { Caller } from "../auth/caller.js";
-import type { Delivery } from "../feed/audience.js";
-import { unknownSpace } from "../postgres/errors.js";
+import type { Delivery } from "../feed/delivery.js";
 import type { Cursor } from "../postgres/functions.js";
 import type { Connection } from "./connection.js";
-import { Reader } from "./reader.js";
-import type { Rechecks, Refusal } from "./recheck.js";
+import { Reader, type Rechecks } from "./reader.js";
+
+/** What a timer reaches; a token that ends later is somebody else's. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** What a client has asked for. */
 export interface StreamForm {
+  endpoint: "stream" | "sync";
   /** It follows many spaces. */
   isNamed: boolean;
   /** It takes what a text grew by instead of the row. */
   takesAppends: boolean;
+  /** Of complete states: the lists that they have; null: all. */
+  types?: readonly string[] | null;
 }
 
 /** An open connection, and the spaces that it follows: one, or many, whose events then say of which space they are. */
 export class Stream {
   /** Whoever knows it may add spaces and drop them: a secret of its client. */
-  readonly id: string;
+  readonly id = randomBytes(18).toString("base64url");
   readonly #readers = new Map<string, Reader>();
 
   constructor(
     readonly connection: Connection,
     readonly caller: Caller,
+    readonly form: StreamForm,
     private readonly rechecks: Rechecks,
-    private readonly form: StreamForm,
   ) {
-    this.id = form.isNamed ? randomBytes(18).toString("base64url") : "";
+    const left = (caller.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
+    const expiry = left < LONGEST_MS ? setTimeout(() => this.#expire(), left) : undefined;
     connection.onClose(() => {
+      clearTimeout(expiry);
       for (const reader of this.#readers.values()) reader.leave();
     });
     if (form.isNamed) connection.write(encodeEvent({ type: "stream", streamId: this.id }));
@@ -40,6 +46,10 @@ export class Stream {
     return this.#readers.size;
   }
 
+  has(spaceId: string): boolean {
+    return this.#readers.has(spaceId);
+  }
+
   /** Follows a space that its client was let into at `now`; `join` gives the reader what it lacks. */
   follow(spaceId: string, now: Cursor, join: (reader: Reader) => void, onLeave: () => void): void {
     this.drop(spaceId);
@@ -47,8 +57,7 @@ export class Stream {
       onLeave();
       return;
     }
-    const recheck = this.rechecks.start(this.caller, spaceId, now, (reason) => this.#refuse(spaceId, reason));
-    const reader = new Reader(this, spaceId, recheck, this.form.takesAppends, onLeave);
+    const reader = new Reader(this, spaceId, now, this.rechecks, this.form.takesAppends, onLeave);
     this.#readers.set(spaceId, reader);
     join(reader);
   }
@@ -64,9 +73,9 @@ export class Stream {
     this.connection.write((this.form.isNamed && encoded.named) || encoded.frame);
   }
 
-  /** One heartbeat is for all spaces of a stream that has many. */
-  heartbeat(frame: Buffer, isForAll = false): void {
-    if (isForAll === this.form.isNamed) this.connection.heartbeat(frame);
+  /** Of one space. Of many, one heartbeat is for all. */
+  heartbeat(frame: Buffer): void {
+    if (!this.form.isNamed) this.connection.heartbeat(frame);
   }
 
   /** A space is followed no longer, and its client is told why. A stream of one space ends with it. */
@@ -77,13 +86,13 @@ export class Stream {
     else this.connection.end();
   }
 
-  /** The space is no more. */
-  gone(spaceId: string): void {
-    this.refuse(spaceId, unknownSpace(spaceId));
+  /** It is time to ask again whether it may go on. */
+  recheck(): void {
+    for (const reader of this.#readers.values()) void reader.recheck();
   }
 
-  #refuse(spaceId: string, reason: Refusal): void {
-    if (reason === "stream_expired") this.connection.end();
-    else this.refuse(spaceId, new SpacefeedError("forbidden", "not allowed: read"));
+  #expire(): void {
+    this.rechecks.metrics.refusals.inc({ reason: "stream_expired" });
+    this.connection.end();
   }
 }

@@ -7,7 +7,7 @@ import { unknownSpace } from "../postgres/errors.js";
 import type { Database, Opening } from "../postgres/functions.js";
 import { Admission } from "./admission.js";
 import { Connection } from "./connection.js";
-import { Rechecks } from "./recheck.js";
+import type { Rechecks } from "./reader.js";
 import { Stream, type StreamForm } from "./stream.js";
 
 export interface StreamsOptions {
@@ -16,21 +16,22 @@ export interface StreamsOptions {
   metrics: Metrics;
   /** Open streams, above which a newcomer is refused. */
   maxClients: number;
-  /** Milliseconds after which it is asked again whether a stream may go on. */
-  recheckMs: number;
 }
+
+/** In so many turns all streams are asked about again, so that a slow policy is not asked for all of them at once. */
+export const TURNS = 10;
 
 /** All open streams. */
 export class Streams {
   readonly #admission: Admission;
   readonly #rechecks: Rechecks;
-  /** Those of many spaces, by their IDs. */
-  readonly #named = new Map<string, Stream>();
-  #clients = 0;
+  /** By their IDs. The one that was asked about longest ago is first. */
+  readonly #open = new Map<string, Stream>();
 
   constructor(private readonly options: StreamsOptions) {
     this.#admission = new Admission(options.database);
-    this.#rechecks = new Rechecks(options.database, options.metrics, options.recheckMs);
+    const { database, metrics } = options;
+    this.#rechecks = { held: new Admission(database), due: new Admission(database), metrics };
   }
 
   /** Where a space is, and what `since` stands for. Throws `not_found`, `forbidden`, `invalid`, `unavailable`. */
@@ -43,7 +44,6 @@ export class Streams {
   /** Begins a stream of one space or of many; `start` has it follow them. Throws `unavailable` where there is no room. */
   async begin(
     outgoing: ServerResponse,
-    endpoint: "stream" | "sync",
     headers: Headers,
     caller: Caller,
     form: StreamForm,
@@ -53,14 +53,10 @@ export class Streams {
     await Connection.turn(outgoing);
     this.demandRoom();
     try {
-      const connection = new Connection(outgoing, endpoint, headers, metrics);
-      this.#clients++;
-      const stream = new Stream(connection, caller, this.#rechecks, form);
-      if (form.isNamed) this.#named.set(stream.id, stream);
-      connection.onClose(() => {
-        this.#clients--;
-        this.#named.delete(stream.id);
-      });
+      const connection = new Connection(outgoing, form.endpoint, headers, metrics);
+      const stream = new Stream(connection, caller, form, this.#rechecks);
+      this.#open.set(stream.id, stream);
+      connection.onClose(() => this.#open.delete(stream.id));
       // At once, so that the reader knows how often they come.
       connection.heartbeat(hub.beat);
       start(stream);
@@ -73,7 +69,7 @@ export class Streams {
 
   /** The stream of this caller that has many spaces and this ID. Throws `not_found`. */
   get(id: string, { claims }: Caller): Stream {
-    const stream = this.#named.get(id);
+    const stream = this.#open.get(id);
     if (!stream || stream.caller.claims?.json !== claims?.json) {
       throw new SpacefeedError(
         "not_found",
@@ -85,7 +81,7 @@ export class Streams {
 
   demandRoom(): void {
     const { maxClients } = this.options;
-    if (this.#clients < maxClients) return;
+    if (this.#open.size < maxClients) return;
     throw new SpacefeedError(
       "unavailable",
       `this relay has ${maxClients} open streams, as many as it may: try again in a moment, or raise MAX_CLIENTS`,
@@ -95,6 +91,17 @@ export class Streams {
 
   /** Of those that have many spaces, which the hub would send one for each. */
   heartbeat(): void {
-    for (const stream of this.#named.values()) stream.heartbeat(this.options.hub.beat, true);
+    for (const { form, connection } of this.#open.values()) {
+      if (form.isNamed) connection.heartbeat(this.options.hub.beat);
+    }
+  }
+
+  /** Asks again whether those may go on whose turn it is. */
+  recheck(): void {
+    for (const [id, stream] of [...this.#open].slice(0, Math.ceil(this.#open.size / TURNS))) {
+      this.#open.delete(id);
+      this.#open.set(id, stream);
+      stream.recheck();
+    }
   }
 }

@@ -15,6 +15,9 @@ const guarded = useRelay(db, {
   recheckMs: 300,
   tokens: tokensBy({ AUTH_JWT_SECRET: SECRET }),
 });
+const limited = useRelay(db, {
+  limits: { writesPerAddress: 0, writesPerSpace: 0, streamsPerAddress: 0, streamsPerSpace: 1 },
+});
 const s = useSession(db);
 
 beforeEach(() => decideBy(s, "select true"));
@@ -123,12 +126,28 @@ test("a reader who may read a space no longer loses that one only", async () => 
   expect(short(await stream.until((all) => all.length === 5)).at(-1)).toBe(`intention-created ${b} heard`);
 });
 
+test("a stream takes a space of its own anew, though the space has as many streams as it may", async () => {
+  const a = await newSpace(limited.current);
+  const stream = await open({ [a]: null }, {}, limited);
+  const [{ streamId }] = await stream.until((events) => events.length === 2);
+  const shut = await open({ [a]: null }, {}, limited);
+  expect(short(await shut.until((events) => events.length === 2)).at(-1)).toBe(`space-refused ${a}`);
+  for (const length of [3, 4]) {
+    expect((await change(streamId, { add: { [a]: null } }, {}, limited)).status).toBe(200);
+    expect(short(await stream.until((events) => events.length === length)).at(-1)).toBe(`space-sync ${a}`);
+  }
+  expect((await change(streamId, { drop: [a] }, {}, limited)).status).toBe(200);
+  const late = await open({ [a]: null }, {}, limited);
+  expect(short(await late.until((events) => events.length === 2)).at(-1)).toBe(`space-sync ${a}`);
+});
+
 test("a stream is changed by its own caller only, and an unknown one is 404", async () => {
   const a = await newSpace(relay.current);
-  const stream = await open({ [a]: null }, await as("ann"), guarded);
+  const ann = await as("ann"); // a token of another second says something else
+  const stream = await open({ [a]: null }, ann, guarded);
   const [{ streamId }] = await stream.until((events) => events.length === 2);
   expect((await change(streamId, { drop: [a] }, await as("eve"), guarded)).status).toBe(404);
-  expect((await change(streamId, { drop: [a] }, await as("ann"), guarded)).status).toBe(200);
+  expect((await change(streamId, { drop: [a] }, ann, guarded)).status).toBe(200);
   expect((await change("nobody", { drop: [a] })).status).toBe(404);
 });
 
@@ -173,6 +192,16 @@ test("a thousand spaces are one client, and none is left behind when it goes", a
   );
   const events = await stream.until((all) => all.length === 2 * ids.length + 1, 30_000);
   expect(new Set(events.slice(1).map(({ spaceId }) => spaceId)).size).toBe(ids.length);
+  // It has as many as it may: one more is refused, one of its own is taken anew.
+  const { streamId } = events[0];
+  const more = { add: { [await newSpace(relay.current)]: null } };
+  expect((await change(streamId, more)).status).toBe(400);
+  expect(await change(streamId, { add: { "many-7": null } })).toEqual({
+    status: 200,
+    body: { success: true, spaces: ids.length },
+  });
+  const again = await stream.until((all) => all.length === 2 * ids.length + 2);
+  expect(short(again).at(-1)).toBe("space-sync many-7");
   stream.close();
   await streamsBecome(relay.current, 0);
 });

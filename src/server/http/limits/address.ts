@@ -1,5 +1,6 @@
 import { isIP, isIPv4, SocketAddress } from "node:net";
 import type { Context } from "hono";
+import { expandIPv6 } from "hono/utils/ipaddr";
 import type { Env } from "../../auth/caller.js";
 
 const LOOPBACK = "::1";
@@ -31,11 +32,5 @@ function network(address: string): string {
   const plain = new SocketAddress({ address, family: "ipv6" }).address; // however it is spelt
   const mapped = plain.replace(/^::ffff:/, "");
   if (isIPv4(mapped) || plain === LOOPBACK) return mapped;
-  // Written out, an address has seven colons.
-  const colons = plain.split(":").length - 1;
-  const groups = plain.replace("::", ":".repeat(9 - colons)).split(":");
-  return groups
-    .slice(0, 4)
-    .map((group) => group || "0")
-    .join(":");
+  return expandIPv6(plain).split(":").slice(0, 4).join(":");
 }

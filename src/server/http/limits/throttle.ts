@@ -18,22 +18,20 @@ const STREAM_RETRY_MS = 5_000;
 
 /** Refuses with `rate_limited` what is more than the limits of one relay. */
 export class Throttle {
-  readonly #limits: Limits;
   readonly #addresses: RateLimiterMemory;
   readonly #spaces: RateLimiterMemory;
   readonly #streams = new Tally();
   /** Spaces that have had all their writes, each until when. */
   readonly #full = new Map<string, number>();
 
-  constructor(limits: Limits) {
-    this.#limits = limits;
+  constructor(private readonly limits: Limits) {
     this.#addresses = new RateLimiterMemory({ points: limits.writesPerAddress, duration: WINDOW_S });
     this.#spaces = new RateLimiterMemory({ points: limits.writesPerSpace, duration: WINDOW_S });
   }
 
   /** Counts a write of an address. */
   async write(address: string | null): Promise<void> {
-    if (address === null || this.#limits.writesPerAddress === 0) return;
+    if (address === null || this.limits.writesPerAddress === 0) return;
     await this.#addresses.consume(address).catch((error) => {
       throw refusal("writes of this address", "writes_per_address", spent(error).msBeforeNext);
     });
@@ -54,27 +52,27 @@ export class Throttle {
 
   /** Counts a write to a space, which has happened. */
   async written(spaceId: string | null): Promise<void> {
-    if (spaceId === null || this.#limits.writesPerSpace === 0) return;
+    if (spaceId === null || this.limits.writesPerSpace === 0) return;
     const { remainingPoints, msBeforeNext } = await this.#spaces.consume(spaceId).catch(spent);
     if (remainingPoints <= 0) this.#full.set(spaceId, Date.now() + msBeforeNext);
   }
 
-  /** Counts a stream, or what it follows. Returns what takes it off again, which is to be called once. */
-  enter(address: string | null, spaceIds: readonly string[]): () => void {
-    const { streamsPerAddress, streamsPerSpace } = this.#limits;
-    const places = spaceIds.map((id) => ({ of: "space", id, most: streamsPerSpace }));
-    if (address !== null) places.push({ of: "address", id: address, most: streamsPerAddress });
-    for (const { of, id, most } of places) {
-      if (most > 0 && this.#streams.of(`${of} ${id}`) >= most) {
-        throw refusal(`streams of this ${of}`, `streams_per_${of}`, STREAM_RETRY_MS);
-      }
+  /**
+   * Counts a stream of an address, or of a space. Returns what takes it off again, which is to be called once. `isAnew`: in
+   * place of one that leaves, so that there is room.
+   */
+  enter(of: "Address" | "Space", id: string | null, isAnew = false): () => void {
+    const most = this.limits[`streamsPer${of}`];
+    if (id === null || most === 0) return UNCOUNTED;
+    const [key, noun] = [`${of} ${id}`, of.toLowerCase()];
+    if (!isAnew && this.#streams.of(key) >= most) {
+      throw refusal(`streams of this ${noun}`, `streams_per_${noun}`, STREAM_RETRY_MS);
     }
-    const leaves = places.map(({ of, id }) => this.#streams.enter(`${of} ${id}`));
-    return () => {
-      for (const leave of leaves) leave();
-    };
+    return this.#streams.enter(key);
   }
 }
+
+const UNCOUNTED = () => {};
 
 function refusal(what: string, limit: string, ms: number): SpacefeedError {
   const retryAfter = Math.max(1, Math.ceil(ms / 1000));
