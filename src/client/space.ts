@@ -2,25 +2,32 @@ import { SpacefeedError } from "../protocol/errors.js";
 import type { Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
-import type { SpaceClient, SpaceClientOptions } from "./client.js";
+import type { AppState, SpaceClient, SpaceClientOptions } from "./client.js";
+import type { ContentOf, Entities, RowMap } from "./entities.js";
+import { canPersist, IndexedDb } from "./indexed-db.js";
 import { type Row, rowOf, rowsOf } from "./lists.js";
 import { type Mutation, newId, type Stored } from "./mutation.js";
 import { Outbox } from "./outbox.js";
-import { canPersist, Persistence } from "./persistence.js";
+import { Persistence } from "./persistence.js";
 import { problemOf } from "./problem.js";
 import { isKnown, judge } from "./replica.js";
+import type { Schemas } from "./schema.js";
 import { SharedConnection } from "./shared-connection.js";
 import type { SpaceSnapshot } from "./snapshot.js";
-import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
+import { initialStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
 import { type Connection, type Receiver, Transport } from "./transport.js";
 
 /**
- * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
- * its messages are: `createSpaceClient<string>(…)`. Nobody checks that. Options that do not fit are thrown as a
- * SpacefeedError of code `config`.
+ * Follows a space, from now on until it is closed. In a page, or in Node with `url`. The type is what the parts of its
+ * messages are, `createSpaceClient<string>(…)`, or a map of its rows, `createSpaceClient<{ task: Task }>(…)`. Only
+ * `schemas` check that. Options that do not fit are thrown as a SpacefeedError of code `config`.
  */
-export function createSpaceClient<Content = unknown>(options: SpaceClientOptions): SpaceClient<Content> {
-  return new Space(options) as unknown as SpaceClient<Content>;
+export function createSpaceClient<Rows extends RowMap<Rows> = Entities>(
+  options: SpaceClientOptions & { schemas?: Schemas<Rows> },
+): SpaceClient<ContentOf<Rows>, Rows>;
+export function createSpaceClient<Content>(options: SpaceClientOptions): SpaceClient<Content>;
+export function createSpaceClient(options: SpaceClientOptions): SpaceClient {
+  return new Space(options) as unknown as SpaceClient;
 }
 
 /** Glues the parts of a client together: what the connection brings goes into the store, what changes goes out. */
@@ -32,15 +39,27 @@ class Space implements Record<keyof SpaceClient, unknown> {
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
+  readonly #schemas: Schemas | undefined;
   #connection: Connection | undefined;
   #store: SpaceStore;
   #snapshot: SpaceSnapshot;
   #olderPage: Promise<boolean> | undefined;
 
-  constructor({ spaceId, url = "/", headers, fetch, persist = false, tabs = !headers }: SpaceClientOptions) {
+  constructor(options: SpaceClientOptions) {
+    const {
+      spaceId,
+      url = "/",
+      headers,
+      fetch,
+      persist = false,
+      tabs = !headers,
+      schemas,
+      appState,
+    } = options;
     this.spaceId = spaceId;
-    this.#store = emptyStore(spaceId);
-    this.#snapshot = show(this.#store, null);
+    this.#schemas = schemas;
+    this.#store = initialStore(options);
+    this.#snapshot = show(this.#store, null, schemas);
     this.#api = new Api({ url, ...(headers && { headers }), ...(fetch && { fetch }) });
     const user = typeof tabs === "string" ? tabs : "";
     const name = JSON.stringify([this.#api.address("/"), user, spaceId]);
@@ -50,30 +69,32 @@ class Space implements Record<keyof SpaceClient, unknown> {
         "persist with headers would show what one user has read to the next one: set tabs to the user's ID",
       );
     }
-    if (persist && canPersist()) this.#persistence = new Persistence(name);
+    const keep = persist === true && canPersist() ? () => new IndexedDb(name) : persist;
+    if (typeof keep === "function") this.#persistence = new Persistence(keep(name));
     const transport = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
     const isShared = tabs !== false && globalThis.document !== undefined;
     this.#connect = () =>
       isShared ? new SharedConnection(name, this.#receiver, transport) : transport(this.#receiver);
     this.#outbox = new Outbox(this.#api, spaceId, {
       tell: (action) => this.#dispatch(action),
-      changed: (mutations) => void this.#persistence?.saveMutations(mutations),
+      changed: (mutations) => this.#persistence?.saveMutations(mutations),
     });
-    this.#watchPage();
+    this.#watchPage(appState);
     void this.#start();
   }
 
   async #start(): Promise<void> {
     if (this.#persistence) {
-      const state = await this.#persistence.load();
+      // What a server has read is newer.
+      const state = this.#store.replica ? null : await this.#persistence.load();
       if (this.#closing.signal.aborted) return;
       if (state) this.#dispatch({ type: "state", state });
-      void this.#persistence.adoptMutations((mutation) => void this.#send(mutation, true));
+      this.#persistence.adoptMutations((mutation) => void this.#send(mutation, true));
     }
     this.#connection ??= this.#connect();
   }
 
-  #watchPage(): void {
+  #watchPage(appState: SpaceClientOptions["appState"]): void {
     const { document, addEventListener } = globalThis;
     const { signal } = this.#closing;
     const wake = () => {
@@ -83,20 +104,23 @@ class Space implements Record<keyof SpaceClient, unknown> {
     const look = () => (document.visibilityState === "visible" ? wake() : this.#persistence?.flush());
     document?.addEventListener("visibilitychange", look, { signal });
     addEventListener?.("online", wake, { signal });
-    addEventListener?.("offline", () => this.#connection?.offline(), { signal });
+    const offline = () => this.#connection?.offline();
+    addEventListener?.("offline", offline, { signal });
     // A page that the browser keeps, to come back to it, holds no connection that others could use.
     const rest = () => {
       this.#persistence?.flush();
       this.#connection?.close();
     };
-    const goOn = ({ persisted }: PageTransitionEvent) => {
-      if (!persisted) return;
+    const goOn = () => {
       this.#connection?.close();
       this.#connection = this.#connect();
       this.#outbox.retryNow();
     };
     addEventListener?.("pagehide", rest, { signal });
-    addEventListener?.("pageshow", goOn, { signal });
+    addEventListener?.("pageshow", ({ persisted }) => persisted && goOn(), { signal });
+    const acts: Record<AppState, () => void> = { active: goOn, background: rest, online: wake, offline };
+    const unwatch = appState?.((what) => signal.aborted || acts[what]());
+    if (unwatch) signal.addEventListener("abort", unwatch);
   }
 
   readonly #receiver: Receiver = {
@@ -128,7 +152,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
       if (this.#connection?.leads) this.#persistence?.save(replica);
     }
     const shown = this.#snapshot;
-    this.#snapshot = show(this.#store, shown);
+    this.#snapshot = show(this.#store, shown, this.#schemas);
     if (this.#snapshot === shown) return;
     for (const listener of this.#listeners) {
       try {

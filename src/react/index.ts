@@ -3,6 +3,7 @@
 export { BeingPresence, type BeingPresenceProps } from "./being-presence.js";
 export { Chat, type ChatProps } from "./chat.js";
 export { CHAT_LABELS, type ChatLabels } from "./chat-labels.js";
+export { HydrateSpace, type HydrateSpaceProps } from "./hydrate-space.js";
 export { InlineBeingName, type InlineBeingNameProps } from "./inline-being-name.js";
 export { type SpacefeedOptions, SpacefeedProvider, type SpacefeedProviderProps } from "./provider.js";
 export type { SharedSpaceClient } from "./shared-client.js";

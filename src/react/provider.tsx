@@ -11,7 +11,7 @@ import type { SpaceClientOptions } from "../client/index.js";
 import { keyOf } from "./shared-client.js";
 
 /** Where the relay is, and how it is asked. */
-export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId">;
+export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId" | "initialState">;
 
 export interface SpacefeedProviderProps extends SpacefeedOptions {
   children?: ReactNode;

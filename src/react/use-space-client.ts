@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { SpaceSnapshot } from "../client/index.js";
+import { useInitialState } from "./hydrate-space.js";
 import { type SpacefeedOptions, useDefaults } from "./provider.js";
 import { keyOf, type SharedSpaceClient, shareClient } from "./shared-client.js";
 
@@ -32,20 +33,31 @@ export function useSharedClient<Content = unknown>(
   options: SpaceOptions = {},
 ): SharedSpaceClient<Content> {
   const { headers, ...defaults } = useDefaults();
+  const initialState = useInitialState(spaceId);
   const isElsewhere = options.url !== undefined && options.url !== defaults.url;
-  const asked = { ...defaults, ...(headers && !isElsewhere && { headers }), ...options, spaceId };
+  const asked = {
+    ...defaults,
+    ...(headers && !isElsewhere && { headers }),
+    initialState,
+    ...options,
+    spaceId,
+  };
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key is what the options say
   return useMemo(() => shareClient<Content>(asked), [keyOf(asked)]);
 }
 
-/** A part of the snapshot. The component renders again when that part is another object or value. */
+/**
+ * A part of the snapshot. The component renders again when that part is another object or value. A server selects from
+ * nothing else: what only the page knows is not in what it has rendered.
+ */
 export function useSelected<T, Content>(
   client: SharedSpaceClient<Content>,
   select: (snapshot: SpaceSnapshot<Content>) => T,
+  selectOnServer = select,
 ): T {
   return useSyncExternalStore(
     client.subscribe,
     () => select(client.getSnapshot()),
-    () => select(client.getServerSnapshot()),
+    () => selectOnServer(client.getServerSnapshot()),
   );
 }

@@ -1,5 +1,6 @@
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
+import { readSpace } from "../../src/client/index.js";
 import { compose, type Scene } from "./pages/parts.js";
 import { useStage } from "./stage.js";
 
@@ -41,4 +42,88 @@ test("a page takes over what the server has rendered, also when it knows the spa
   ] as const);
   await page.locator("#hydrated").getByText("Ada").waitFor();
   await expect.poll(() => page.locator("#hydrated .sf-message-content").allTextContents()).toEqual(["hello"]);
+});
+
+test("what a server has read is rendered there, stays in sight while the page takes over, and goes on from its cursor", async () => {
+  const spaceId = await stage.newSpace();
+  const ownerId = await stage.join(spaceId, "Ada");
+  await stage.fill(spaceId, 150);
+  await stage.say(spaceId, "the last one", { ownerId });
+  const state = await readSpace({ url: stage.relay.url, spaceId });
+  const scene = { ...sceneOf(spaceId), state };
+  const html = renderToString(compose(scene));
+  expect(html).toContain("the last one");
+  expect(html).toMatch(/sf-being-name[^>]*>Ada</);
+  expect(state.intentions?.length).toBe(100);
+
+  const page = await stage.open({ parts: [] });
+  const asked: URL[] = [];
+  page.on("request", (request) => asked.push(new URL(request.url())));
+  await stage.say(spaceId, "said meanwhile");
+  const unseen = await page.evaluate(
+    async ([scene, html]) => {
+      const frames: string[] = [];
+      const look = () => {
+        const place = document.querySelector("#hydrated .sf-chat-list");
+        const { left = 0, bottom = 0 } = place?.getBoundingClientRect() ?? {};
+        // What is really there, near the end of the list.
+        const texts = [4, 15, 30, 60].flatMap(
+          (up) => document.elementFromPoint(left + 5, bottom - up)?.textContent ?? [],
+        );
+        frames.push(texts.join("|"));
+      };
+      window.stage.hydrate(scene, html);
+      for (let frame = 0; frame < 90; frame++) {
+        await new Promise(requestAnimationFrame);
+        look();
+      }
+      return frames.filter((text) => !/the last one|said meanwhile/.test(text));
+    },
+    [scene, html] as const,
+  );
+  expect(unseen).toEqual([]);
+  await page.locator("#hydrated").getByText("said meanwhile", { exact: true }).waitFor();
+  expect(asked.map(({ pathname, searchParams }) => [pathname, searchParams.get("since")])).toEqual([
+    ["/api/stream", state.cursor],
+  ]);
+  await stage.say(spaceId, "live");
+  await page.locator("#hydrated").getByText("live", { exact: true }).waitFor();
+});
+
+test("a page that is ahead of what the server has rendered takes it over without a complaint", async () => {
+  const spaceId = await stage.newSpace();
+  const ada = await stage.join(spaceId, "Ada");
+  await stage.say(spaceId, "hello", { id: `gone in ${spaceId}`, ownerId: ada });
+  await stage.session.query("update public.beings set name = 'The hall' where id = $1", [spaceId]);
+  const scene = { ...sceneOf(spaceId), state: await readSpace({ url: stage.relay.url, spaceId }) };
+  const html = renderToString(compose(scene));
+  await stage.session.query("delete from public.intentions where location_id = $1", [spaceId]);
+  await stage.session.query("update public.beings set name = name || ' now' where location_id = $1", [
+    spaceId,
+  ]);
+
+  const page = await stage.open(sceneOf(spaceId));
+  await page.getByText("The hall now").first().waitFor();
+  await page.evaluate(([scene, html]) => window.stage.hydrate(scene, html), [scene, html] as const);
+  const taken = page.locator("#hydrated");
+  await taken.getByText("The hall now").first().waitFor();
+  await expect.poll(() => taken.locator(".sf-message").count()).toBe(0);
+});
+
+test("a page takes over names that only another space of it knows", async () => {
+  const [here, there] = [await stage.newSpace(), await stage.newSpace()];
+  const ownerId = await stage.join(there, "Grace");
+  await stage.say(here, "hello", { ownerId });
+  const parts: Scene["parts"] = [
+    { what: "Chat", spaceId: here },
+    { what: "InlineBeingName", spaceId: here, beingId: ownerId },
+  ];
+  const scene = { ...sceneOf(here), parts, state: await readSpace({ url: stage.relay.url, spaceId: here }) };
+  const html = renderToString(compose(scene));
+  expect(html).not.toContain("Grace");
+
+  const page = await stage.open(sceneOf(there));
+  await page.getByText("Grace").waitFor();
+  await page.evaluate(([scene, html]) => window.stage.hydrate(scene, html), [scene, html] as const);
+  await expect.poll(() => page.locator("#hydrated").getByText("Grace").count()).toBe(2);
 });
