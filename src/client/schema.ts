@@ -106,9 +106,11 @@ interface Verdict {
 function validate(schema: StandardSchema, value: unknown): Result<unknown> {
   try {
     const result = schema["~standard"].validate(value);
-    if (!(result instanceof Promise)) return result;
+    if (!("then" in result)) return result;
     result.catch(() => {});
-    return { issues: [{ message: "the schema is asynchronous: rows are shown at once, so it cannot be" }] };
+    return {
+      issues: [{ message: "the schema is asynchronous, or throws: rows are shown at once, so it cannot be" }],
+    };
   } catch (error) {
     return { issues: [{ message: `the schema failed: ${error instanceof Error ? error.message : error}` }] };
   }

@@ -22,8 +22,11 @@ import { type Connection, type Receiver, Transport } from "./transport.js";
  * messages are, `createSpaceClient<string>(…)`, or a map of its rows, `createSpaceClient<{ task: Task }>(…)`. Only
  * `schemas` check that. Options that do not fit are thrown as a SpacefeedError of code `config`.
  */
+export function createSpaceClient<Rows extends RowMap<Rows>>(
+  options: SpaceClientOptions & { schemas: Schemas<Rows> },
+): SpaceClient<ContentOf<Rows>, Rows>;
 export function createSpaceClient<Rows extends RowMap<Rows> = Entities>(
-  options: SpaceClientOptions & { schemas?: Schemas<Rows> },
+  options: SpaceClientOptions,
 ): SpaceClient<ContentOf<Rows>, Rows>;
 export function createSpaceClient<Content>(options: SpaceClientOptions): SpaceClient<Content>;
 export function createSpaceClient(options: SpaceClientOptions): SpaceClient {
