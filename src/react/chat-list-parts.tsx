@@ -66,10 +66,13 @@ const STAND_IN = {
   flexDirection: "column-reverse",
 } as const;
 
+/** Where it is shorter than the list. */
+const STANDS_AT_TOP = { marginBottom: "auto" } as const;
+
 function StandIn({ ids, context }: { ids: readonly string[]; context: ChatListContext }) {
   return (
     <div style={STAND_IN}>
-      <div>
+      <div style={STANDS_AT_TOP}>
         <Header context={context} />
         {/* biome-ignore lint/a11y/useSemanticElements: as the list that it stands for */}
         <div role="list" className="sf-chat-messages">
