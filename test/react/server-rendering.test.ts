@@ -1,8 +1,9 @@
 import type { Page } from "playwright-core";
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
-import { readSpace } from "../../src/client/index.js";
-import { compose, type Scene } from "./pages/parts.js";
+import { z } from "zod";
+import { defineSchemas, readSpace } from "../../src/client/index.js";
+import { compose, type Scene, seen } from "./pages/parts.js";
 import { useStage } from "./stage.js";
 
 const stage = useStage();
@@ -101,6 +102,21 @@ test("a short conversation that a server has rendered does not move either", asy
   const page = await stage.open({ parts: [] });
   const tops = await whereIn(page, scene, renderToString(compose(scene)), "all that there is");
   expect([new Set(tops).size, tops[0]]).toEqual([1, expect.any(Number)]);
+});
+
+test("what a schema refuses is left out on a server, too, and is among the problems", async () => {
+  const spaceId = await stage.newSpace();
+  await stage.say(spaceId, "a text");
+  await stage.session.query(
+    "insert into public.intentions (id, location_id, content) values ($1, $2, '[7]')",
+    [`seven in ${spaceId}`, spaceId],
+  );
+  const state = await readSpace({ url: stage.relay.url, spaceId });
+  const schemas = defineSchemas({ content: z.array(z.string()) });
+  const html = renderToString(compose({ ...sceneOf(spaceId), provider: { schemas }, state }));
+  expect(html).toContain("a text");
+  expect(html).not.toContain(">7<");
+  expect(seen.data).toMatchObject({ problems: [{ type: "intention", id: `seven in ${spaceId}` }] });
 });
 
 test("a page that is ahead of what the server has rendered takes it over without a complaint", async () => {
