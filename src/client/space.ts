@@ -4,7 +4,7 @@ import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
 import type { AppState, SpaceClient, SpaceClientOptions } from "./client.js";
 import type { ContentOf, Entities, RowMap } from "./entities.js";
-import { canPersist, IndexedDb } from "./indexed-db.js";
+import { canPersist, inIndexedDb } from "./indexed-db.js";
 import { type Row, rowOf, rowsOf } from "./lists.js";
 import { type Mutation, newId, type Stored } from "./mutation.js";
 import { Outbox } from "./outbox.js";
@@ -72,7 +72,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
         "persist with headers would show what one user has read to the next one: set tabs to the user's ID",
       );
     }
-    const keep = persist === true && canPersist() ? () => new IndexedDb(name) : persist;
+    const keep = persist === true && canPersist() ? inIndexedDb : persist;
     if (typeof keep === "function") this.#persistence = new Persistence(keep(name));
     const transport = (receiver: Receiver) => new Transport(this.#api, spaceId, receiver);
     const isShared = tabs !== false && globalThis.document !== undefined;
