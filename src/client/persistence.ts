@@ -9,7 +9,7 @@ const SAVE_AFTER_MS = 300;
 const TIMEOUT_MS = 1_000;
 
 /** The last known state of a space, as it is kept. */
-export interface KeptState {
+interface KeptState {
   format: number;
   state: State;
 }
