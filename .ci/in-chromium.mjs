@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-/** Lets `look` use a page of Chromium, with these options of Playwright's. Fails where the page writes to its console what `complaint` (a pattern of types) names. */
+/**
+ * Lets `look` use a page of Chromium, made with Playwright's `options`. Fails where the page writes to its console what
+ * `complaint` (a pattern of types) names.
+ */
 export async function inChromium(complaint, look, options = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",

@@ -5,8 +5,8 @@ import { type SpacefeedOptions, useDefaults } from "./provider.js";
 import { keyOf, type SharedSpaceClient, shareClient } from "./shared-client.js";
 
 /**
- * What one hook has otherwise than the provider. With another `url` the provider's headers are not sent:
- * these are for its own relay.
+ * What one hook has otherwise than the provider. With another `url` the provider's headers are not sent, and what a server
+ * has read is not shown: these are of its own relay.
  */
 export interface SpaceOptions extends Pick<SpacefeedOptions, "url" | "persist" | "tabs"> {
   headers?: Record<string, string>;
@@ -38,7 +38,7 @@ export function useSharedClient<Content = unknown>(
   const asked = {
     ...defaults,
     ...(headers && !isElsewhere && { headers }),
-    initialState,
+    ...(!isElsewhere && { initialState }),
     ...options,
     spaceId,
   };
