@@ -119,6 +119,15 @@ test("what a schema refuses is left out on a server, too, and is among the probl
   expect(seen.data).toMatchObject({ problems: [{ type: "intention", id: `seven in ${spaceId}` }] });
 });
 
+test("what a server has read of one relay is not shown where a hook names another one", async () => {
+  const spaceId = await stage.newSpace();
+  const state = await readSpace({ url: stage.relay.url, spaceId });
+  const part = { what: "useSpaceData", spaceId } as const;
+  const elsewhere = { ...part, options: { url: "http://127.0.0.1:1" }, as: "elsewhere" };
+  renderToString(compose({ ...sceneOf(spaceId), state, parts: [part, elsewhere] }));
+  expect(seen).toMatchObject({ data: { mode: "cache" }, elsewhere: { mode: "opening", data: null } });
+});
+
 test("a page that is ahead of what the server has rendered takes it over without a complaint", async () => {
   const spaceId = await stage.newSpace();
   const ada = await stage.join(spaceId, "Ada");
