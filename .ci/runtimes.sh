@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The other runtimes of the tests, from npm: Node 24, Deno and Bun. Those that cannot be had here are named, and their
-# tests are skipped, and say so.
+# The other runtimes of the tests, from npm: Node 24, Deno and Bun, into RUNTIMES_PATH, beside all clones. Those that cannot be
+# had here are named, and their tests are skipped, and say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-dir=node_modules/.cache/spacefeed-runtimes
+dir=${RUNTIMES_PATH:-$HOME/.cache/spacefeed-runtimes}
 mkdir -p "$dir"
 [ -f "$dir/package.json" ] || echo '{ "private": true }' > "$dir/package.json"
 for runtime in node@24 deno@2 bun@1; do

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
@@ -10,7 +11,7 @@ import { newSpace } from "../support/relay/space.js";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const SMOKE = "test/runtimes/smoke.mjs";
 /** Where .ci/runtimes.sh installs them. */
-const BIN = process.env.RUNTIMES_PATH ?? `${ROOT}node_modules/.cache/spacefeed-runtimes/node_modules/.bin`;
+const BIN = `${process.env.RUNTIMES_PATH ?? `${homedir()}/.cache/spacefeed-runtimes`}/node_modules/.bin`;
 const RUNTIMES = [
   { name: "Node 24", program: `${BIN}/node`, args: [] },
   { name: "Deno", program: `${BIN}/deno`, args: ["run", "--allow-net", "--no-lock", "--quiet"] },
