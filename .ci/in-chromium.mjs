@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-/** Lets `look` use a page of Chromium. Fails where the page writes to its console what `complaint` (a pattern of types) names. */
-export async function inChromium(complaint, look) {
+/**
+ * Lets `look` use a page of Chromium, made with Playwright's `options`. Fails where the page writes to its console what
+ * `complaint` (a pattern of types) names.
+ */
+export async function inChromium(complaint, look, options = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
     args: ["--disable-gpu", "--disable-background-networking", "--disable-component-update"],
   });
   try {
     const complaints = [];
-    const page = await browser.newPage();
+    const page = await browser.newPage(options);
     page.setDefaultTimeout(15_000);
     page.on("console", (message) => complaint.test(message.type()) && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The packages in projects that are CommonJS: TypeScript's older ways to find modules, Jest without any settings, and
-# Next.js (next-project), whose page is rendered on the server and taken over in Chromium without a complaint.
+# Next.js (next-project), whose pages are rendered on the server and taken over in Chromium without a complaint.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/ask.sh
@@ -22,4 +22,4 @@ start_site npx next start --hostname 127.0.0.1
 echo "installed, checked, tested and built: Next.js $(version_of next), Jest $(version_of jest), TypeScript $(version_of typescript)"
 
 cd "$root"
-timeout --kill-after=10 120 node .ci/next-page.mjs "$site" < /dev/null || fail 'the page' "$dir/site.log"
+timeout --kill-after=10 120 node .ci/next-page.mjs "$site" "$relay" < /dev/null || fail 'the page' "$dir/site.log"

@@ -35,9 +35,8 @@ export class Api {
 
   /** Where a path of the API is, with its query. */
   address(path: string, query: Record<string, string> = {}): URL {
-    const url = new URL(`${this.base}${path}`);
-    url.search = new URLSearchParams(query).toString();
-    return url;
+    const pairs = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+    return new URL(`${this.base}${path}?${pairs.join("&")}`.replace(/\?$/, ""));
   }
 
   /** Whether it asks the same relay in the same way. */
@@ -93,7 +92,7 @@ export class Api {
   }
 
   /** The state of a space, with the messages that are known and some that may be new; null: nothing is new. */
-  async state(spaceId: string, known: Standing | null, signal: AbortSignal) {
+  async state(spaceId: string, known: Standing | null, signal?: AbortSignal) {
     const limit = Math.min((known?.lists?.intention.length ?? 0) + LIMITS.page, LIMITS.state);
     const url = this.address("/api/sync", { spaceId, limit: String(limit) });
     const headers = known ? { "If-None-Match": `W/"${known.cursor}"` } : undefined;

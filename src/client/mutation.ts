@@ -35,11 +35,11 @@ export interface Mutation {
 /** A row as the server has it. Of beings and messages it says which space they are in. */
 export type Stored = Row & Mutation["fields"];
 
-/** A UUID. Also where a page is not a secure context, and `crypto` has less to offer. */
+/** A UUID. Also where `crypto` has none: in a page that is not a secure context, and on a phone. It is no secret. */
 export function newId(): string {
-  const random = () => (crypto.getRandomValues(new Uint8Array(1))[0] as number) % 16;
-  const digit = (place: string) => (place === "x" ? random() : 8 + (random() % 4)).toString(16);
-  return crypto.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx".replace(/[xy]/g, digit);
+  const digit = (place: string) =>
+    Math.floor(place === "x" ? Math.random() * 16 : 8 + Math.random() * 4).toString(16);
+  return globalThis.crypto?.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx".replace(/[xy]/g, digit);
 }
 
 /** The fields that say something: JSON leaves the others out, and so does the server. */

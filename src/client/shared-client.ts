@@ -2,14 +2,14 @@ import type { SpaceClient, SpaceClientOptions } from "./client.js";
 import { rowOf, rowsOf } from "./lists.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 import { createSpaceClient } from "./space.js";
-import { emptyStore, show } from "./store.js";
+import { initialStore, show } from "./store.js";
 
 /** Where the relay is, and how it is asked. */
-export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId">;
+export type SpacefeedOptions = Omit<SpaceClientOptions, "spaceId" | "initialState">;
 
 /** A client that components share. It closes by itself, when nobody subscribes and no change waits. */
 export interface SharedSpaceClient<Content = unknown> extends Omit<SpaceClient<Content>, "close"> {
-  /** What is known before the client is open, and on a server: nothing. */
+  /** What is known before the client is open, and on a server: the initial state, if there is one. */
   getServerSnapshot(this: void): SpaceSnapshot<Content>;
 }
 
@@ -40,11 +40,14 @@ const open = new Map<string, OpenClient>();
 const functionIds = new WeakMap<object, number>();
 let functions = 0;
 
-/** What tells clients apart: options that say the same have the same key. Functions go by their identity. */
+/**
+ * What tells clients apart: options that say the same have the same key. Functions that say who asks go by their identity;
+ * of the other ones those count that a client was opened with.
+ */
 export function keyOf(options: Partial<SpaceClientOptions>): string {
-  const { spaceId, url, headers, persist = false, tabs, fetch } = options;
+  const { spaceId, url, headers, persist, tabs, fetch } = options;
   const said = typeof headers === "object" ? Object.entries(headers).sort() : idOf(headers);
-  return JSON.stringify([spaceId, url, said, persist, tabs, idOf(fetch)]);
+  return JSON.stringify([spaceId, url, said, Boolean(persist), tabs, idOf(fetch)]);
 }
 
 function idOf(subject: object | undefined): number | null {
@@ -79,7 +82,7 @@ function use(key: string, options: SpaceClientOptions) {
  */
 export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceClient<Content> {
   const key = keyOf(options);
-  const nothing = show(emptyStore(options.spaceId), null);
+  const initial = show(initialStore(options), null, options.schemas);
   const opened = () => open.get(key)?.client;
 
   /** The client stays open until the answer is there, also when the component has gone by then. */
@@ -102,8 +105,8 @@ export function shareClient<Content>(options: SpaceClientOptions): SharedSpaceCl
         release();
       };
     },
-    getSnapshot: () => opened()?.getSnapshot() ?? nothing,
-    getServerSnapshot: () => nothing,
+    getSnapshot: () => opened()?.getSnapshot() ?? initial,
+    getServerSnapshot: () => initial,
     getEntities: (type: string) => rowsOf(shared.getSnapshot().entities, type),
     getEntity: (type: string, id: string) => rowOf(shared.getSnapshot().entities, type, id),
     getBeing: (id: string) => shared.getEntity("being", id),

@@ -1,5 +1,6 @@
 import type { Being, Entity, Intention } from "../protocol/messages.js";
 import type { Problem } from "./problem.js";
+import type { RowProblem } from "./schema.js";
 
 /**
  * How the data comes: `opening`, nothing is known yet; `realtime` over a stream; `polling` every 5 s, while the stream
@@ -46,6 +47,8 @@ export interface SpaceSnapshot<Content = unknown> {
    * is well. It goes by itself.
    */
   readonly fault: Problem | null;
+  /** The rows that `schemas` refuse: they are here, and in none of the lists. */
+  readonly problems: readonly RowProblem[];
   /** There are older messages than those in `intentions`. */
   readonly hasMore: boolean;
   /** The IDs of rows of which a change has not reached the server yet. */

@@ -2,27 +2,37 @@ import { SpacefeedError } from "../protocol/errors.js";
 import type { Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
 import { remember } from "./cache.js";
-import type { SpaceClient, SpaceClientOptions } from "./client.js";
+import type { AppState, SpaceClient, SpaceClientOptions } from "./client.js";
+import type { ContentOf, Entities, RowMap } from "./entities.js";
+import { canPersist, inIndexedDb } from "./indexed-db.js";
 import type { Member } from "./line.js";
 import { type Row, rowOf, rowsOf } from "./lists.js";
 import { type Mutation, newId, type Stored } from "./mutation.js";
 import { observed } from "./observed.js";
 import { Outbox } from "./outbox.js";
-import { canPersist, Persistence } from "./persistence.js";
+import { Persistence } from "./persistence.js";
 import { problemOf } from "./problem.js";
 import { isKnown, judge } from "./replica.js";
+import type { Schemas } from "./schema.js";
 import type { SpaceSnapshot } from "./snapshot.js";
-import { emptyStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
+import { initialStore, reduce, type SpaceStore, type StoreAction, show } from "./store.js";
 import { follow } from "./tabs.js";
 import type { News } from "./transport.js";
 
 /**
- * Follows a space, from now on until it is closed. In a page, or in Node with `url`. `Content` is what the parts of
- * its messages are: `createSpaceClient<string>(…)`. Nobody checks that. Options that do not fit are thrown as a
- * SpacefeedError of code `config`.
+ * Follows a space, from now on until it is closed. In a page, or in Node with `url`. The type is what the parts of its
+ * messages are, `createSpaceClient<string>(…)`, or a map of its rows, `createSpaceClient<{ task: Task }>(…)`. Only
+ * `schemas` check that. Options that do not fit are thrown as a SpacefeedError of code `config`.
  */
-export function createSpaceClient<Content = unknown>(options: SpaceClientOptions): SpaceClient<Content> {
-  return new Space(options) as unknown as SpaceClient<Content>;
+export function createSpaceClient<Rows extends RowMap<Rows>>(
+  options: SpaceClientOptions & { schemas: Schemas<Rows> },
+): SpaceClient<ContentOf<Rows>, Rows>;
+export function createSpaceClient<Rows extends RowMap<Rows> = Entities>(
+  options: SpaceClientOptions,
+): SpaceClient<ContentOf<Rows>, Rows>;
+export function createSpaceClient<Content>(options: SpaceClientOptions): SpaceClient<Content>;
+export function createSpaceClient(options: SpaceClientOptions): SpaceClient {
+  return new Space(options) as unknown as SpaceClient;
 }
 
 /** Glues the parts of a client together: what the connection brings goes into the store, what changes goes out. */
@@ -34,6 +44,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
+  readonly #schemas: Schemas | undefined;
   #connection: ReturnType<typeof follow> | undefined;
   #store: SpaceStore;
   #snapshot: SpaceSnapshot;
@@ -41,10 +52,21 @@ class Space implements Record<keyof SpaceClient, unknown> {
   #isAsking = false;
   #isBehind = false;
 
-  constructor({ spaceId, url = "/", headers, fetch, persist = false, tabs = !headers }: SpaceClientOptions) {
+  constructor(options: SpaceClientOptions) {
+    const {
+      spaceId,
+      url = "/",
+      headers,
+      fetch,
+      persist = false,
+      tabs = !headers,
+      schemas,
+      appState,
+    } = options;
     this.spaceId = spaceId;
-    this.#store = emptyStore(spaceId);
-    this.#snapshot = show(this.#store, null);
+    this.#schemas = schemas;
+    this.#store = initialStore(options);
+    this.#snapshot = show(this.#store, null, schemas);
     this.#api = new Api({ url, ...(headers && { headers }), ...(fetch && { fetch }) });
     const user = typeof tabs === "string" ? tabs : "";
     const who = [this.#api.address("/"), user];
@@ -54,14 +76,16 @@ class Space implements Record<keyof SpaceClient, unknown> {
         "persist with headers would show what one user has read to the next one: set tabs to the user's ID",
       );
     }
-    if (persist && canPersist()) this.#persistence = new Persistence(JSON.stringify([...who, spaceId]));
+    const keep = persist === true && canPersist() ? inIndexedDb : persist;
+    if (typeof keep === "function")
+      this.#persistence = new Persistence(keep(JSON.stringify([...who, spaceId])));
     const isShared = tabs !== false && globalThis.document !== undefined;
     this.#connect = () => follow(this.#api, isShared ? JSON.stringify(who) : null, this.#member());
     this.#outbox = new Outbox(this.#api, spaceId, {
       tell: (action) => this.#dispatch(action),
-      changed: (mutations) => void this.#persistence?.saveMutations(mutations),
+      changed: (mutations) => this.#persistence?.saveMutations(mutations),
     });
-    this.#watchPage();
+    this.#watchPage(appState);
     void this.#start();
     observed.clients.add(this);
     observed.tell?.(this);
@@ -74,15 +98,16 @@ class Space implements Record<keyof SpaceClient, unknown> {
 
   async #start(): Promise<void> {
     if (this.#persistence) {
-      const state = await this.#persistence.load();
+      // What a server has read is newer.
+      const state = this.#store.replica ? null : await this.#persistence.load();
       if (this.#closing.signal.aborted) return;
       if (state) this.#dispatch({ type: "state", state });
-      void this.#persistence.adoptMutations((mutation) => void this.#send(mutation, true));
+      this.#persistence.adoptMutations((mutation) => void this.#send(mutation, true));
     }
     this.#connection ??= this.#connect();
   }
 
-  #watchPage(): void {
+  #watchPage(appState: SpaceClientOptions["appState"]): void {
     const { document, addEventListener } = globalThis;
     const { signal } = this.#closing;
     const wake = () => {
@@ -92,20 +117,23 @@ class Space implements Record<keyof SpaceClient, unknown> {
     const look = () => (document.visibilityState === "visible" ? wake() : this.#persistence?.flush());
     document?.addEventListener("visibilitychange", look, { signal });
     addEventListener?.("online", wake, { signal });
-    addEventListener?.("offline", () => this.#connection?.offline(), { signal });
+    const offline = () => this.#connection?.offline();
+    addEventListener?.("offline", offline, { signal });
     // A page that the browser keeps, to come back to it, holds no connection that others could use.
     const rest = () => {
       this.#persistence?.flush();
       this.#connection?.close();
     };
-    const goOn = ({ persisted }: PageTransitionEvent) => {
-      if (!persisted) return;
+    const goOn = () => {
       this.#connection?.close();
       this.#connection = this.#connect();
       this.#outbox.retryNow();
     };
     addEventListener?.("pagehide", rest, { signal });
-    addEventListener?.("pageshow", goOn, { signal });
+    addEventListener?.("pageshow", ({ persisted }) => persisted && goOn(), { signal });
+    const acts: Record<AppState, () => void> = { active: goOn, background: rest, online: wake, offline };
+    const unwatch = appState?.((what) => signal.aborted || acts[what]());
+    if (unwatch) signal.addEventListener("abort", unwatch);
   }
 
   #member(): Member {
@@ -161,7 +189,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
       this.#persistence?.save(replica);
     }
     const shown = this.#snapshot;
-    this.#snapshot = show(this.#store, shown);
+    this.#snapshot = show(this.#store, shown, this.#schemas);
     if (this.#snapshot === shown) return;
     for (const listener of this.#listeners) {
       try {

@@ -1,4 +1,4 @@
-import type { Being } from "../protocol/messages.js";
+import type { Being, SpaceState } from "../protocol/messages.js";
 import { mapLists, NO_ROWS, rowsOf } from "./lists.js";
 import { type Mutation, overlay, type Stored, unsettled } from "./mutation.js";
 import type { Problem } from "./problem.js";
@@ -16,6 +16,7 @@ import {
   type State,
   within,
 } from "./replica.js";
+import type { Schemas } from "./schema.js";
 import type { Mode, SpaceSnapshot } from "./snapshot.js";
 
 /** All that a client knows. */
@@ -48,6 +49,18 @@ export type StoreAction =
 
 export function emptyStore(spaceId: string): SpaceStore {
   return { spaceId, replica: null, mutations: [], mode: "cache", fault: null, delay: null, error: null };
+}
+
+/** The store of a client that is opened with these options. */
+export function initialStore({
+  spaceId,
+  initialState,
+}: {
+  spaceId: string;
+  initialState?: SpaceState | null | undefined;
+}): SpaceStore {
+  const store = emptyStore(spaceId);
+  return initialState?.spaceId === spaceId ? reduce(store, { type: "state", state: initialState }) : store;
 }
 
 /**
@@ -97,11 +110,12 @@ export function reduce(store: SpaceStore, action: StoreAction): SpaceStore {
 }
 
 /** What the store shows. Whatever did not change is the same object as in the snapshot before. */
-export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnapshot {
+export function show(store: SpaceStore, before: SpaceSnapshot | null, schemas?: Schemas): SpaceSnapshot {
   const { spaceId, replica, mutations } = store;
   const mode = replica ? store.mode : "opening";
   const shown = overlay(replica?.lists ?? NO_ROWS, mutations, spaceId);
-  const lists = mapLists(shown.lists, (rows, type) => same(rowsOf(before?.entities ?? {}, type), rows));
+  const fitting = schemas?.check(shown.lists) ?? { lists: shown.lists, problems: [] };
+  const lists = mapLists(fitting.lists, (rows, type) => same(rowsOf(before?.entities ?? {}, type), rows));
   const { being: beings, intention: intentions } = lists;
   const ids = intentions.map((intention) => intention.id);
   const data = replica && { version: replica.version, timestamp: replica.timestamp, beings, intentions };
@@ -121,6 +135,7 @@ export function show(store: SpaceStore, before: SpaceSnapshot | null): SpaceSnap
     connected: mode === "realtime",
     error: store.error,
     fault: store.delay ?? store.fault,
+    problems: same(before?.problems, fitting.problems),
     hasMore: replica?.hasMore ?? false,
     pendingIds: sameSet(before?.pendingIds, shown.pendingIds),
   };

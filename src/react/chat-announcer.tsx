@@ -3,7 +3,7 @@ import type { Intention } from "../client/index.js";
 import type { SharedSpaceClient } from "../client/shared-client.js";
 import { useChat } from "./chat-context.js";
 import type { ChatLabels } from "./chat-labels.js";
-import { comeSince, ownerName, statusOf, textOfPart } from "./conversation.js";
+import { cachedName, comeSince, ownerName, statusOf, textOfPart } from "./conversation.js";
 
 /** More new messages than this at once are only counted: nobody wants to hear all that was missed. */
 const MOST_READ = 5;
@@ -70,5 +70,6 @@ function isFinished({ state }: Intention): boolean {
 
 function textOf(message: Intention, client: SharedSpaceClient, labels: ChatLabels): string {
   const words = [...statusOf(message, labels), ...message.content.map(textOfPart)].filter(Boolean);
-  return `${ownerName(client, message.ownerId, labels.somebody)}: ${words.join(" ")}`;
+  const name = ownerName(client.getSnapshot(), message.ownerId) ?? cachedName(message.ownerId);
+  return `${name || labels.somebody}: ${words.join(" ")}`;
 }

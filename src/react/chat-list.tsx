@@ -5,6 +5,7 @@ import { CHAT_LIST_PARTS, type ChatListContext } from "./chat-list-parts.js";
 import { ChatMessage } from "./chat-message.js";
 import { useFirstIndex } from "./use-first-index.js";
 import { useOlder } from "./use-older.js";
+import { useServerRendered } from "./use-server-rendered.js";
 import { useSelected } from "./use-space-client.js";
 
 export interface ChatListProps {
@@ -36,9 +37,11 @@ export const ChatList = memo(function ChatList({ isPlaced, scrollerRef }: ChatLi
     [loaded],
   );
   const count = ids.length;
+  const isRenderedByServer = useServerRendered();
+  const standIn = isRenderedByServer && !isPlaced ? ids : null;
   const context = useMemo<ChatListContext>(
-    () => ({ previousOf, count, hasMore, isLoading, load }),
-    [previousOf, count, hasMore, isLoading, load],
+    () => ({ standIn, previousOf, count, hasMore, isLoading, load }),
+    [standIn, previousOf, count, hasMore, isLoading, load],
   );
   const takeScroller = useCallback(
     (element: HTMLElement | Window | null) => scrollerRef(element as HTMLElement | null),

@@ -1,7 +1,7 @@
 import { memo, type ReactNode } from "react";
 import type { Intention } from "../client/index.js";
 import { useChat } from "./chat-context.js";
-import { beginsGroup, ownerName, statusOf, textOfPart } from "./conversation.js";
+import { beginsGroup, cachedName, messageOf, ownerName, statusOf, textOfPart } from "./conversation.js";
 import { useSelected } from "./use-space-client.js";
 
 export interface ChatMessageProps {
@@ -13,12 +13,11 @@ export interface ChatMessageProps {
 /** One message. It renders again when it changes, and not when another one does. */
 export const ChatMessage = memo(function ChatMessage({ id, previousId }: ChatMessageProps) {
   const { client, ownerId, labels, renderContent = defaultContent } = useChat();
-  const message = useSelected(client, () => client.getIntention(id));
+  const message = useSelected(client, (snapshot) => messageOf(snapshot, id));
   const isPending = useSelected(client, ({ pendingIds }) => pendingIds.has(id));
-  const isFirst = useSelected(client, () => {
-    const previous = previousId === undefined ? undefined : client.getIntention(previousId);
-    return beginsGroup(previous, client.getIntention(id));
-  });
+  const isFirst = useSelected(client, (snapshot) =>
+    beginsGroup(messageOf(snapshot, previousId), messageOf(snapshot, id)),
+  );
   if (!message) return null;
 
   const status = statusOf(message, labels, isPending).join(", ");
@@ -43,13 +42,18 @@ export const ChatMessage = memo(function ChatMessage({ id, previousId }: ChatMes
 
 function MessageHead({ message: { ownerId, createdAt } }: { message: Intention }) {
   const { client, labels } = useChat();
-  const name = useSelected(client, () => ownerName(client, ownerId, labels.somebody));
+  const name = useSelected(
+    client,
+    (snapshot) => ownerName(snapshot, ownerId) ?? cachedName(ownerId),
+    (snapshot) => ownerName(snapshot, ownerId),
+  );
   return (
     <div className="sf-message-head">
       <span className="sf-message-owner" dir="auto">
-        {name}
+        {name || labels.somebody}
       </span>{" "}
-      <time className="sf-message-time" dateTime={createdAt}>
+      {/* A server has another clock. */}
+      <time className="sf-message-time" dateTime={createdAt} suppressHydrationWarning>
         {timeOf(new Date(createdAt))}
       </time>
     </div>

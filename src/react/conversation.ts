@@ -1,5 +1,5 @@
-import { getCachedBeing, type Intention } from "../client/index.js";
-import type { SharedSpaceClient } from "../client/shared-client.js";
+import { type Being, getCachedBeing, type Intention, type SpaceSnapshot } from "../client/index.js";
+import { rowOf } from "../client/lists.js";
 import type { ChatLabels } from "./chat-labels.js";
 
 /** Messages of one owner that are further apart are two groups. */
@@ -12,11 +12,18 @@ export function beginsGroup(previous: Intention | undefined, message: Intention 
   return previous.ownerId !== message.ownerId || pause > GROUP_MS;
 }
 
-/** An owner's name: of the space's beings, or of any that this page has seen. */
-export function ownerName(client: SharedSpaceClient, ownerId: string | null, unknown: string): string {
-  if (ownerId === null) return unknown;
-  const being = client.getBeing(ownerId) ?? getCachedBeing(ownerId);
-  return being?.name || unknown;
+export function messageOf({ entities }: SpaceSnapshot, id: string | undefined): Intention | undefined {
+  return id === undefined ? undefined : (rowOf(entities, "intention", id) as Intention | undefined);
+}
+
+/** An owner's name, of the space's beings. */
+export function ownerName({ entities }: SpaceSnapshot, ownerId: string | null): string | undefined {
+  return ownerId === null ? undefined : (rowOf(entities, "being", ownerId) as Being | undefined)?.name;
+}
+
+/** An owner's name, of any that this page has seen. */
+export function cachedName(ownerId: string | null): string | undefined {
+  return ownerId === null ? undefined : getCachedBeing(ownerId)?.name;
 }
 
 /** The messages that have come since `known` was all there was. What stands before those is older. */

@@ -1,6 +1,6 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { getCachedBeing } from "../client/index.js";
 import { isForInputMethod } from "./composition.js";
+import { cachedName } from "./conversation.js";
 import { useBeing } from "./use-entity.js";
 import { useSelected, useSharedClient } from "./use-space-client.js";
 
@@ -35,7 +35,12 @@ function NameOfBeing({ spaceId, beingId, label = "Name", className }: InlineBein
   const input = useRef<HTMLInputElement>(null);
   const isFocusReturning = useRef(false);
 
-  const name = being?.name ?? getCachedBeing(beingId)?.name ?? "";
+  const known = useSelected(
+    client,
+    () => cachedName(beingId),
+    () => undefined,
+  );
+  const name = being?.name ?? known ?? "";
   const isEditing = typed !== null;
 
   useEffect(() => {

@@ -1,5 +1,5 @@
 import { expect, type TestContext, test, vi } from "vitest";
-import { createSpaceClient } from "../../src/client/index.js";
+import { createSpaceClient, readSpace } from "../../src/client/index.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useSession } from "../support/postgres/session.js";
 import { runProgram } from "../support/process/run-program.js";
@@ -222,4 +222,31 @@ test("what is kept with headers must say whose it is", () => {
     expect(() => createSpaceClient(given)).toThrowError(expect.objectContaining({ code: "config" }));
   }
   createSpaceClient({ ...options, tabs: "me" }).close();
+});
+
+test("what was read on a server is shown at once, and gone on from; that of another space is not", async (context) => {
+  const { proxy, spaceId, options } = await begin(context);
+  await say(spaceId, "before");
+  const initialState = await readSpace({ url: relay.current.url, spaceId });
+  await say(spaceId, "meanwhile");
+  const client = follow(context, { ...options, initialState });
+  const names = () => client.getSnapshot().intentions.map(({ name }) => name);
+  expect([client.getSnapshot().mode, names()]).toEqual(["cache", ["before"]]);
+  await expectEqual(client, relay.current.url);
+  expect(names()).toEqual(["before", "meanwhile"]);
+  expect(proxy.asked.map(({ path, query }) => [path, query.get("since")])).toEqual([
+    ["/api/stream", initialState.cursor],
+  ]);
+  const other = follow(context, { ...options, spaceId: await newSpace(relay.current), initialState });
+  expect(other.getSnapshot()).toMatchObject({ mode: "opening", data: null });
+});
+
+test("a space that cannot be read says why", async () => {
+  const reading = readSpace({ url: relay.current.url, spaceId: "nowhere" });
+  await expect(reading).rejects.toMatchObject({
+    code: "not_found",
+    message: expect.stringContaining("nowhere"),
+  });
+  const away = readSpace({ url: "http://127.0.0.1:1", spaceId: "lobby" });
+  await expect(away).rejects.toMatchObject({ code: "unavailable" });
 });

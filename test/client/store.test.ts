@@ -54,6 +54,7 @@ test("an empty store shows nothing, and says that nothing is known", () => {
     connected: false,
     error: null,
     fault: null,
+    problems: [],
     hasMore: false,
     pendingIds: new Set(),
   });

@@ -1,9 +1,11 @@
 import { type ReactNode, StrictMode } from "react";
+import type { SpaceState } from "../../../src/client/index.js";
 import {
   BeingPresence,
   type BeingPresenceProps,
   Chat,
   type ChatProps,
+  HydrateSpace,
   InlineBeingName,
   type InlineBeingNameProps,
   SpacefeedProvider,
@@ -29,6 +31,8 @@ export type Part =
 export interface Scene {
   strict?: boolean;
   provider?: Omit<SpacefeedProviderProps, "children">;
+  /** What a server has read. */
+  state?: SpaceState;
   parts: Part[];
 }
 
@@ -36,8 +40,9 @@ export interface Scene {
 export const seen: Record<string, unknown> = {};
 
 /** A scene for React to render, on a page or on a server. */
-export function compose({ strict, provider, parts }: Scene): ReactNode {
-  const content = parts.map((part, index) => <PartOf key={index.toString()} part={part} />);
+export function compose({ strict, provider, state, parts }: Scene): ReactNode {
+  const parted = parts.map((part, index) => <PartOf key={index.toString()} part={part} />);
+  const content = state ? <HydrateSpace state={state}>{parted}</HydrateSpace> : parted;
   const provided = provider ? <SpacefeedProvider {...provider}>{content}</SpacefeedProvider> : content;
   return strict ? <StrictMode>{provided}</StrictMode> : provided;
 }
