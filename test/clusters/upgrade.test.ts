@@ -19,7 +19,7 @@ async function released() {
 
 test("a database of the last release, migrated, has the schema of a new one", async () => {
   const [old, fresh] = [await released(), await emptyDatabase()];
-  expect(await migrate(old.url, "up")).toEqual(["0002_tracked"]);
+  expect(await migrate(old.url, "up")).toEqual(["0002_tracked", "0003_reached"]);
   await migrate(fresh.url, "up");
   expect(await catalogOf(old.client)).toEqual(await catalogOf(fresh.client));
 });
@@ -107,6 +107,7 @@ test("a step back is a step back, and is refused while another table is tracked"
   await migrate(url, "up");
   await query("create table public.tasks (id text primary key, project text)");
   await query("select sync.track('public.tasks', space => 'project', columns => '{id}', name => 'task')");
+  expect(await migrate(url, "down")).toEqual(["0003_reached"]);
   await expect(migrate(url, "down")).rejects.toThrow(/other tables are tracked.*sync\.untrack\('task'\)/s);
   await query("select sync.untrack('task')");
   expect(await migrate(url, "down")).toEqual(["0002_tracked"]);

@@ -43,6 +43,14 @@ class StateFeed extends Audience implements Subscriber {
     return this.isStale ? [...this.readers].filter(({ isAside }) => !isAside) : super.waiting();
   }
 
+  /** Who has the newest state has also what came since: it was of other types. */
+  override reached(epoch: string): number | null {
+    const lowest = super.reached(epoch);
+    return lowest !== null && lowest === this.state?.cursor.version
+      ? Math.max(lowest, this.cursor.version)
+      : lowest;
+  }
+
   override leave(reader: Subscriber): void {
     super.leave(reader);
     if (this.readers.size === 0) this.feeds.close(this);

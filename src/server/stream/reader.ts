@@ -20,6 +20,8 @@ export class Reader implements Subscriber {
   declare cursor: Cursor;
   needsSnapshot = true;
   isAside = false;
+  /** What had left for the client when something was last added to it. */
+  #left: Cursor | undefined;
 
   constructor(
     private readonly stream: Owner,
@@ -44,7 +46,17 @@ export class Reader implements Subscriber {
     }
   }
 
+  reached(epoch: string): number {
+    const cursor = this.#hasAll ? this.cursor : this.#left;
+    return cursor?.epoch === epoch ? cursor.version : 0;
+  }
+
+  get #hasAll(): boolean {
+    return !this.needsSnapshot && this.stream.connection.isDrained;
+  }
+
   #take(delivery: Delivery): void {
+    if (this.#hasAll) this.#left = this.cursor;
     this.cursor = delivery.cursor;
     this.needsSnapshot = false;
     this.stream.write(this.spaceId, delivery);
