@@ -30,15 +30,17 @@ declare
   wanted bigint := version;
   lowest bigint;
   is_pending boolean;
+  pause double precision := 0;
 begin
   loop
     perform set_config('search_path', '', true);  -- a procedure that commits may have none of its own
+    perform pg_sleep(pause);
+    pause := 0.05;
     if wanted is null then
-      select r.version, r.is_pending into wanted, is_pending from sync.reach(array[space_id]) r;
+      select case when not r.is_pending then r.version end, r.is_pending into wanted, is_pending
+      from sync.reach(array[space_id]) r;
       if wanted is null and not is_pending then
         raise exception 'there is no space %', space_id using errcode = 'SF404';
-      elsif is_pending then
-        wanted := null;
       end if;
     end if;
     lowest := sync.reached(space_id);
@@ -49,7 +51,6 @@ begin
         using errcode = 'SF504', hint = 'Readers that are slow are caught up, and cut off after 30 s without a byte. Call it again.';
     end if;
     commit;
-    perform pg_sleep(0.05);
   end loop;
 end
 $$;
