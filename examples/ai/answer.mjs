@@ -15,8 +15,8 @@ export async function answer(client, { id, ownerId, ...question }) {
   };
   await client.createIntention({ id, ownerId, state: "active", content: [""] });
   const unsubscribe = client.subscribe(() => look(client.getIntention(id)));
+  let [text, written, isDone, failure] = ["", "", false];
   try {
-    let [text, written, isDone, failure] = ["", "", false];
     const onError = ({ error }) => {
       failure = error;
     };
@@ -34,12 +34,13 @@ export async function answer(client, { id, ownerId, ...question }) {
       look(await client.updateIntention(id, { content: [written] })); // the answer tells the state that it has there
     }
     if (stop.signal.aborted) return client.getIntention(id)?.state ?? "deleted";
+    unsubscribe(); // the end is no stop
     const state = failure ? "failed" : "complete";
     await client.updateIntention(id, { state });
     if (failure) console.error("the model:", failure);
     return state;
   } finally {
     unsubscribe();
-    stop.abort();
+    if (!isDone) stop.abort();
   }
 }

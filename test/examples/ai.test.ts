@@ -68,6 +68,7 @@ test("two readers see an answer grow; one reloads in its midst, and both have al
   const growing = (await pages[1].view()).texts.at(-1);
   expect((await answer())?.state).toBe("active");
   await bot.until("stdout", /: complete\n/);
+  expect(bot.stdout).not.toContain("stopped");
   const whole = await answer();
   expect(whole).toMatchObject({ state: "complete", text: expect.stringMatching(WHOLE) });
   for (const page of pages) await page.shows(["Count!", whole?.text as string]);
@@ -125,5 +126,7 @@ test("a model that fails marks its message as failed, and the script goes on", a
   expect((await answer())?.state).toBe("failed");
   await ask("Count!");
   await bot.until("stdout", /: complete\n/);
+  // It said all of it while one update was on its way.
+  expect(await answer()).toMatchObject({ state: "complete", text: expect.stringMatching(WHOLE) });
   bot.child.kill();
 });
