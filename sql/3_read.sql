@@ -69,6 +69,25 @@ begin
 end
 $$;
 
+create or replace function sync.demand_types(types text[])
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  lists pg_catalog.text[] := (select array_agg(coalesce(k.listed_as, k.entity_type) order by k.listed_as, k.entity_type) from sync.tracked k);
+  others pg_catalog.text := (select string_agg(t.type, ', ') from unnest(types) as t (type) where t.type <> all (lists));
+begin
+  if others is not null then
+    raise exception 'types: there are % here, and not %', array_to_string(lists, ', '), others
+      using errcode = 'invalid_parameter_value';
+  end if;
+end
+$$;
+comment on function sync.demand_types(text[]) is 'Raises invalid_parameter_value where one of these lists is not there: before a stream of them opens.';
+
 create or replace function sync.snapshot(space_id text, message_limit integer default 100, types text[] default null)
 returns table (version bigint, cursor text, beings json, intentions json, entities json, last_message_id text, has_more boolean)
 language plpgsql
@@ -80,12 +99,7 @@ set jit = off
 as $$
 begin
   perform sync._hold();
-  if exists (select unnest(types) except select coalesce(k.listed_as, k.entity_type) from sync.tracked k) then
-    raise exception 'types: there are % here, and not %',
-      (select string_agg(coalesce(k.listed_as, k.entity_type), ', ' order by k.listed_as, k.entity_type) from sync.tracked k),
-      array_to_string(types, ', ')
-      using errcode = 'invalid_parameter_value';
-  end if;
+  perform sync.demand_types(types);
   return query
   with lists as materialized (
     select k.entity_type, k.listed_as, l.*

@@ -11,6 +11,7 @@ set search_path = ''
 as $$
   select array[
     'sync.changes_since(text[], bigint[], integer)',
+    'sync.demand_types(text[])',
     'sync.epoch()',
     'sync.lead(boolean)',
     'sync.notify_queue()',

@@ -4,7 +4,10 @@ import { migrate } from "../../src/server/postgres/migrate.js";
 import { catalogOf } from "../support/postgres/catalog.js";
 import { useDatabase } from "../support/postgres/database.js";
 import { useEmptyDatabases } from "../support/postgres/empty-database.js";
+import { urlAs, useRoles } from "../support/postgres/roles.js";
+import { post, startTestRelay } from "../support/relay/relay.js";
 
+const [login] = useRoles("rolling") as [string];
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
 /** What `spacefeed sql` of that version printed. */
@@ -100,6 +103,28 @@ test("a relay of the last release goes on with the new schema: what it calls is 
   await query(
     `select data, in_space, version from sync.write(null, 'create', 'intention', 'i', null, '{"locationId":"hall"}', '{}')`,
   );
+});
+
+test("a new relay that may not migrate refuses the schema of the last release, and serves it once it is migrated", async () => {
+  const { url, query } = await released();
+  await query(`grant spacefeed_relay to ${login}`);
+  const start = () => startTestRelay({ ...db, url: urlAs(url, login) });
+  await expect(start()).rejects.toMatchObject({
+    code: "config",
+    message: `the schema is older than this relay, whose role may not change it: run "spacefeed migrate up" as its owner (0002_tracked)`,
+  });
+  await migrate(url, "up");
+  const relay = await start();
+  try {
+    const { status } = await post(relay, "beings", {
+      action: "create",
+      beingId: "hall",
+      data: { type: "space" },
+    });
+    expect(status).toBe(200);
+  } finally {
+    await relay.close();
+  }
 });
 
 test("a step back is a step back, and is refused while another table is tracked", async () => {

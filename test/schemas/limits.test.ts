@@ -8,7 +8,7 @@ import { faults, recordAll, versionOf } from "../support/relay/feed.js";
 import { runFile } from "./statements.js";
 
 // The known limits of adopted tables, each shown. Keys of several columns: refusals.test.ts. A million rows in one
-// transaction: docs/adopting.md.
+// transaction: million.test.ts.
 
 const COUNT = (space: string) =>
   `select json_array_length(entities -> 'comment') from sync.snapshot('${space}')`;

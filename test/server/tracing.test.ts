@@ -1,80 +1,21 @@
-import { AsyncLocalStorage } from "node:async_hooks";
+import { context, propagation, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
-  type Context,
-  context,
-  propagation,
-  ROOT_CONTEXT,
-  type Span,
-  SpanStatusCode,
-  trace,
-} from "@opentelemetry/api";
-import { afterAll, beforeAll, expect, test } from "vitest";
+  InMemorySpanExporter,
+  NodeTracerProvider,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-node";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { useDatabase } from "../support/postgres/database.js";
 import { useRecorders } from "../support/postgres/recorder.js";
 import { post, useRelay } from "../support/relay/relay.js";
 import { newSpace } from "../support/relay/space.js";
 
-// An SDK in small: it remembers the spans that have ended.
+const TRACE = "0af7651916cd43dd8448eb211c80319c";
+const CALLER = "b7ad6b7169203331";
+const exporter = new InMemorySpanExporter();
 
-const PARENT = Symbol();
-const CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-let ended: TestSpan[] = [];
-
-class TestSpan {
-  attributes: Record<string, unknown>;
-  isError = false;
-  hasEnded = false;
-  constructor(
-    readonly name: string,
-    { attributes = {} }: { attributes?: Record<string, unknown> },
-    readonly parent: TestSpan | string | undefined,
-  ) {
-    this.attributes = { ...attributes };
-  }
-  setAttribute(key: string, value: unknown) {
-    this.attributes[key] = value;
-  }
-  setStatus({ code }: { code: SpanStatusCode }) {
-    this.isError = code === SpanStatusCode.ERROR;
-  }
-  recordException() {}
-  end() {
-    expect(this.hasEnded).toBe(false);
-    this.hasEnded = true;
-    ended.push(this);
-  }
-}
-
-beforeAll(() => {
-  const active = new AsyncLocalStorage<Context>();
-  context.setGlobalContextManager({
-    active: () => active.getStore() ?? ROOT_CONTEXT,
-    with: (of, work, self, ...args) => active.run(of, () => work.call(self as never, ...args)),
-    bind: (_, target) => target,
-    enable() {
-      return this;
-    },
-    disable() {
-      return this;
-    },
-  });
-  propagation.setGlobalPropagator({
-    inject: () => {},
-    extract: (of, carrier, getter) => of.setValue(PARENT as symbol, getter.get(carrier, "traceparent")),
-    fields: () => [],
-  });
-  const startSpan = (name: string, options: object, of: Context) =>
-    new TestSpan(name, options, of.getValue(PARENT as symbol) as TestSpan | undefined);
-  trace.setGlobalTracerProvider({
-    getTracer: () => ({
-      startSpan: startSpan as never,
-      startActiveSpan: ((name: string, options: object, of: Context, work: (span: Span) => unknown) => {
-        const span = startSpan(name, options, of);
-        return context.with(of.setValue(PARENT as symbol, span), () => work(span as unknown as Span));
-      }) as never,
-    }),
-  });
-});
+beforeAll(() => new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register());
 afterAll(() => {
   for (const api of [context, propagation, trace]) api.disable();
 });
@@ -83,37 +24,39 @@ const db = useDatabase();
 const relay = useRelay(db);
 const recorder = useRecorders(db);
 
+beforeEach(() => exporter.reset());
+
+const ended = (name: string) => exporter.getFinishedSpans().find((span) => span.name === name);
+const parentOf = (span?: ReadableSpan) => span?.parentSpanContext?.spanId;
+const idOf = (span?: ReadableSpan) => span?.spanContext().spanId;
+
 test("a request is a span of its caller's trace, and its queries are spans in it", async () => {
   const spaceId = await newSpace(relay.current);
-  ended = [];
-  const { status } = await post(
-    relay.current,
-    "intentions",
-    { action: "create", spaceId },
-    { traceparent: CALLER },
-  );
-  expect(status).toBe(200);
-  await expect.poll(() => ended.find(({ name }) => name === "POST")).toBeDefined();
-  const request = ended.find(({ name }) => name === "POST");
-  expect(request).toMatchObject({ parent: CALLER, isError: false });
+  exporter.reset();
+  const create = { action: "create", spaceId };
+  const traceparent = `00-${TRACE}-${CALLER}-01`;
+  expect((await post(relay.current, "intentions", create, { traceparent })).status).toBe(200);
+  await expect.poll(() => ended("POST")).toBeDefined();
+  const request = ended("POST");
+  expect([request?.spanContext().traceId, parentOf(request)]).toEqual([TRACE, CALLER]);
+  expect(request?.status.code).not.toBe(SpanStatusCode.ERROR);
   expect(request?.attributes).toEqual({
     "http.request.method": "POST",
     "url.path": "/api/intentions",
     "http.response.status_code": 200,
   });
-  const write = ended.find(({ name }) => name === "write");
-  expect(write?.parent).toBe(request);
+  expect(parentOf(ended("write"))).toBe(idOf(request));
 });
 
 test("what is refused is the answer of its span, and a query that fails is an error of its own", async () => {
-  ended = [];
   const { status } = await post(relay.current, "beings", { action: "get", beingId: "nobody" });
   expect(status).toBe(404);
-  await expect.poll(() => ended.find(({ name }) => name === "POST")).toBeDefined();
-  const request = ended.find(({ name }) => name === "POST");
-  expect(request?.isError).toBe(false);
+  await expect.poll(() => ended("POST")).toBeDefined();
+  const request = ended("POST");
+  expect(request?.status.code).not.toBe(SpanStatusCode.ERROR);
   expect(request?.attributes["http.response.status_code"]).toBe(404);
-  expect(ended.find(({ name }) => name === "read")).toMatchObject({ isError: true, parent: request });
+  expect(ended("read")?.status.code).toBe(SpanStatusCode.ERROR);
+  expect(parentOf(ended("read"))).toBe(idOf(request));
 });
 
 test("a turn of the relay that records is a span, with the notes that it has recorded", async () => {
@@ -121,10 +64,12 @@ test("a turn of the relay that records is a span, with the notes that it has rec
   await one.sleeps();
   await one.wake();
   const session = await db.connect();
-  ended = [];
+  exporter.reset();
   await session.query("insert into beings (location_id) values ('hall')");
-  const turn = () => ended.find(({ attributes }) => attributes["spacefeed.notes"] === 1);
+  const turn = () =>
+    exporter.getFinishedSpans().find(({ attributes }) => attributes["spacefeed.notes"] === 1);
   await expect.poll(turn).toBeDefined();
   expect(turn()?.name).toBe("recording");
-  expect(ended.find(({ name, parent }) => name === "record" && parent === turn())).toBeDefined();
+  const records = exporter.getFinishedSpans().filter(({ name }) => name === "record");
+  expect(records.map(parentOf)).toContain(idOf(turn()));
 });

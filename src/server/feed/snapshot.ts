@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { SpacefeedError } from "../../protocol/errors.js";
 import { Loader, RETRY_MS } from "../loader.js";
 import { type Audience, type Delivery, isAsOf } from "./audience.js";
 
@@ -36,6 +37,11 @@ export class Snapshots<Of extends Audience> {
       }
       if (delivery === null) return;
     } catch (error) {
+      if (error instanceof SpacefeedError && error.code === "invalid") {
+        // A list of theirs is no more: they come back, and are told so.
+        for (const reader of audience.readers) reader.end();
+        return;
+      }
       this.log.warn({ err: error, spaceId: audience.spaceId }, "a snapshot could not be read; trying again");
       await sleep(RETRY_MS, undefined, { ref: false });
     }

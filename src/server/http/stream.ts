@@ -36,7 +36,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     if ((context.req.queries("spaceId")?.length ?? 0) > 1) return next();
     const { spaceId, since, appends } = readQuery(context, streamQuery);
     const form = { isNamed: false, takesAppends: appends === "1" };
-    return stream(context, "stream", form, spaceId, since, (reader, now) =>
+    return stream(context, "stream", form, spaceId, since, null, (reader, now) =>
       hub.join(spaceId, now, now.since, reader),
     );
   });
@@ -46,7 +46,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     const types = list?.split(",").sort() ?? null;
     if (context.req.header("Accept")?.includes("text/event-stream")) {
       const form = { isNamed: false, takesAppends: false };
-      return stream(context, "sync", form, spaceId, undefined, (reader, now) =>
+      return stream(context, "sync", form, spaceId, undefined, types, (reader, now) =>
         feeds.join(spaceId, now, types, limit, reader),
       );
     }
@@ -73,6 +73,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     form: StreamForm,
     spaceId: string,
     since: string | undefined,
+    types: readonly string[] | null,
     join: (reader: Reader, now: Opening) => void,
   ): Promise<Response> {
     const caller = context.get("caller");
@@ -82,6 +83,7 @@ export function streamRoutes({ database, hub, feeds, streams, throttle, address 
     try {
       const lastEventId = endpoint === "stream" ? lastEventIdOf(context) : "";
       const now = await admitFrom(context, spaceId, lastEventId, since);
+      if (types) await database.demandTypes(types);
       if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
       const { outgoing } = context.env;
       await streams.begin(outgoing, endpoint, context.res.headers, caller, form, (begun) => {

@@ -177,6 +177,11 @@ export class Database extends Pool {
     return row ? { ...parseCursor(row.cursor), json: row.state } : null;
   }
 
+  /** Throws `invalid` where one of these lists is not there. */
+  async demandTypes(types: readonly string[]): Promise<void> {
+    await this.#rows("demand_types", [types]);
+  }
+
   /** What happened in many spaces, each since a version, in one snapshot of the database. */
   async changesSince(spaceIds: string[], versions: number[], max: number): Promise<Changes[]> {
     // The driver reads an array character by character: 0.14 s for a message of 1 MB. No JSON has a raw

@@ -61,7 +61,7 @@ async function run(client: pg.Client, direction: "up" | "down"): Promise<string[
 
 /**
  * What a relay does at its start: `migrate up`, unless it may not and need not. Returns what was run, and null
- * where it may not, and every migration is there: then the DBA replays the chapters.
+ * where it may not, and every migration is there: then the DBA replays the chapters. Throws `config` where one is missing.
  */
 export async function migrateOrLeave(
   databaseUrl: string,
@@ -73,8 +73,14 @@ export async function migrateOrLeave(
     const cause = error instanceof SpacefeedError ? error.cause : undefined;
     // Its role may not, or nobody may now: the database is read-only.
     const mayNot = cause instanceof pg.DatabaseError && /^(42501|25006)$/.test(cause.code ?? "");
-    if (mayNot && (await migrationStatus(databaseUrl)).every(({ applied }) => applied)) return null;
-    throw error;
+    if (!mayNot) throw error;
+    const missing = (await migrationStatus(databaseUrl)).filter(({ applied }) => !applied);
+    if (missing.length === 0) return null;
+    throw new SpacefeedError(
+      "config",
+      `the schema is older than this relay, whose role may not change it: run "spacefeed migrate up" as its owner (${missing.map(({ name }) => name).join(", ")})`,
+      { cause: error },
+    );
   }
 }
 

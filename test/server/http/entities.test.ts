@@ -65,6 +65,22 @@ test("types chooses the lists, of which each has to be there", async () => {
   ]);
 });
 
+test("a stream of states of a list that is not there is refused before it opens; one of a list that goes, ends", async () => {
+  await s.run("insert into tasks (project_id) values ('going')");
+  const open = (types: string) => openStream(`${relay.current.url}/api/sync?spaceId=going&types=${types}`);
+  expect((await open("task,cat")).response.status).toBe(400);
+  await s.run(
+    "create table passing (id text primary key, project text)",
+    "select sync.track('passing', space => 'project', columns => array['id'])",
+    "insert into passing values ('1', 'going')",
+  );
+  const going = await open("passing");
+  await going.until(([state]) => state?.entities.passing.length === 1);
+  await s.run("select sync.untrack('passing')");
+  await going.ended;
+  await s.run("drop table passing");
+});
+
 test("a row that is created through the API is in each of its spaces, digit for digit, and a stream tells of it", async () => {
   const id = randomUUID();
   await s.run("insert into tasks (project_id, title) values ('p1', 'first')");
