@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { useBrowser } from "../support/browser/browser.js";
 import { useSite } from "../support/browser/site.js";
@@ -126,7 +127,18 @@ test("a model that fails marks its message as failed, and the script goes on", a
   expect((await answer())?.state).toBe("failed");
   await ask("Count!");
   await bot.until("stdout", /: complete\n/);
-  // It said all of it while one update was on its way.
+  bot.child.kill();
+});
+
+test("what a model says to its end while an update is on its way is written, too", async () => {
+  const { spaceId, start, ask, answer, grows } = await begin("5");
+  const bot = await start();
+  await ask("Count!");
+  await grows();
+  await session.run("begin", `select from intentions where owner_id = 'ai-${spaceId}' for update`);
+  await setTimeout(1_500); // a longer time than it takes to count
+  await session.run("commit");
+  await bot.until("stdout", /: complete\n/);
   expect(await answer()).toMatchObject({ state: "complete", text: expect.stringMatching(WHOLE) });
   bot.child.kill();
 });
