@@ -66,25 +66,30 @@ set search_path = ''
 as $$
 begin
   insert into sync.relays as r (relay) values (tell_reached.relay)
-  on conflict on constraint relays_pkey do update set missing_since = null;
+  on conflict on constraint relays_pkey do update set missing_since = null, missed_at = null;
   delete from sync.readers a where a.relay = tell_reached.relay and a.said_at < clock_timestamp() - '1 min'::interval;
   insert into sync.readers (relay, space_id, version)
   select tell_reached.relay, t.space_id, t.version
   from unnest(space_ids, versions) as t (space_id, version)
   on conflict on constraint readers_pkey do update set version = excluded.version, said_at = excluded.said_at;
-  -- None of us waits for another one's row: each has locked its own.
+  -- Who lives answers each question: so none is gone that has answered one in the last 25 s. Nobody waits for another's row.
   update sync.relays r
-  set missing_since = clock_timestamp()
+  set missing_since = case when r.missed_at > clock_timestamp() - '25 s'::interval then r.missing_since else clock_timestamp() end,
+      missed_at = clock_timestamp()
   where r.relay in (
     select o.relay
     from sync.relays o
-    where o.missing_since is null and exists (
+    where exists (
       select unnest(space_ids)
       except
       select a.space_id from sync.readers a where a.relay = o.relay and a.said_at > clock_timestamp() - '5 s'::interval)
     for update skip locked);
   perform sync.relay_gone(o.relay)
-  from (select r.relay from sync.relays r where r.missing_since < clock_timestamp() - '30 s'::interval for update skip locked) as o;
+  from (
+    select r.relay
+    from sync.relays r
+    where r.missing_since < clock_timestamp() - '30 s'::interval and r.missed_at > clock_timestamp() - '5 s'::interval
+    for update skip locked) as o;
 end
 $$;
 comment on function sync.tell_reached(integer, text[], bigint[]) is

@@ -5,11 +5,13 @@
 create table sync.relays (
   relay          integer not null,
   missing_since  timestamptz,
+  missed_at      timestamptz,
   constraint relays_pkey primary key (relay)
 );
 comment on table sync.relays is 'The relays whose readers sync.reached() waits to hear of.';
 comment on column sync.relays.relay is 'A number that each draws at its start.';
-comment on column sync.relays.missing_since is 'It was asked and has not answered, while others have: after 30 s it counts as gone.';
+comment on column sync.relays.missing_since is 'It is asked and does not answer, while others do: after 30 s of that it counts as gone.';
+comment on column sync.relays.missed_at is 'When another relay saw that last.';
 
 create unlogged table sync.readers (
   relay     integer not null,
