@@ -20,8 +20,10 @@ as $$
     'sync.reach(text[])',
     'sync.read(jsonb, text, text, text, integer, text)',
     'sync.record(pg_snapshot, text[], integer)',
+    'sync.relay_gone(integer)',
     'sync.relay_seen(boolean)',
     'sync.state(text, integer, text[], boolean)',
+    'sync.tell_reached(integer, text[], bigint[])',
     'sync.warnings()',
     'sync.write(jsonb, text, text, text, text, jsonb, text[])'
   ]::pg_catalog.regprocedure[]

@@ -5,6 +5,9 @@ import type { Keep } from "./persistence.js";
 import type { Schemas } from "./schema.js";
 import type { SpaceSnapshot } from "./snapshot.js";
 
+/** Why nothing is done any more. */
+export const CLOSED = "the client is closed; this needs one that is open";
+
 export interface SpaceClientOptions {
   spaceId: string;
   /** The relay, such as `https://sync.example.com`. Unless given: where the page comes from; Node needs it. */

@@ -1,8 +1,10 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Intention } from "../protocol/messages.js";
 import { Api, LIMITS } from "./api.js";
+import { type AppLife, watchApp } from "./app-life.js";
+import { barrier } from "./barrier.js";
 import { remember } from "./cache.js";
-import type { AppState, SpaceClient, SpaceClientOptions } from "./client.js";
+import { CLOSED, type SpaceClient, type SpaceClientOptions } from "./client.js";
 import type { ContentOf, Entities, RowMap } from "./entities.js";
 import { canPersist, inIndexedDb } from "./indexed-db.js";
 import type { Member } from "./line.js";
@@ -85,7 +87,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
       tell: (action) => this.#dispatch(action),
       changed: (mutations) => this.#persistence?.saveMutations(mutations),
     });
-    this.#watchPage(appState);
+    watchApp(this.#life(), this.#closing.signal, appState);
     void this.#start();
     observed.clients.add(this);
     observed.tell?.(this);
@@ -107,33 +109,26 @@ class Space implements Record<keyof SpaceClient, unknown> {
     this.#connection ??= this.#connect();
   }
 
-  #watchPage(appState: SpaceClientOptions["appState"]): void {
-    const { document, addEventListener } = globalThis;
-    const { signal } = this.#closing;
+  #life(): AppLife {
+    const flush = () => this.#persistence?.flush();
     const wake = () => {
       this.#connection?.wake();
       this.#outbox.retryNow();
     };
-    const look = () => (document.visibilityState === "visible" ? wake() : this.#persistence?.flush());
-    document?.addEventListener("visibilitychange", look, { signal });
-    addEventListener?.("online", wake, { signal });
-    const offline = () => this.#connection?.offline();
-    addEventListener?.("offline", offline, { signal });
-    // A page that the browser keeps, to come back to it, holds no connection that others could use.
-    const rest = () => {
-      this.#persistence?.flush();
-      this.#connection?.close();
+    return {
+      flush,
+      online: wake,
+      offline: () => this.#connection?.offline(),
+      background: () => {
+        flush();
+        this.#connection?.close();
+      },
+      active: () => {
+        this.#connection?.close();
+        this.#connection = this.#connect();
+        this.#outbox.retryNow();
+      },
     };
-    const goOn = () => {
-      this.#connection?.close();
-      this.#connection = this.#connect();
-      this.#outbox.retryNow();
-    };
-    addEventListener?.("pagehide", rest, { signal });
-    addEventListener?.("pageshow", ({ persisted }) => persisted && goOn(), { signal });
-    const acts: Record<AppState, () => void> = { active: goOn, background: rest, online: wake, offline };
-    const unwatch = appState?.((what) => signal.aborted || acts[what]());
-    if (unwatch) signal.addEventListener("abort", unwatch);
   }
 
   #member(): Member {
@@ -220,25 +215,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
   };
 
   waitFor = (version: number, signal?: AbortSignal): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const closing = this.#closing.signal;
-      const done = new AbortController();
-      const look = () => {
-        const { data, fault } = this.#snapshot;
-        const isThere = data !== null && data.version >= version;
-        if (isThere) resolve();
-        else if (closing.aborted)
-          reject(new SpacefeedError("unavailable", `no version ${version}: ${CLOSED}`));
-        else if (signal?.aborted) reject(signal.reason);
-        else if (fault && GONE.includes(fault.code)) reject(new SpacefeedError(fault.code, fault.message));
-        else return;
-        this.#listeners.delete(look);
-        done.abort();
-      };
-      this.#listeners.add(look);
-      for (const end of [closing, signal]) end?.addEventListener("abort", look, { signal: done.signal });
-      look();
-    });
+    barrier(this, version, this.#closing.signal, signal);
 
   loadOlder = (): Promise<boolean> => {
     this.#olderPage ??= this.#loadOlder().finally(() => {
@@ -309,7 +286,3 @@ class Space implements Record<keyof SpaceClient, unknown> {
     if (!this.#closing.signal.aborted) this.#dispatch({ type: "error", error: problemOf(error) });
   }
 }
-
-const CLOSED = "the client is closed; this needs one that is open";
-/** Nothing comes of a space that is not there for us. */
-const GONE = ["not_found", "forbidden"];

@@ -21,7 +21,7 @@ export function SpaceRoom({ space, visitorId }: { space: DemoSpace; visitorId: s
   return (
     <main className="room">
       <EmptySpace space={space} visitorId={visitorId} />
-      <Chat spaceId={space.id} ownerId={visitorId} labels={labels} renderContent={renderContent} />
+      <Chat spaceId={space.id} ownerId={visitorId} labels={labels} renderContent={renderContent} canStop />
     </main>
   );
 }

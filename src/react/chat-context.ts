@@ -9,6 +9,7 @@ export interface ChatContext {
   /** The being that writes here: its messages are marked as own, and not read out. */
   ownerId: string | undefined;
   labels: ChatLabels;
+  canStop: boolean;
   renderContent: ((message: Intention) => ReactNode) | undefined;
 }
 

@@ -26,6 +26,9 @@ export const CHAT_LABELS = {
     cancelled: "Cancelled",
     failed: "Failed",
   } satisfies Record<Exclude<Intention["state"], "complete">, string>,
+  /** The button at a message that is being written; the name is its owner's. */
+  stop: "Stop",
+  stopOf: (name: string) => `Stop ${name}`,
   /** The name of the field to write in. */
   message: "Message",
   send: "Send",

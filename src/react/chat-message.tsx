@@ -1,4 +1,4 @@
-import { memo, type ReactNode } from "react";
+import { type MouseEvent, memo, type ReactNode } from "react";
 import type { Intention } from "../client/index.js";
 import { useChat } from "./chat-context.js";
 import { beginsGroup, cachedName, messageOf, ownerName, statusOf, textOfPart } from "./conversation.js";
@@ -12,7 +12,7 @@ export interface ChatMessageProps {
 
 /** One message. It renders again when it changes, and not when another one does. */
 export const ChatMessage = memo(function ChatMessage({ id, previousId }: ChatMessageProps) {
-  const { client, ownerId, labels, renderContent = defaultContent } = useChat();
+  const { client, ownerId, labels, canStop, renderContent = defaultContent } = useChat();
   const message = useSelected(client, (snapshot) => messageOf(snapshot, id));
   const isPending = useSelected(client, ({ pendingIds }) => pendingIds.has(id));
   const isFirst = useSelected(client, (snapshot) =>
@@ -36,21 +36,17 @@ export const ChatMessage = memo(function ChatMessage({ id, previousId }: ChatMes
         {renderContent(message)}
       </div>
       {status && <div className="sf-message-status">{status}</div>}
+      {canStop && message.state === "active" && !isPending && <MessageStop message={message} />}
     </div>
   );
 });
 
 function MessageHead({ message: { ownerId, createdAt } }: { message: Intention }) {
-  const { client, labels } = useChat();
-  const name = useSelected(
-    client,
-    (snapshot) => ownerName(snapshot, ownerId) ?? cachedName(ownerId),
-    (snapshot) => ownerName(snapshot, ownerId),
-  );
+  const name = useOwnerName(ownerId);
   return (
     <div className="sf-message-head">
       <span className="sf-message-owner" dir="auto">
-        {name || labels.somebody}
+        {name}
       </span>{" "}
       {/* A server has another clock. */}
       <time className="sf-message-time" dateTime={createdAt} suppressHydrationWarning>
@@ -58,6 +54,31 @@ function MessageHead({ message: { ownerId, createdAt } }: { message: Intention }
       </time>
     </div>
   );
+}
+
+function MessageStop({ message: { id, ownerId } }: { message: Intention }) {
+  const { client, labels } = useChat();
+  const name = useOwnerName(ownerId);
+  const stop = ({ currentTarget }: MouseEvent<HTMLButtonElement>) => {
+    // The button goes: whoever has the focus on it goes on from the list.
+    currentTarget.closest<HTMLElement>(".sf-chat-list")?.focus({ preventScroll: true });
+    client.updateIntention(id, { state: "cancelled" }).catch(() => {}); // the composer shows a refusal
+  };
+  return (
+    <button type="button" className="sf-message-stop" aria-label={labels.stopOf(name)} onClick={stop}>
+      {labels.stop}
+    </button>
+  );
+}
+
+function useOwnerName(ownerId: string | null): string {
+  const { client, labels } = useChat();
+  const name = useSelected(
+    client,
+    (snapshot) => ownerName(snapshot, ownerId) ?? cachedName(ownerId),
+    (snapshot) => ownerName(snapshot, ownerId),
+  );
+  return name || labels.somebody;
 }
 
 function timeOf(date: Date): string {

@@ -19,6 +19,8 @@ export interface ChatProps {
   labels?: Partial<ChatLabels>;
   /** Instead of the content as text. Keep it the same function, or all messages render again. */
   renderContent?: (message: Intention) => ReactNode;
+  /** Messages that are being written (`active`) have a button that makes them `cancelled`: for whoever writes them to see. */
+  canStop?: boolean;
 }
 
 /**
@@ -34,13 +36,20 @@ export interface ChatProps {
  * Parts: `sf-chat`; in it `sf-chat-waiting` or `sf-chat-list`, `sf-chat-new` (a button), and `sf-composer`
  * with `-error`, `-label`, `-field` and `-send`. In the list `sf-chat-start` with `sf-chat-older` (a button),
  * and each `sf-message` (`data-own`, `data-first` of its group, `data-pending`, `data-state`, `data-type`)
- * with `-head`, `-owner`, `-time`, `-content`, `-part` and `-status`.
+ * with `-head`, `-owner`, `-time`, `-content`, `-part`, `-status` and `-stop` (a button).
  */
 export function Chat(props: ChatProps) {
   return <ChatOfSpace key={props.spaceId} {...props} />;
 }
 
-function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent }: ChatProps) {
+function ChatOfSpace({
+  spaceId,
+  ownerId,
+  className,
+  labels: words,
+  renderContent,
+  canStop = false,
+}: ChatProps) {
   const client = useSharedClient(spaceId);
   const labels = useMemo(() => ({ ...CHAT_LABELS, ...words }), [words]);
   const [scroller, setScroller] = useState<HTMLElement | null>(null);
@@ -49,8 +58,8 @@ function ChatOfSpace({ spaceId, ownerId, className, labels: words, renderContent
   const isKnown = useSelected(client, (snapshot) => snapshot.data !== null);
   const error = useSelected(client, ({ data, error, fault }) => (data ? null : (fault ?? error)));
   const chat = useMemo(
-    () => ({ client, ownerId, labels, renderContent }),
-    [client, ownerId, labels, renderContent],
+    () => ({ client, ownerId, labels, renderContent, canStop }),
+    [client, ownerId, labels, renderContent, canStop],
   );
   const onNewMessages = () => {
     scroller?.focus({ preventScroll: true });

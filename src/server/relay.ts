@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { startEmbedded } from "../embedded/embedded.js";
 import { SpacefeedError } from "../protocol/errors.js";
 import type { Config } from "./config.js";
+import { Barrier } from "./feed/barrier.js";
 import { Hub } from "./feed/hub.js";
 import { StateFeeds } from "./feed/state-feed.js";
 import { createApp } from "./http/app.js";
@@ -80,6 +81,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     ends.push(() => database.close());
 
     const hub = new Hub({ database, metrics, log, catchUpLimit, heartbeatMs });
+    const barrier = new Barrier(database, hub);
     const listener = new Listener({
       url: sessionUrl,
       log,
@@ -92,6 +94,7 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         recorder.heard();
         recorder.left();
       },
+      onAsked: (spaceId) => barrier.answer(spaceId),
       onListening: wakeAll,
     });
     const recorder = new Recorder({
@@ -119,6 +122,8 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
     }
     ends.push(() => recorder.close());
     await recorder.start();
+    await barrier.open();
+    ends.push(() => barrier.close());
 
     const queue = queueWatch(database, metrics, log);
     const troubles = warningWatch(database, log);

@@ -21,6 +21,7 @@ const SUBJECTS = {
   slow: 1.75,
   growth: 2.5,
   growing: 4,
+  spaces: 5,
   relays: 1.75,
   latency: 1.5,
   bulk: 2,

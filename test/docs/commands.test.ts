@@ -30,6 +30,7 @@ const NOT_RUN: [RegExp, string][] = [
   [/^psql postgres:\/\/postgres@127\.0\.0\.1:54329\/spacefeed$/, "session.test.ts has it"],
   [/^pg_dump --no-privileges$/, "needs the pg_dump of the server; test/clusters/restore.test.ts runs it"],
   [/^select cron\.schedule/, "needs pg_cron"],
+  [/^node examples\/ai\/bot\.mjs /, "test/examples/ai.test.ts runs it"],
   [/^select sync\.untrack\('todo'\)$/, "test/schemas untracks, and compares dumps"],
   [/^spacefeed (track|tracked|untrack|types|doctor|top)\b/, "its test in test/server/cli/ runs it"],
   [
@@ -64,6 +65,7 @@ const NO_COMMANDS: [string, RegExp, string][] = [
     /^-- |^import /,
     "test/schemas/rhiz.test.ts and untrack.test.ts run it, and the next test compares it",
   ],
+  ["docs/answers.md", /^while \(/, "test/examples/ai.test.ts compares it with the script that it runs"],
   ["docs/CONTRIBUTING.md", /^packages\/ /, "the map"],
 ];
 const DRAWING = /[─│▼▶]/;
@@ -168,7 +170,7 @@ test("docs/migrating.md shows what test/schemas/ runs", () => {
 /** What a command that goes on until it is stopped prints when it works. */
 const GOES_ON: [RegExp, RegExp][] = [
   [/^spacefeed serve$/, /Spacefeed is at /],
-  [/spacefeed tail lobby$/, /"space-sync"/],
+  [/spacefeed tail lobby( --until 17)?$/, /"space-sync"/],
 ];
 
 test.for(run.filter(({ kind }) => kind === "shell"))("$where: $code", async ({ code }, { skip }) => {

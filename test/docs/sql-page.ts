@@ -22,7 +22,8 @@ const COLUMNS = `
     and not a.attisdropped
   order by a.attrelid, a.attnum`;
 const FUNCTIONS = `
-  select 'sync.' || p.proname as name, pg_get_function_arguments(p.oid) as takes, pg_get_function_result(p.oid) as gives,
+  select 'sync.' || p.proname as name, replace(pg_get_function_arguments(p.oid), 'IN ', '') as takes,
+    coalesce(pg_get_function_result(p.oid), 'call') as gives,
     obj_description(p.oid, 'pg_proc') as says, p.proname ~ '^_' as is_private,
     has_function_privilege('spacefeed_relay', p.oid, 'execute') as is_the_relays
   from pg_catalog.pg_proc p

@@ -22,6 +22,8 @@ export interface Subscriber {
   readonly takesAppends?: boolean;
   /** Gets nothing but heartbeats. */
   isAside: boolean;
+  /** The version that has left for its client, in this incarnation of the data; null: nobody reads. */
+  reached(epoch: string): number | null;
   deliver(delivery: Delivery): void;
   heartbeat(frame: Buffer): void;
   /** The space is no more. */
@@ -57,6 +59,16 @@ export class Audience implements Feed {
   get takesAppends(): boolean {
     for (const { takesAppends } of this.readers) if (takesAppends) return true;
     return false;
+  }
+
+  /** The version that has left for all of them; null: there are none. */
+  reached(epoch: string): number | null {
+    let lowest: number | null = null;
+    for (const reader of this.readers) {
+      const version = reader.reached(epoch);
+      if (version !== null && version < (lowest ?? Number.POSITIVE_INFINITY)) lowest = version;
+    }
+    return lowest;
   }
 
   resume(reader: Subscriber): void {

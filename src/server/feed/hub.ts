@@ -110,6 +110,11 @@ export class Hub {
     }
   }
 
+  /** The version that every reader of the space here has, as far as is known; null: nobody reads it. */
+  reached(spaceId: string): number | null {
+    return this.#audiences.get(spaceId)?.reached(this.#epoch as string) ?? null;
+  }
+
   /** Sends a heartbeat to every reader, one Buffer for all who are at the same version. */
   heartbeat(): void {
     const frames = new Map<number | null, Buffer>();

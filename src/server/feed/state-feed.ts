@@ -83,6 +83,13 @@ class StateFeed implements Subscriber, Feed {
     void this.refresh();
   }
 
+  /** Who has the newest state has also what came since: it was of other types. */
+  reached(epoch: string): number | null {
+    const version = this.reader.reached(epoch);
+    const hasAll = !this.#isStale && !this.#isReading && version === this.#sent?.version;
+    return version !== null && hasAll ? Math.max(version, this.cursor.version) : version;
+  }
+
   resume(): void {
     this.reader.isAside = false;
     if (this.reader.cursor !== this.#sent) this.#isStale = true;

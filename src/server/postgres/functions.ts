@@ -197,6 +197,15 @@ export class Database extends Pool {
     return (await this.#row<{ wasHeard: boolean }>("relay_seen", [records])).wasHeard;
   }
 
+  /** The relay's answer to `sync.reached()`: the version that all of its readers have, null where nobody reads. */
+  async tellReached(relay: number, spaceIds: string[], versions: (number | null)[]): Promise<void> {
+    await this.#rows("tell_reached", [relay, spaceIds, versions]);
+  }
+
+  async relayGone(relay: number): Promise<void> {
+    await this.#rows("relay_gone", [relay]);
+  }
+
   /** Makes this session the recorder: true if no other one is. Or ends that. */
   async lead(wanted: boolean): Promise<boolean> {
     return (await this.#row<{ lead: boolean }>("lead", [wanted])).lead;

@@ -18,6 +18,7 @@ const CHANNEL = "spacefeed";
 const ROUND_TRIP_MS = 3_000;
 const CHECK_EVERY_MS = 5_000;
 const PING = "ping ";
+const REACHED = "reached ";
 
 export interface ListenerOptions {
   /** Must lead to a session: LISTEN does not work through a pooler in transaction mode. */
@@ -26,6 +27,8 @@ export interface ListenerOptions {
   onWake(spaceId: string): void;
   /** "record": a commit has left it to the relays to record it. */
   onLeft(): void;
+  /** "reached <space_id>": somebody wants to know which version all readers have. */
+  onAsked?(spaceId: string): void;
   /** LISTEN stands, for the first time or again. */
   onListening(): void;
   log: Logger;
@@ -138,6 +141,7 @@ export class Listener {
   #hear(payload = ""): void {
     if (payload.startsWith(PING)) this.#pings.emit(payload);
     else if (payload === "record") this.#options.onLeft();
+    else if (payload.startsWith(REACHED)) this.#options.onAsked?.(payload.slice(REACHED.length));
     else if (payload) this.#options.onWake(payload.slice(payload.indexOf(" ") + 1));
   }
 

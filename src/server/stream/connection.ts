@@ -82,6 +82,11 @@ export class Connection {
     return this.#socket.writableLength > BACKLOG_LIMIT;
   }
 
+  /** Whether all has left for the client: the network may still have it. */
+  get isDrained(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   /** Runs once when a connection that is behind has taken all that waits; never, when it is cut off first. */
   onceDrained(callback: () => void): void {
     this.#socket.once("drain", callback);

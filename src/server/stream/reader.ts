@@ -38,6 +38,8 @@ export class Reader implements Subscriber {
   isAside = false;
   #isAsking = false;
   #isOver = false;
+  /** What had left for the client when something was last added to it. */
+  #left: Cursor | undefined;
 
   /** `asked`: where the space was when the database last said yes. Whatever leads no further is allowed. */
   constructor(
@@ -65,7 +67,17 @@ export class Reader implements Subscriber {
     }
   }
 
+  reached(epoch: string): number {
+    const cursor = this.#hasAll ? this.cursor : this.#left;
+    return cursor?.epoch === epoch ? cursor.version : 0;
+  }
+
+  get #hasAll(): boolean {
+    return !this.needsSnapshot && this.stream.connection.isDrained;
+  }
+
   #take(delivery: Delivery): void {
+    if (this.#hasAll) this.#left = this.cursor;
     this.cursor = delivery.cursor;
     this.needsSnapshot = false;
     this.stream.write(this.spaceId, delivery);

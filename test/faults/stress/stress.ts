@@ -56,6 +56,7 @@ export class StressedRelay {
         cursor,
         needsSnapshot: false,
         isAside: false,
+        reached: () => null,
         deliver: ({ frame, cursor }) => {
           reader.cursor = cursor;
           const now = performance.now();

@@ -292,7 +292,7 @@ describe("a broken install", () => {
         {
           area: "migrations",
           state: "fail",
-          found: "missing: 0001_spacefeed, 0002_tracked",
+          found: "missing: 0001_spacefeed, 0002_tracked, 0003_reached",
           remedy: "spacefeed migrate up",
         },
       ],

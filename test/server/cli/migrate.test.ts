@@ -8,7 +8,7 @@ import { useCommand } from "../../support/process/command.js";
 const db = useDatabase();
 const emptyDatabase = useEmptyDatabases(db);
 const spacefeed = useCommand();
-const NAMES = ["0001_spacefeed", "0002_tracked"];
+const NAMES = ["0001_spacefeed", "0002_tracked", "0003_reached"];
 const UP = `up: ${NAMES.join(", ")}\n`;
 const status = (word: string) => NAMES.map((name) => `${word}  ${name}\n`).join("");
 

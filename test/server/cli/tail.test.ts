@@ -51,6 +51,36 @@ test("tail --since starts there", async () => {
   await tail.end;
 });
 
+test("tail --until ends with 0 when the space has come to that version or cursor, and at once where it is there", async () => {
+  const session = await Session.open(db);
+  const spaceId = await newSpace(relay.current);
+  const command = ["tail", spaceId, "--url", relay.current.url];
+  const tail = spacefeed([...command, "--until", "3"]);
+  await tail.until("stdout", /"space-sync".*\n/);
+  for (const name of ["a", "b"])
+    await session.query("insert into public.intentions (location_id, name) values ($1, $2)", [spaceId, name]);
+  expect(await tail.end).toMatchObject({ code: 0, stderr: "" });
+  expect(eventsOf(tail.stdout).at(-1)).toMatchObject({ version: 3, data: { name: "b" } });
+  const cursor = (await session.value("select sync.current_cursor($1)", [spaceId])) as string;
+  expect(await spacefeed([...command, "--until", cursor]).end).toMatchObject({ code: 0, stderr: "" });
+  // Nothing is new: it hears from a heartbeat where the space is.
+  const since = await spacefeed([...command, "--since", cursor, "--until", "3"]).end;
+  expect(since).toMatchObject({ code: 0, stdout: "", stderr: "" });
+});
+
+test("tail --until says with 1 what it cannot wait for", async () => {
+  const spaceId = await newSpace(relay.current);
+  const command = ["tail", spaceId, "--url", relay.current.url, "--until"];
+  expect(await spacefeed([...command, "0123456789abcdef.1"]).end).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^spacefeed: --until: the cursors of this space begin with .*\n$/),
+  });
+  expect(await spacefeed([...command, "tomorrow"]).end).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^spacefeed: --until tomorrow is neither .*\n$/),
+  });
+});
+
 test("P3: tail survives a restart of the relay: what happened meanwhile comes once, and what comes after", async () => {
   const session = await Session.open(db);
   let other = await startTestRelay(db);
