@@ -12,7 +12,7 @@ declare
 begin
   if id is not null then
     select w.wire, w.space_ids into data, space_ids from sync._wire(type, id) w;
-    if data is null or space_id <> all (space_ids) then
+    if data is null or space_id is not null and space_id <> all (space_ids) then
       raise exception 'there is no % %', sync._noun(type), id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
     end if;
   elsif space_id is not null and sync._version(space_id) is null then
@@ -137,7 +137,7 @@ begin
       perform sync._demand(claims, action, in_spaces, data::pg_catalog.jsonb || jsonb_build_object('entityType', type));
     end if;
     if action <> 'create' then
-      if data is null or space_id <> all (in_spaces) then
+      if data is null or space_id is not null and space_id <> all (in_spaces) then
         raise exception 'there is no % %', noun, id || coalesce(' in space ' || space_id, '') using errcode = 'no_data_found';
       end if;
       raise exception 'the database has the % %, but did not % it: a trigger on % dropped the %',
