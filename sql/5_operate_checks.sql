@@ -82,6 +82,13 @@ begin
     select 'notes', 'fail', f.* from sync._stuck_notes() f
     union all
     select 'spaces', f.* from sync._unequal_spaces() f where checks.verify
+    union all
+    select 'queue', case when q.usage < 0.5 then 'warn' else 'fail' end,
+      format('the NOTIFY queue is %s%% full, and commits fail at 100%%', floor(q.usage * 100)),
+      coalesce(format('select pg_terminate_backend(%s);  -- if it listens; its transaction is the oldest', q.holders -> 0 ->> 'pid'),
+        'Look in pg_stat_activity for a session that listens and stays in a transaction.')
+    from sync.notify_queue() q
+    where q.usage >= 0.1
   ), areas (area, says) as (
     values
       ('version', 'Postgres ' || current_setting('server_version')),

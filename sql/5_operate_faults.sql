@@ -263,14 +263,7 @@ begin
       o.entity_type, coalesce(nullif(o.filled_to, ''), 'none')),
     format('call sync.fill(%L);', o.entity_type)
   from ours o
-  where is_whole and o.oid is not null and o.filled_to is not null
-  union all
-  select 'queue', case when q.usage < 0.5 then 'warn' else 'fail' end, null,
-    format('the NOTIFY queue is %s%% full, and commits fail at 100%%', floor(q.usage * 100)),
-    coalesce(format('select pg_terminate_backend(%s);  -- if it listens; its transaction is the oldest', q.holders -> 0 ->> 'pid'),
-      'Look in pg_stat_activity for a session that listens and stays in a transaction.')
-  from sync.notify_queue() q
-  where is_whole and q.usage >= 0.1;
+  where is_whole and o.oid is not null and o.filled_to is not null;
 
   -- The numbers of messages. The index has no order of numbers: so whether the next ones are taken, before they are met.
   begin
