@@ -4,6 +4,7 @@ import { FAILED_REQUEST, useBrowser } from "../support/browser/browser.js";
 import { Conversation } from "../support/browser/conversation.js";
 import { useSite } from "../support/browser/site.js";
 import { useDatabase } from "../support/postgres/database.js";
+import { versionOf } from "../support/relay/feed.js";
 import { useRelay } from "../support/relay/relay.js";
 
 const db = useDatabase();
@@ -54,6 +55,8 @@ test("the last 100 events are listed, the newest first, and each opens to all th
   await expect.poll(() => events(page).count()).toBe(100);
   expect(await events(page).allTextContents()).toEqual(Array(100).fill("intention-created"));
   const newest = page.locator(".events details").first();
+  const version = `v${await versionOf(a.session, a.spaceId)}`;
+  await expect.poll(() => newest.locator("summary").textContent()).toContain(version); // the list is later than the page
   await newest.locator("summary").click();
   expect(await newest.locator("pre").textContent()).toContain('"message 119"');
 });
