@@ -1,10 +1,7 @@
 import type { SpaceStore, StoreAction } from "./store.js";
 
-/** A client, as devtools see it. */
-export interface Observed {
-  readonly spaceId: string;
-  readonly store: SpaceStore;
-}
+/** A client, as devtools see it: what it holds now. */
+export type Observed = () => SpaceStore;
 
 interface Onlooker {
   /** The clients that are open in this page. */

@@ -46,6 +46,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
   readonly #persistence: Persistence | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
+  readonly #observed = () => this.#store;
   readonly #schemas: Schemas | undefined;
   #connection: ReturnType<typeof follow> | undefined;
   #store: SpaceStore;
@@ -89,13 +90,8 @@ class Space implements Record<keyof SpaceClient, unknown> {
     });
     watchApp(this.#life(), this.#closing.signal, appState);
     void this.#start();
-    observed.clients.add(this);
-    observed.tell?.(this);
-  }
-
-  /** For devtools. */
-  get store(): SpaceStore {
-    return this.#store;
+    observed.clients.add(this.#observed);
+    observed.tell?.(this.#observed);
   }
 
   async #start(): Promise<void> {
@@ -177,7 +173,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
   #dispatch(action: StoreAction): void {
     const before = this.#store;
     this.#store = reduce(before, action);
-    observed.tell?.(this, action);
+    observed.tell?.(this.#observed, action);
     const { replica } = this.#store;
     if (replica && replica !== before.replica) {
       remember(before.replica, replica);
@@ -275,8 +271,8 @@ class Space implements Record<keyof SpaceClient, unknown> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#listeners.clear();
-    observed.clients.delete(this);
-    observed.tell?.(this);
+    observed.clients.delete(this.#observed);
+    observed.tell?.(this.#observed);
     this.#connection?.close();
     this.#outbox.close();
     this.#persistence?.close();

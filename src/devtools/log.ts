@@ -43,7 +43,8 @@ function listen(listener: () => void): () => void {
   };
 }
 
-function note({ spaceId }: Observed, action?: StoreAction): void {
+function note(client: Observed, action?: StoreAction): void {
+  const { spaceId } = client();
   const at = new Date();
   for (const said of action ? wordsFor(action) : []) {
     entries = [{ n: ++count, at, spaceId, ...said }, ...entries].slice(0, KEPT);

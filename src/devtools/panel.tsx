@@ -10,7 +10,7 @@ import { SpaceList } from "./space-list.js";
 /** All of it: the spaces that this page follows, one of them in detail, and what happened last. */
 export function Panel({ id, log, isCut }: { id: string; log: readonly Entry[]; isCut: boolean }) {
   const clients = [...observed.clients];
-  const [chosen, setChosen] = useState(clients[0]);
+  const [chosen, setChosen] = useState(() => clients[0]);
   const shown = clients.find((client) => client === chosen) ?? clients[0];
   return (
     <div className="panel" id={id}>
@@ -20,8 +20,8 @@ export function Panel({ id, log, isCut }: { id: string; log: readonly Entry[]; i
           {isCut ? "Mend the line" : "Cut the line"}
         </button>
       </header>
-      <SpaceList clients={clients} shown={shown} onChoose={setChosen} />
-      {shown && <SpaceFacts store={shown.store} />}
+      <SpaceList clients={clients} shown={shown} onChoose={(client) => setChosen(() => client)} />
+      {shown && <SpaceFacts store={shown()} />}
       <PendingList clients={clients} />
       <EventList log={log} />
     </div>

@@ -6,9 +6,10 @@ export const isPending = ({ answer }: Mutation) => !answer;
 
 /** The changes of this page that the server does not have yet, in the order in which they are sent. */
 export function PendingList({ clients }: { clients: readonly Observed[] }) {
-  const pending = clients.flatMap(({ spaceId, store }) =>
-    store.mutations.filter(isPending).map((mutation) => ({ spaceId, mutation })),
-  );
+  const pending = clients.flatMap((client) => {
+    const { spaceId, mutations } = client();
+    return mutations.filter(isPending).map((mutation) => ({ spaceId, mutation }));
+  });
   return (
     <section aria-labelledby="pending">
       <h3 id="pending">

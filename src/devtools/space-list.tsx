@@ -1,9 +1,10 @@
 import type { Observed } from "../client/observed.js";
+import type { SpaceStore } from "../client/store.js";
 import { isPending } from "./pending-list.js";
 
 const MARKS = { opening: "○", realtime: "●", polling: "◐", cache: "○" };
 
-export const modeOf = ({ replica, mode }: Observed["store"]) => (replica ? mode : "opening");
+export const modeOf = ({ replica, mode }: SpaceStore) => (replica ? mode : "opening");
 
 interface SpaceListProps {
   clients: readonly Observed[];
@@ -17,9 +18,10 @@ export function SpaceList({ clients, shown, onChoose }: SpaceListProps) {
   return (
     <ul className="spaces" aria-label="Spaces">
       {clients.map((client, index) => {
-        const { store, spaceId } = client;
+        const store = client();
+        const { spaceId, replica, mutations } = store;
         const mode = modeOf(store);
-        const pending = store.mutations.filter(isPending).length;
+        const pending = mutations.filter(isPending).length;
         return (
           // biome-ignore lint/suspicious/noArrayIndexKey: two clients may have the same space
           <li key={`${spaceId} ${index}`}>
@@ -31,7 +33,7 @@ export function SpaceList({ clients, shown, onChoose }: SpaceListProps) {
                 {spaceId}
               </span>
               {pending > 0 && <span className="pending">{pending} pending</span>}
-              <span className="soft">{store.replica ? `v${store.replica.version}` : mode}</span>
+              <span className="soft">{replica ? `v${replica.version}` : mode}</span>
             </button>
           </li>
         );

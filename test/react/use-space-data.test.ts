@@ -7,7 +7,7 @@ import { show, useStage } from "./stage.js";
 const stage = useStage();
 
 const FIELDS = "data beings intentions entities connected error onlineBeings utterances refresh";
-const MORE = "fault problems mode hasMore pendingIds loadOlder dismissError";
+const MORE = "fault problems mode hasMore pendingIds waitFor loadOlder dismissError";
 const CHANGES =
   "createBeing updateBeing deleteBeing createIntention updateIntention deleteIntention createEntity updateEntity deleteEntity";
 
@@ -89,7 +89,7 @@ test("the functions stay the same objects, and so does what did not change", asy
     return Object.keys(now ?? {}).filter((key) => now?.[key] === before?.[key]);
   });
   expect(same.sort()).toEqual(
-    `refresh loadOlder dismissError fault problems ${CHANGES} beings onlineBeings connected error mode hasMore pendingIds`
+    `refresh waitFor loadOlder dismissError fault problems ${CHANGES} beings onlineBeings connected error mode hasMore pendingIds`
       .split(" ")
       .sort(),
   );
