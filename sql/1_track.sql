@@ -1,4 +1,4 @@
--- Chapter 1, continued: what a DBA calls to put Spacefeed on a table, and to take it off.
+-- Chapter 1, continued: what a DBA calls to put Spacefeed on a table. Taking it off is in 1_untrack.sql.
 --   track    adds triggers to a table, and nothing else
 --   fill     records the rows that were there before
 -- A table is locked for a moment only: each try waits 100 ms at most, and holds up nobody for longer.

@@ -20,7 +20,7 @@ comment on function sync.refresh(text) is
   'Has those who have rows of a type take their space anew: after its wire function was replaced. Returns how many spaces it were.';
 
 -- Drops what is recorded of a type, and what waits to be. As TRUNCATE notes it: who has been away has to hear of it, too.
--- The spaces first, as all do who delete from sync.changes.
+-- The spaces first, as in sync.prune() and sync.rebuild().
 create or replace function sync._forget(of_type text)
 returns void
 language sql

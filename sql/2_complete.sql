@@ -4,9 +4,10 @@
 --             _note_<type>, which chapter 1 has written
 --   record    notes that are committed become versions, many transactions at once: sync._file(), in one statement
 
--- Before a row is written, by the last of the BEFORE triggers. A space without a location is in itself: its name is in its
--- own feed. A message gets its name, also where the writer brings one: the sequence could give that out. And modified_at
--- moves with what leaves, and with nothing else. Compared is byte by byte: 1.0 and 1.00 in jsonb are equal, and look different.
+-- Before a row is written; at an update by the last of the BEFORE triggers (zz_spacefeed_stamp). A space without a location is in
+-- itself: its name is in its own feed. A message gets its name, also where the writer brings one: the sequence could give that
+-- out. And modified_at moves with what leaves, and with nothing else. Compared is byte by byte: 1.0 and 1.00 in jsonb are equal,
+-- and look different.
 create or replace function sync._complete()
 returns trigger
 language plpgsql

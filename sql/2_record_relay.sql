@@ -63,8 +63,9 @@ begin
 end
 $$;
 comment on function sync.record(pg_snapshot, text[], integer) is
-  'Turns committed notes into versions: those that the snapshot seen does not show, or all. Not of the spaces apart;
-left_behind are those that another one is recording, failed those of which it did not work, for a reason.';
+  'Turns committed notes into versions: those that the snapshot seen does not show, or all. The spaces in
+apart are left out; left_behind are those that another session is recording, failed those that could not be recorded: reason
+says why.';
 
 create or replace function sync.reach(space_ids text[])
 returns table (space_id text, version bigint, is_pending boolean)

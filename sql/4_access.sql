@@ -27,7 +27,7 @@ $$;
 -- These two return, or raise what is for the caller. A refusal does not name the space of an entity: they may not know it.
 -- Its state is our own, so that it is told from whatever error the policy has, of which the text is not for them either.
 
--- In each of the spaces that a row is in; of a row that is in none, in null.
+-- Asks once for each space that the row is in; for a row in none with space_id null.
 create or replace function sync._demand(claims jsonb, action text, space_ids text[], entity jsonb)
 returns boolean
 language plpgsql

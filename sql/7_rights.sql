@@ -1,7 +1,7 @@
 -- Chapter 7: rights. Last, when every function is there: they are nobody's but the owner's, and the relay's.
 -- A relay has no right on a table but the list of the migrations: it reads and writes by way of functions, which name what
 -- leaves (P9). read, write and open ask sync.authorize(); state and changes_since trust the relay to have asked by open.
--- What a relay of yours is to call besides is one line here.
+-- A function that the relay is to call besides needs a line here, in the source: a migration writes this function anew.
 
 create or replace function sync._called_by_relays()
 returns regprocedure[]

@@ -1,7 +1,7 @@
 -- Up Migration
 
--- The tables as they are. What is done with them is in the chapters beside this folder, to be read in their order:
--- entities, note, record, read, access, operate, triggers, rights. They are replayed after each migration.
+-- The tables of the first version: 0002 and 0003 add to them, and 0002 calls changes.message_id label. What is done with them
+-- is in the chapters, the files in the folder above, in the order of their numbers. They are replayed after each migration.
 -- Schema public holds the application's tables; schema sync holds what keeps them in step.
 
 create schema if not exists sync;
