@@ -79,7 +79,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  lists pg_catalog.text[] := (select array_agg(coalesce(k.listed_as, k.entity_type) order by k.listed_as, k.entity_type) from sync.tracked k);
+  lists pg_catalog.text[] := array(select coalesce(k.listed_as, k.entity_type) from sync.tracked k order by k.listed_as, k.entity_type);
   others pg_catalog.text := (select string_agg(t.type, ', ') from unnest(types) as t (type) where t.type <> all (lists));
 begin
   if others is not null then

@@ -2,7 +2,7 @@
 -- notification, which each relay answers with one call for all spaces that it was asked about meanwhile. Nobody asks, and
 -- nothing is written. It is a true lower bound: a relay that has not answered makes it null, until it counts as gone.
 
-create or replace function sync.reached(space_id text)
+create or replace function sync.reached(space_id text, since timestamptz default '-infinity')
 returns bigint
 language plpgsql
 volatile
@@ -15,18 +15,21 @@ begin
     select case when count(*) = count(a.relay) then coalesce(min(a.version), sync._version(reached.space_id)) end
     from sync.relays r
     left join sync.readers a
-      on (a.relay, a.space_id) = (r.relay, reached.space_id) and a.said_at > clock_timestamp() - '5 s'::interval);
+      on (a.relay, a.space_id) = (r.relay, reached.space_id)
+        and a.said_at > greatest(clock_timestamp() - '5 s'::interval, reached.since));
 end
 $$;
-comment on function sync.reached(text) is
+comment on function sync.reached(text, timestamptz) is
   'The version that every reader of a space has, who is connected to whichever relay, as its relay knew in the last 5 s; with
-no readers, the version of the space. Null: not all relays have answered yet. It asks them at its commit: call it again.';
+no readers, the version of the space. since: only answers after that time count. Null: not all relays have answered yet. It asks
+them at its commit: call it again.';
 
 create or replace procedure sync.wait_until_reached(space_id text, version bigint default null, patience interval default '30 s')
 language plpgsql
 as $$
 declare
-  until constant pg_catalog.timestamptz := clock_timestamp() + patience;
+  began constant pg_catalog.timestamptz := clock_timestamp();  -- answers of before know nothing of who has come since
+  until constant pg_catalog.timestamptz := began + patience;
   wanted bigint := version;
   lowest bigint;
   is_pending boolean;
@@ -43,7 +46,7 @@ begin
         raise exception 'there is no space %', space_id using errcode = 'SF404';
       end if;
     end if;
-    lowest := sync.reached(space_id);
+    lowest := sync.reached(space_id, began);
     exit when lowest >= wanted;
     if clock_timestamp() > until then
       raise exception 'not all readers of % have version %: %', space_id, coalesce(wanted::pg_catalog.text, 'that is being recorded'),
@@ -58,7 +61,7 @@ comment on procedure sync.wait_until_reached(text, bigint, interval) is
   'Returns when sync.reached() has come to this version; null: to what is committed at the call. Raises SF504 when patience
 ends. It commits between its looks: call it outside of a transaction.';
 
-create or replace function sync.tell_reached(relay integer, space_ids text[], versions bigint[])
+create or replace function sync.tell_reached(relay integer, epoch text, space_ids text[], versions bigint[])
 returns void
 language plpgsql
 security definer
@@ -69,7 +72,9 @@ begin
   on conflict on constraint relays_pkey do update set missing_since = null, missed_at = null;
   delete from sync.readers a where a.relay = tell_reached.relay and a.said_at < clock_timestamp() - '1 min'::interval;
   insert into sync.readers (relay, space_id, version)
-  select tell_reached.relay, t.space_id, t.version
+  -- With no readers, all that was there had the version of now. Readers of another incarnation of the data have nothing of this one.
+  select tell_reached.relay, t.space_id,
+    case when t.version is null then sync._version(t.space_id) when tell_reached.epoch = sync.epoch() then t.version else 0 end
   from unnest(space_ids, versions) as t (space_id, version)
   on conflict on constraint readers_pkey do update set version = excluded.version, said_at = excluded.said_at;
   -- Who lives answers each question: so none is gone that has answered one in the last 25 s. Nobody waits for another's row.
@@ -92,7 +97,7 @@ begin
     for update skip locked) as o;
 end
 $$;
-comment on function sync.tell_reached(integer, text[], bigint[]) is
+comment on function sync.tell_reached(integer, text, text[], bigint[]) is
   'A relay''s answer: the version that all of its readers have of each space, null where nobody reads. With no spaces it says
 that it is there.';
 

@@ -23,7 +23,7 @@ as $$
     'sync.relay_gone(integer)',
     'sync.relay_seen(boolean)',
     'sync.state(text, integer, text[], boolean)',
-    'sync.tell_reached(integer, text[], bigint[])',
+    'sync.tell_reached(integer, text, text[], bigint[])',
     'sync.warnings()',
     'sync.write(jsonb, text, text, text, text, jsonb, text[])'
   ]::pg_catalog.regprocedure[]

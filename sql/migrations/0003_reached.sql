@@ -21,7 +21,7 @@ create unlogged table sync.readers (
   constraint readers_pkey primary key (relay, space_id)
 );
 comment on table sync.readers is 'What relays have answered of the spaces that they were asked about.';
-comment on column sync.readers.version is 'All its readers have it. Null: it has none in this space.';
+comment on column sync.readers.version is 'All its readers had it; where there were none, the version of the space then. Null: there was no such space.';
 
 -- Down Migration
 

@@ -1,12 +1,14 @@
 import { SpacefeedError } from "../protocol/errors.js";
 import { CLOSED, type SpaceClient } from "./client.js";
+import type { Observed } from "./observed.js";
 
 /** Nothing comes of a space that is not there for us. */
 const GONE = ["not_found", "forbidden"];
 
 /** Resolves when the client's own state holds a version. */
 export function barrier(
-  { getSnapshot, subscribe }: Pick<SpaceClient, "getSnapshot" | "subscribe">,
+  store: Observed,
+  subscribe: SpaceClient["subscribe"],
   version: number,
   closing: AbortSignal,
   signal?: AbortSignal,
@@ -14,8 +16,8 @@ export function barrier(
   return new Promise((resolve, reject) => {
     const done = new AbortController();
     const look = () => {
-      const { data, fault } = getSnapshot();
-      const isThere = data !== null && data.version >= version;
+      const { replica, fault } = store();
+      const isThere = replica !== null && replica.version >= version;
       if (isThere) resolve();
       else if (closing.aborted) reject(new SpacefeedError("unavailable", `no version ${version}: ${CLOSED}`));
       else if (signal?.aborted) reject(signal.reason);

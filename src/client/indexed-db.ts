@@ -22,7 +22,7 @@ export function inIndexedDb(space: string): Keep {
   const isHeld = new Promise<boolean>((resolve) => {
     const hold = () => {
       resolve(true);
-      return new Promise((end) => closing.signal.addEventListener("abort", end));
+      return closing.signal.aborted || new Promise((end) => closing.signal.addEventListener("abort", end));
     };
     void attempt(() => navigator.locks.request(lockOf(tab), hold)).then(() => resolve(false));
   });

@@ -38,7 +38,8 @@ export class Leadership<Message> {
   #watch: ReturnType<typeof setInterval> | undefined;
   #leads = false;
   #heard = Date.now();
-  #isStealing = false;
+  /** Since when it takes the lock; 0: it does not. */
+  #stealingSince = 0;
 
   /** `name`: of those of which one leads; null: this tab alone. */
   constructor(name: string | null, roles: Roles<Message>) {
@@ -73,14 +74,15 @@ export class Leadership<Message> {
 
   /** Whether the leader lives. */
   look(): void {
+    if (this.#sharing.signal.aborted) return;
     const isSilent = Date.now() - this.#heard > SILENCE_MS;
     if (this.#leads) {
       this.#roles.beat();
-    } else if (isSilent && this.#isStealing) {
+    } else if (isSilent && this.#stealingSince) {
       // A lock that is stolen is had at once: this one is neither given nor refused.
-      this.#standAlone();
+      if (Date.now() - this.#stealingSince > BEAT_MS / 2) this.#standAlone();
     } else if (isSilent && globalThis.document?.visibilityState !== "hidden") {
-      this.#isStealing = true;
+      this.#stealingSince = Date.now();
       void this.#compete({ steal: true });
     }
   }
@@ -107,7 +109,7 @@ export class Leadership<Message> {
         this.#channel.onmessage = ({ data }: MessageEvent<Message>) => {
           if (!this.#roles.hear(data)) return;
           this.#heard = Date.now();
-          this.#isStealing = false;
+          this.#stealingSince = 0;
         };
         if (!this.#leads) this.#roles.follow();
         void this.#compete({ signal });
@@ -137,12 +139,12 @@ export class Leadership<Message> {
       this.#leads = false;
       this.#heard = Date.now();
       this.#roles.follow();
-      void this.#compete({ signal });
+      if (!how.steal) void this.#compete({ signal }); // else the request of before still waits
     }
   }
 
   #lead(): void {
-    this.#isStealing = false;
+    this.#stealingSince = 0;
     if (this.#leads) return;
     this.#leads = true;
     this.#roles.lead();
@@ -150,5 +152,8 @@ export class Leadership<Message> {
 }
 
 function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve());
+  });
 }

@@ -211,7 +211,7 @@ class Space implements Record<keyof SpaceClient, unknown> {
   };
 
   waitFor = (version: number, signal?: AbortSignal): Promise<void> =>
-    barrier(this, version, this.#closing.signal, signal);
+    barrier(this.#observed, this.subscribe, version, this.#closing.signal, signal);
 
   loadOlder = (): Promise<boolean> => {
     this.#olderPage ??= this.#loadOlder().finally(() => {

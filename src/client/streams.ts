@@ -33,6 +33,7 @@ export class Streams {
   readonly #followers = new Map<string, Follower>();
   #stream: Stream | undefined;
   #isGathering = false;
+  #settled = Promise.resolve();
 
   constructor(readonly api: Api) {}
 
@@ -64,7 +65,7 @@ export class Streams {
     this.#isGathering = true;
     setTimeout(() => {
       this.#isGathering = false;
-      void this.#settle();
+      this.#settled = this.#settled.then(() => this.#settle()); // one after the other: none overtakes another
     }, GATHER_MS);
   }
 

@@ -39,7 +39,10 @@ class Tabs {
   #lines: Map<string, Line> | undefined;
   /** What the others want, in the tab that leads. */
   readonly #others = new Map<string, Set<string>>();
+  /** What the leader said last of the line of each space that this tab has told it of. */
+  readonly #said = new Map<string, News>();
   #isWanting = false;
+  #isWaking = false;
   #beatAt = 0;
 
   constructor(
@@ -61,20 +64,35 @@ class Tabs {
   }
 
   join(member: Member) {
-    this.#members.set(member.spaceId, this.#of(member.spaceId).add(member));
-    if (this.#lines) this.#serve(member);
-    else this.#want();
-    const lines = () => this.#lines?.values() ?? [];
+    const others = this.#of(member.spaceId);
+    const known = [...others].map((other) => other.known()).find(Boolean);
+    this.#members.set(member.spaceId, others.add(member));
+    if (this.#lines) {
+      this.#serve(member);
+    } else {
+      const said = this.#said.get(member.spaceId);
+      if (said) member.take(said);
+      if (known) member.take({ type: "state", state: stateFrom(known) });
+      this.#want();
+    }
     return {
-      wake: () => {
-        if (!this.#lines) this.#leadership.look();
-        for (const line of lines()) line.wake();
-      },
+      wake: () => this.#wake(),
       offline: () => {
-        for (const line of lines()) line.offline();
+        for (const line of this.#lines?.values() ?? []) line.offline();
       },
       close: () => this.#leave(member),
     };
+  }
+
+  /** Each client of the page hears that it is looked at: once is enough. */
+  #wake(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    queueMicrotask(() => {
+      this.#isWaking = false;
+      if (!this.#lines) this.#leadership.look();
+      for (const line of this.#lines?.values() ?? []) line.wake();
+    });
   }
 
   #leave(member: Member): void {
@@ -103,6 +121,7 @@ class Tabs {
 
   #lead(): void {
     this.#stopLeading();
+    this.#said.clear();
     this.#lines = new Map();
     for (const member of this.#all()) this.#serve(member);
     this.#beat();
@@ -158,13 +177,17 @@ class Tabs {
     }
     if (this.#lines) return false;
     if (message.type === "news") {
-      for (const member of this.#of(message.spaceId)) member.take(message.news);
+      const { spaceId, news } = message;
+      const members = this.#of(spaceId);
+      if (news.type === "status" && members.size > 0) this.#said.set(spaceId, news);
+      // Before that it is for others: this tab is told all when it is heard.
+      if (this.#said.has(spaceId)) for (const member of members) member.take(news);
       return true;
     }
     const { tabs, spaces } = message;
     const isKnown = [...this.#members.keys()].every((spaceId) => Object.hasOwn(spaces, spaceId));
     if (!isKnown || !tabs.includes(this.#leadership.tab)) this.#want();
-    for (const member of this.#all()) if (isBehind(member.known(), spaces[member.spaceId])) member.ask();
+    else for (const member of this.#all()) if (isBehind(member.known(), spaces[member.spaceId])) member.ask();
     return true;
   }
 
@@ -192,6 +215,7 @@ class Tabs {
     this.#isWanting = true;
     queueMicrotask(() => {
       this.#isWanting = false;
+      for (const spaceId of this.#said.keys()) if (!this.#members.has(spaceId)) this.#said.delete(spaceId);
       const spaces = this.#all().map((member) => [member.spaceId, member.known()?.cursor ?? null]);
       const { tab } = this.#leadership;
       if (!this.#lines) this.#leadership.say({ type: "want", tab, spaces: Object.fromEntries(spaces) });

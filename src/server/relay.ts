@@ -95,7 +95,10 @@ export async function startRelay(config: Config, log: Logger): Promise<Relay> {
         recorder.left();
       },
       onAsked: (spaceId) => barrier.answer(spaceId),
-      onListening: wakeAll,
+      onListening: () => {
+        void barrier.register();
+        wakeAll();
+      },
     });
     const recorder = new Recorder({
       database: new Database(sessionUrl, log, metrics, RECORDER_SETTINGS),

@@ -154,6 +154,32 @@ test("P3: a frozen leader is replaced, for the rooms of all, and has its own whe
   await allSettled(places);
 });
 
+test("a tab with two clients in its room: the later one has it at once, and the tab takes over from a frozen leader", async () => {
+  const context = await chromium.newContext();
+  const places = await openRooms(context, 2);
+  const { leader, rest } = await leaderAmong(places);
+  const [{ tab, room }] = rest as [Place];
+  await room.write("one", "two");
+  await settled(room, tab);
+  await tab.follow({ spaceId: room.spaceId });
+  await tab.reaches("realtime");
+  await settled(room, tab);
+  // Each client hears that the page is looked at, in the same moment.
+  await tab.page.evaluate(() => {
+    setInterval(() => document.dispatchEvent(new Event("visibilitychange")), 20);
+  });
+  const session = await context.newCDPSession(leader.tab.page);
+  const frozen = new Promise((resolve) => session.once("Debugger.paused", resolve));
+  await session.send("Debugger.enable");
+  await session.send("Debugger.pause");
+  await frozen;
+  await room.write("while it is frozen");
+  await settled(room, tab);
+  await session.send("Debugger.disable");
+  await streamsBecome(relay.current, 1);
+  await allSettled(places);
+});
+
 test("who leads learns what a tab wants, and that it has gone", async () => {
   const context = await chromium.newContext();
   const places = await openRooms(context, 4);

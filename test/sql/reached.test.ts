@@ -10,11 +10,11 @@ beforeEach(() =>
   s.run(
     "delete from sync.relays",
     "delete from sync.readers",
-    "select sync.tell_reached(1, '{}', '{}'), sync.tell_reached(2, '{}', '{}')",
+    "select sync.tell_reached(1, null, '{}', '{}'), sync.tell_reached(2, null, '{}', '{}')",
   ),
 );
 const tell = (relay: number, version: number | null, spaceId = "hall") =>
-  s.query("select sync.tell_reached($1, $2, $3)", [relay, [spaceId], [version]]);
+  s.query("select sync.tell_reached($1, sync.epoch(), $2, $3)", [relay, [spaceId], [version]]);
 const reached = (spaceId = "hall") => s.value("select sync.reached($1)::int", [spaceId]);
 const age = (column: string, by: string) =>
   s.query(`update sync.relays set ${column} = ${column} - $1::interval where relay = 2`, [by]);
@@ -53,4 +53,22 @@ test("what it missed long ago is not held against it: it has the time to answer 
   expect(await s.query("select missing_since, missed_at from sync.relays where relay = 2")).toEqual([
     { missing_since: null, missed_at: null },
   ]);
+});
+
+test("a relay without readers answers with the version of then, and readers of another incarnation have nothing", async () => {
+  await s.run("insert into beings (id, type) values ('hut', 'space')", "select sync.record()");
+  await tell(1, null, "hut");
+  await tell(2, null, "hut");
+  await s.run("insert into intentions (location_id) values ('hut')", "select sync.record()");
+  expect(await reached("hut")).toBe(1); // somebody may have come between
+  await tell(1, 2, "hut");
+  await s.query("select sync.tell_reached(2, 'of a restored database', '{hut}', '{2}')");
+  expect(await reached("hut")).toBe(0);
+});
+
+test("waiting takes no answer of before the call: readers may have come since", async () => {
+  await tell(1, 7);
+  await tell(2, 7);
+  expect(await reached()).toBe(7);
+  expect(await s.refusal("call sync.wait_until_reached('hall', 7, '100 ms')")).toBe("SF504");
 });

@@ -8,7 +8,7 @@ export class Barrier {
   readonly #relay = randomInt(2 ** 31);
   readonly #loader: Loader<string, undefined>;
   #answered: Promise<void> | undefined;
-  #isClosed = false;
+  #isOpen = false;
 
   constructor(
     private readonly database: Database,
@@ -17,18 +17,24 @@ export class Barrier {
     this.#loader = new Loader({
       batch: () => Number.POSITIVE_INFINITY,
       ask: async (spaceIds) => {
-        if (this.#isClosed) return [];
+        if (!this.#isOpen) return [];
         const versions = spaceIds.map((spaceId) => hub.reached(spaceId));
-        this.#answered = database.tellReached(this.#relay, spaceIds, versions);
+        this.#answered = database.tellReached(this.#relay, hub.epoch, spaceIds, versions);
         await this.#answered;
         return [];
       },
     });
   }
 
-  /** Before there are readers: from now on it is waited for. Nobody asks a database that is read-only. */
+  /** From now on it is waited for: before there are readers. Nobody asks a database that is read-only. */
   async open(): Promise<void> {
-    await this.database.tellReached(this.#relay, [], []).catch(() => {});
+    this.#isOpen = true;
+    await this.register();
+  }
+
+  /** Once more, when the database may have lost that. */
+  async register(): Promise<void> {
+    if (this.#isOpen) await this.database.tellReached(this.#relay, null, [], []).catch(() => {});
   }
 
   /** An answer that fails is missing, and they ask again. */
@@ -38,7 +44,7 @@ export class Barrier {
 
   /** Its readers are gone. An answer that came after that would have it waited for again. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#isOpen = false;
     await this.#answered?.catch(() => {});
     await this.database.relayGone(this.#relay).catch(() => {});
   }

@@ -110,6 +110,11 @@ export class Hub {
     }
   }
 
+  /** The incarnation of the data that is read; null: none yet. */
+  get epoch(): string | null {
+    return this.#epoch ?? null;
+  }
+
   /** The version that every reader of the space here has, as far as is known; null: nobody reads it. */
   reached(spaceId: string): number | null {
     return this.#audiences.get(spaceId)?.reached(this.#epoch as string) ?? null;

@@ -32,7 +32,9 @@ export class Snapshots {
         return { frame: encodeGroup([text], cursorText(cursor)), cursor, types: null, change: null };
       } catch (error) {
         // A list of theirs is no more: its readers end, come back, and are told so.
-        if (error instanceof SpacefeedError && error.code === "invalid") return null;
+        const isGone = (reason: unknown) => reason instanceof SpacefeedError && reason.code === "invalid";
+        if (types && isGone(error) && (await database.demandTypes(types).then(() => false, isGone)))
+          return null;
         log.warn({ err: error, spaceId }, "a snapshot could not be read; trying again");
         await sleep(RETRY_MS, undefined, { ref: false });
         return undefined;

@@ -198,8 +198,13 @@ export class Database extends Pool {
   }
 
   /** The relay's answer to `sync.reached()`: the version that all of its readers have, null where nobody reads. */
-  async tellReached(relay: number, spaceIds: string[], versions: (number | null)[]): Promise<void> {
-    await this.#rows("tell_reached", [relay, spaceIds, versions]);
+  async tellReached(
+    relay: number,
+    epoch: string | null,
+    spaceIds: string[],
+    versions: (number | null)[],
+  ): Promise<void> {
+    await this.#rows("tell_reached", [relay, epoch, spaceIds, versions]);
   }
 
   async relayGone(relay: number): Promise<void> {

@@ -137,6 +137,7 @@ export class Reader implements Subscriber {
 
   /** Its client follows the space no longer. */
   leave(): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.audience?.leave(this);
     delete this.audience;

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, test } from "vitest";
 import { entityEvent, spaceState, spaceSync } from "../../../src/protocol/messages.js";
 import { useDatabase } from "../../support/postgres/database.js";
@@ -79,6 +80,35 @@ test("a stream of states of a list that is not there is refused before it opens;
   await s.run("select sync.untrack('passing')");
   await going.ended;
   await s.run("drop table passing");
+});
+
+test("a newcomer waits for a state while a wire function of the DBA fails for a row, and has it once that is mended", async () => {
+  const wire = (n: string) =>
+    `create or replace function sync.odd_json(odd public.odds) returns json language sql stable set search_path = pg_catalog, pg_temp
+     as $$ select json_build_object('id', odd.id, 'n', ${n}) $$`;
+  await s.run(
+    "create table odds (id text primary key, room text, n text)",
+    "select sync.track('odds', space => 'room', columns => array['id', 'n'], name => 'odd')",
+    wire("odd.n::int"),
+    "insert into odds values ('1', 'odd room', '7')",
+    "select sync.record()",
+    "alter table odds disable trigger all", // it was there before
+    "update odds set n = 'seven'",
+    "alter table odds enable trigger all",
+  );
+  const newcomers = [
+    await openStream(streamUrl(relay.current.url, "odd room")),
+    await openStream(`${relay.current.url}/api/sync?spaceId=odd%20room&types=odd`),
+  ];
+  const first = await Promise.race([...newcomers.map(({ ended }) => ended), sleep(700, "open")]);
+  expect(first).toBe("open");
+  await s.run(wire("odd.n"));
+  for (const newcomer of newcomers) {
+    const [state] = await newcomer.until((events) => events.length > 0);
+    expect(state.entities.odd).toEqual([{ id: "1", n: "seven" }]);
+    newcomer.close();
+  }
+  await s.run("select sync.untrack('odd')", "drop table odds cascade");
 });
 
 test("a row that is created through the API is in each of its spaces, digit for digit, and a stream tells of it", async () => {
