@@ -42,7 +42,7 @@ class Tabs {
   /** What the leader said last of the line of each space that this tab has told it of. */
   readonly #said = new Map<string, News>();
   #isWanting = false;
-  #isWaking = false;
+  readonly #due = new Set<"wake" | "offline">();
   #beatAt = 0;
 
   constructor(
@@ -76,22 +76,20 @@ class Tabs {
       this.#want();
     }
     return {
-      wake: () => this.#wake(),
-      offline: () => {
-        for (const line of this.#lines?.values() ?? []) line.offline();
-      },
+      wake: () => this.#soon("wake"),
+      offline: () => this.#soon("offline"),
       close: () => this.#leave(member),
     };
   }
 
-  /** Each client of the page hears that it is looked at: once is enough. */
-  #wake(): void {
-    if (this.#isWaking) return;
-    this.#isWaking = true;
+  /** Each client of the page hears that it is looked at, or offline: once is enough for all lines. */
+  #soon(what: "wake" | "offline"): void {
+    if (this.#due.has(what)) return;
+    this.#due.add(what);
     queueMicrotask(() => {
-      this.#isWaking = false;
-      if (!this.#lines) this.#leadership.look();
-      for (const line of this.#lines?.values() ?? []) line.wake();
+      this.#due.delete(what);
+      if (what === "wake" && !this.#lines) this.#leadership.look();
+      for (const line of this.#lines?.values() ?? []) line[what]();
     });
   }
 
