@@ -33,6 +33,7 @@ declare
   text_like constant pg_catalog.oid[] := '{25,1043,2950,21,23,20}';
   texts constant pg_catalog.text := 'text, varchar, uuid, smallint, integer or bigint';
   fault pg_catalog.text;
+  unsaid constant pg_catalog.text := 'nothing says which of its columns leave the database';
   choice pg_catalog.text;
   is_kept boolean;
   runs_as constant pg_catalog.regrole := (select c.relowner
@@ -97,13 +98,13 @@ begin
       group by sync._wire_name(w.name)
       having count(*) > 1
       limit 1
-    ), case when columns is null then 'nothing says which of its columns leave the database' end)
+    ), case when columns is null then unsaid end)
   into fault
   from pg_catalog.pg_class c
   left join pg_catalog.pg_attribute key on key.attrelid = c.oid and key.attname = k.id_column
   where c.oid = of_table;
   if fault is not null then
-    if fault like 'nothing says which of its columns%' then
+    if fault = unsaid then
       select format('Choose from columns => array[%s].%s',
         string_agg(quote_literal(a.attname), ', ' order by a.attnum) filter (where not s.is_secret),
         ' These look like secrets: ' || string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where s.is_secret) || '.')
